@@ -1,0 +1,24 @@
+/**
+ * The types every service shares with the listener: a request as it arrived (raw target, nothing decoded or
+ * collapsed) and a reply. A service is a function; there is no middleware.
+ */
+
+export interface Request {
+  readonly method: string;
+  /** The request target exactly as sent, path and query; an absolute-form target is reduced to its path. */
+  readonly target: string;
+  /** Header names in lower case; repeated headers joined with `, ` (Node's rules). */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: Uint8Array;
+  /** Scheme, host and port as the caller wrote them, e.g. `https://localhost:8081`: the base of every URL we return. */
+  readonly origin: string;
+  readonly remoteAddress: string;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | string;
+}
+
+export type Service = (request: Request) => Promise<Reply>;
