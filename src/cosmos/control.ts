@@ -3,7 +3,15 @@
  * definitions and assignments. Calls that change something take the caller's transaction, which must hold
  * `cosmosLock(account)`; refusals are ArmError with the provider's own codes and texts.
  */
+import { ArmError } from "../azure/arm-error.ts";
 import type { Reader, Transaction } from "../storage/port.ts";
+import * as accounts from "./engine/accounts.ts";
+import { readAll } from "./engine/catalog.ts";
+import * as containers from "./engine/containers.ts";
+import * as dataRoles from "./engine/data-roles.ts";
+import type { Engine } from "./engine/engine.ts";
+import { type ContainerRecord, contentRange, type DatabaseRecord, renderContainer, renderDatabase } from "./engine/records.ts";
+import { CosmosError } from "./errors.ts";
 
 /** The lock (see storage/port.ts) over an account's settings, databases, containers, roles and keys. */
 export function cosmosLock(account: string): string {
@@ -133,4 +141,115 @@ export interface CosmosControl {
   getRoleAssignment(reader: Reader, account: string, name: string): Promise<SqlRoleAssignment | undefined>;
   listRoleAssignments(reader: Reader, account: string): Promise<readonly SqlRoleAssignment[]>;
   deleteRoleAssignment(transaction: Transaction, account: string, name: string): Promise<boolean>;
+}
+
+/** How accounts get and lose their sockets; given by the composition root. */
+export interface AccountEndpoints {
+  /** Opens the listener of `account`, on its stored port if it has one, and returns the port. */
+  open(account: string): Promise<number>;
+  /** Closes the listener of an account that is gone. */
+  close(account: string): void;
+  /** The URL clients should use for an account on `port`, with a trailing slash. */
+  url(account: Account): string;
+}
+
+/** The control plane's view of `engine`. */
+export function createCosmosControl(engine: Engine, endpoints: AccountEndpoints): CosmosControl {
+  return {
+    reservePort: (account) => endpoints.open(account),
+    putAccount: (transaction, settings, port) => accounts.putAccount(engine, transaction, settings, port),
+    getAccount: async (reader, account) => (await accounts.readAccount(reader, account))?.account,
+    listAccounts: (reader) => accounts.listAccounts(reader),
+    async deleteAccount(transaction, account) {
+      const existed = await accounts.deleteAccount(engine, transaction, account);
+      if (existed) transaction.afterCommit(() => endpoints.close(account));
+      return existed;
+    },
+    listKeys: async (reader, account) => (await accounts.readAccount(reader, account))?.keys,
+    regenerateKey: (transaction, account, kind) => accounts.regenerateKey(engine, transaction, account, kind),
+    documentEndpoint: (account) => endpoints.url(account),
+    ...databaseControl(engine),
+    ...containerControl(engine),
+    ...roleControl(engine),
+  };
+}
+
+type DatabaseControl = Pick<CosmosControl, "putDatabase" | "getDatabase" | "listDatabases" | "deleteDatabase">;
+
+function databaseControl(engine: Engine): DatabaseControl {
+  return {
+    putDatabase: (transaction, account, resource) =>
+      asArmError(async () => {
+        const { record } = await containers.putDatabase(engine, transaction, account, resource, { mustBeNew: false });
+        return renderDatabase(record);
+      }),
+    async getDatabase(reader, account, database) {
+      const record = await containers.readDatabase(reader, account, database);
+      return record === undefined ? undefined : renderDatabase(record);
+    },
+    listDatabases: async (reader, account) =>
+      (await readAll<DatabaseRecord>(reader, contentRange(account, "database"))).map(renderDatabase),
+    deleteDatabase: (transaction, account, database) =>
+      containers.deleteDatabase(engine, transaction, account, database),
+  };
+}
+
+type ContainerControl = Pick<CosmosControl, "putContainer" | "getContainer" | "listContainers" | "deleteContainer">;
+
+function containerControl(engine: Engine): ContainerControl {
+  return {
+    putContainer: (transaction, account, database, resource) =>
+      asArmError(async () => {
+        const options = { mustBeNew: false };
+        const { record } = await containers.putContainer(engine, transaction, account, database, resource, options);
+        return renderContainer(record);
+      }),
+    async getContainer(reader, account, database, container) {
+      const record = await containers.readContainer(reader, account, database, container);
+      return record === undefined ? undefined : renderContainer(record);
+    },
+    listContainers: async (reader, account, database) =>
+      (await readAll<ContainerRecord>(reader, contentRange(account, "container", database))).map(renderContainer),
+    deleteContainer: (transaction, account, database, container) =>
+      containers.deleteContainer(engine, transaction, account, database, container),
+  };
+}
+
+type RoleControl = Pick<
+  CosmosControl,
+  | "putRoleDefinition"
+  | "getRoleDefinition"
+  | "listRoleDefinitions"
+  | "deleteRoleDefinition"
+  | "putRoleAssignment"
+  | "getRoleAssignment"
+  | "listRoleAssignments"
+  | "deleteRoleAssignment"
+>;
+
+function roleControl(engine: Engine): RoleControl {
+  return {
+    putRoleDefinition: (transaction, account, definition) =>
+      dataRoles.putRoleDefinition(engine, transaction, account, definition),
+    getRoleDefinition: dataRoles.getRoleDefinition,
+    listRoleDefinitions: dataRoles.listRoleDefinitions,
+    deleteRoleDefinition: (transaction, account, name) =>
+      dataRoles.deleteRoleDefinition(engine, transaction, account, name),
+    putRoleAssignment: (transaction, account, assignment) =>
+      dataRoles.putRoleAssignment(engine, transaction, account, assignment),
+    getRoleAssignment: dataRoles.getRoleAssignment,
+    listRoleAssignments: dataRoles.listRoleAssignments,
+    deleteRoleAssignment: (transaction, account, name) =>
+      dataRoles.deleteRoleAssignment(engine, transaction, account, name),
+  };
+}
+
+/** The data plane's refusals in the control plane's form: same status, code and text. */
+async function asArmError<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof CosmosError) throw new ArmError(error.status, error.code, error.message);
+    throw error;
+  }
 }

@@ -10,6 +10,8 @@ export interface Request {
   /** Header names in lower case; repeated headers joined with `, ` (Node's rules). */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: Uint8Array;
+  /** Set when the body was longer than the listener accepts; `body` is empty then and the service answers 413 in its own form. */
+  readonly bodyTooLarge?: true;
   /** Scheme, host and port as the caller wrote them, e.g. `https://localhost:8081`: the base of every URL we return. */
   readonly origin: string;
   readonly remoteAddress: string;

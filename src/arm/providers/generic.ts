@@ -1,0 +1,122 @@
+/**
+ * Resources of every type that has no provider of its own, such as `Microsoft.Web/sites`: kept as they were written,
+ * with the one thing that is real about them here, the identities they carry. A host's system-assigned identity is
+ * made, kept and ended in the transaction that writes or removes the host.
+ */
+import { findNamespace } from "../../azure/api-versions.ts";
+import { directoryLock } from "../../identity/control.ts";
+import type { Reader } from "../../storage/port.ts";
+import { notImplemented } from "../errors.ts";
+import { applyIdentity, readIdentityBlock, renderIdentity, requireAssignRights } from "../identity-block.ts";
+import { invalidContent, isObject, type JsonObject, mergePatch, without } from "../json.ts";
+import { type Call, type ControlPlane, type Operation, type Outcome, parameter } from "../operation.ts";
+import { armLock } from "../records.ts";
+import {
+  getResource,
+  listResources,
+  putResource,
+  removeTree,
+  requireParent,
+  requireResource,
+  resolveResource,
+  type StoredResource,
+  writableBody,
+} from "../resources.ts";
+
+const resourcePath = "{+scope}/providers/{namespace}/{*parents}/{type}/{name}";
+const collectionPath = "{+scope}/providers/{namespace}/{*parents}/{last}";
+
+export const genericOperations: readonly Operation[] = [
+  { method: "GET", path: `/${resourcePath}`, action: "{type}/read", handler: readResource },
+  { method: "HEAD", path: `/${resourcePath}`, action: "{type}/read", handler: headResource },
+  { method: "PUT", path: `/${resourcePath}`, action: "{type}/write", handler: (call) => write(call, false) },
+  { method: "PATCH", path: `/${resourcePath}`, action: "{type}/write", handler: (call) => write(call, true) },
+  { method: "DELETE", path: `/${resourcePath}`, action: "{type}/delete", handler: deleteResource },
+  { method: "GET", path: `/${collectionPath}`, action: "{type}/read", filtered: true, handler: listOfType },
+  { method: "POST", path: `/${collectionPath}`, action: "{type}/{last}/action", handler: unknownAction },
+];
+
+/** The body of a write; throws ArmError 400 when it is no object. */
+export function objectBody(call: Call): JsonObject {
+  if (!isObject(call.body)) throw invalidContent("the body must be a JSON object");
+  return call.body;
+}
+
+async function readResource(call: Call): Promise<Outcome> {
+  const address = await resolveResource(call.plane.store, call.address.path);
+  const resource = await requireResource(call.plane.store, address);
+  return { status: 200, body: await render(call.plane, call.plane.store, resource) };
+}
+
+async function headResource(call: Call): Promise<Outcome> {
+  const address = await resolveResource(call.plane.store, call.address.path);
+  return { status: (await getResource(call.plane.store, address.id)) === undefined ? 404 : 204 };
+}
+
+async function write(call: Call, patching: boolean): Promise<Outcome> {
+  const body = objectBody(call);
+  const wanted = readIdentityBlock(body);
+  await requireAssignRights(call, wanted);
+  const { plane } = call;
+  return plane.store.transact([armLock, directoryLock], async (transaction) => {
+    const address = await resolveResource(transaction, call.address.path);
+    await requireParent(transaction, address);
+    const existing = patching
+      ? await requireResource(transaction, address)
+      : await getResource(transaction, address.id);
+    const written = patching ? patched(existing?.body ?? {}, body) : writableBody(body);
+    const resource: StoredResource = {
+      id: existing?.id ?? address.id,
+      type: address.type,
+      name: existing?.name ?? address.name,
+      createdAt: existing?.createdAt ?? plane.clock.now(),
+      body: written,
+    };
+    putResource(transaction, resource);
+    await applyIdentity(plane, transaction, resource.id, wanted, patching);
+    return { status: 200, body: await render(plane, transaction, resource) };
+  });
+}
+
+/** Tags of a PATCH replace the old ones as a whole; all else is merged. */
+export function patched(existing: JsonObject, patch: JsonObject): JsonObject {
+  const merged = mergePatch(existing, writableBody(patch)) as JsonObject;
+  const tags = patch["tags"];
+  return tags === undefined || tags === null ? merged : { ...without(merged, ["tags"]), tags };
+}
+
+async function deleteResource(call: Call): Promise<Outcome> {
+  const address = await resolveResource(call.plane.store, call.address.path);
+  const removed = await removeTree(call.plane, address.id);
+  return { status: removed ? 200 : 204 };
+}
+
+async function listOfType(call: Call): Promise<Outcome> {
+  const { plane } = call;
+  const wanted = await resolveResource(plane.store, `${call.address.path}/any`);
+  const value: JsonObject[] = [];
+  for (const resource of await listResources(plane.store, wanted.parentId ?? wanted.scopeId)) {
+    if (resource.type.toLowerCase() !== wanted.type.toLowerCase()) continue;
+    value.push(await render(plane, plane.store, resource));
+  }
+  return { status: 200, body: { value } };
+}
+
+async function unknownAction(call: Call): Promise<Outcome> {
+  const namespace = findNamespace(parameter(call, "namespace"))?.namespace ?? parameter(call, "namespace");
+  throw notImplemented(`The action '${parameter(call, "last")}' of '${namespace}'`);
+}
+
+async function render(plane: ControlPlane, reader: Reader, resource: StoredResource): Promise<JsonObject> {
+  const identity = await renderIdentity(plane, reader, resource.id);
+  const { properties, ...rest } = resource.body;
+  const own = isObject(properties) ? without(properties, ["provisioningState"]) : {};
+  return {
+    id: resource.id,
+    name: resource.name,
+    type: resource.type,
+    ...rest,
+    ...(identity === undefined ? {} : { identity }),
+    properties: { ...own, provisioningState: "Succeeded" },
+  };
+}

@@ -1,0 +1,164 @@
+/**
+ * Cosmos DB's own data roles: definitions and assignments of one account, judged against one data-plane request.
+ * Azure RBAC plays no part here, and nothing here reads storage: the policy is compiled from loaded records once
+ * per change, and a decision on a compiled policy is a few map look-ups.
+ */
+import { normalizeResourceId } from "../azure/resource-id.ts";
+import { actionMatches } from "./action.ts";
+import type { ConsideredAssignment, Decision } from "./decision.ts";
+
+export interface DataRoleDefinition {
+  /** The GUID, lower case. */
+  readonly name: string;
+  readonly roleName: string;
+  readonly permissions: readonly { readonly dataActions: readonly string[] }[];
+}
+
+export interface DataRoleAssignment {
+  /** The GUID, lower case. */
+  readonly name: string;
+  readonly roleDefinitionId: string;
+  readonly principalId: string;
+  /** `<account id>` or `<account id>/dbs/D` or `<account id>/dbs/D/colls/C`. */
+  readonly scope: string;
+}
+
+/** The resource a request is about; names are case-sensitive as in the data plane. */
+export interface DataScope {
+  readonly database?: string;
+  readonly container?: string;
+}
+
+export interface DataRequest {
+  readonly principalId: string;
+  readonly principalExists: boolean;
+  readonly groups: readonly string[];
+  /** Full data action, or `undefined` when no role can allow the operation (it is never open to Entra tokens). */
+  readonly action: string | undefined;
+  readonly scope: DataScope;
+  /** True for the account read, which `readMetadata` held at any scope allows. */
+  readonly anyScope?: boolean;
+  /** The resource as the denial names it: `/`, `dbs/D`, `dbs/D/colls/C`. */
+  readonly resource: string;
+}
+
+interface CompiledAssignment {
+  readonly assignment: DataRoleAssignment;
+  readonly definition: DataRoleDefinition | undefined;
+  readonly actions: readonly string[];
+  /** Names below the account, or `undefined` when the scope does not belong to this account. */
+  readonly at: DataScope | undefined;
+}
+
+export interface CosmosPolicy {
+  readonly all: readonly CompiledAssignment[];
+  readonly byPrincipal: ReadonlyMap<string, readonly CompiledAssignment[]>;
+}
+
+/** Prepares an account's roles for decisions; `accountId` is the account's ARM id. */
+export function compileCosmosPolicy(
+  accountId: string,
+  definitions: readonly DataRoleDefinition[],
+  assignments: readonly DataRoleAssignment[],
+): CosmosPolicy {
+  const byName = new Map(definitions.map((definition) => [definition.name.toLowerCase(), definition]));
+  const all = assignments.map((assignment) => {
+    const name = (assignment.roleDefinitionId.split("/").pop() ?? "").toLowerCase();
+    const definition = byName.get(name);
+    return {
+      assignment,
+      definition,
+      actions: (definition?.permissions ?? []).flatMap((permission) => permission.dataActions),
+      at: scopeBelow(accountId, assignment.scope),
+    };
+  });
+  const byPrincipal = new Map<string, CompiledAssignment[]>();
+  for (const compiled of all) {
+    const key = compiled.assignment.principalId.toLowerCase();
+    const list = byPrincipal.get(key);
+    if (list === undefined) byPrincipal.set(key, [compiled]);
+    else list.push(compiled);
+  }
+  return { all, byPrincipal };
+}
+
+/**
+ * The database and container that a fully qualified scope names below the account, `{}` for the account itself,
+ * `undefined` for anything else. The account part ignores letter case, database and container names do not.
+ */
+export function scopeBelow(accountId: string, scope: string): DataScope | undefined {
+  const trimmed = scope.replace(/\/+$/, "");
+  const base = accountId.replace(/\/+$/, "");
+  if (normalizeResourceId(trimmed.slice(0, base.length)) !== normalizeResourceId(base)) return undefined;
+  const rest = trimmed.slice(base.length);
+  if (rest === "") return {};
+  const match = /^\/dbs\/([^/]+)(?:\/colls\/([^/]+))?$/.exec(rest);
+  if (match?.[1] === undefined) return undefined;
+  return match[2] === undefined ? { database: match[1] } : { database: match[1], container: match[2] };
+}
+
+/**
+ * Decides a data-plane request made with an Entra token: allowed when any assignment of the principal or one of its
+ * groups, at the resource or above it, has a definition with a matching data action. Additive, default deny.
+ */
+export function decideCosmos(policy: CosmosPolicy, request: DataRequest): Decision {
+  const base = {
+    credential: { kind: "aad", principalId: request.principalId, groups: request.groups },
+    action: request.action ?? "",
+    resource: request.resource,
+  } as const;
+  if (request.action === undefined) return { ...base, allowed: false, reason: "notPossibleWithAad", considered: [] };
+  if (!request.principalExists) return { ...base, allowed: false, reason: "principalDeleted", considered: [] };
+  for (const id of [request.principalId, ...request.groups]) {
+    for (const compiled of policy.byPrincipal.get(id.toLowerCase()) ?? []) {
+      if (failures(compiled, request, true).length > 0) continue;
+      return {
+        ...base,
+        allowed: true,
+        appliedAssignmentId: compiled.assignment.name,
+        considered: [render(compiled, [])],
+      };
+    }
+  }
+  const ids = new Set([request.principalId, ...request.groups].map((id) => id.toLowerCase()));
+  const considered = policy.all.map((compiled) =>
+    render(compiled, failures(compiled, request, ids.has(compiled.assignment.principalId.toLowerCase()))),
+  );
+  return { ...base, allowed: false, reason: "noMatchingAssignment", considered };
+}
+
+function failures(
+  compiled: CompiledAssignment,
+  request: DataRequest,
+  isPrincipal: boolean,
+): ConsideredAssignment["failed"] {
+  const failed: ConsideredAssignment["failed"][number][] = [];
+  if (!isPrincipal) failed.push("principal");
+  if (!covers(compiled.at, request)) failed.push("scope");
+  const action = request.action;
+  if (compiled.definition === undefined) failed.push("definitionMissing");
+  else if (action === undefined || !compiled.actions.some((pattern) => actionMatches(pattern, action))) {
+    failed.push("action");
+  }
+  return failed;
+}
+
+function covers(at: DataScope | undefined, request: DataRequest): boolean {
+  if (at === undefined) return false;
+  if (request.anyScope === true) return true;
+  if (at.database === undefined) return true;
+  if (at.database !== request.scope.database) return false;
+  return at.container === undefined || at.container === request.scope.container;
+}
+
+function render(compiled: CompiledAssignment, failed: ConsideredAssignment["failed"]): ConsideredAssignment {
+  return {
+    assignmentId: compiled.assignment.name,
+    roleDefinitionId: compiled.assignment.roleDefinitionId,
+    roleName: compiled.definition?.roleName ?? "",
+    principalId: compiled.assignment.principalId,
+    scope: compiled.assignment.scope,
+    grants: failed.length === 0,
+    failed,
+  };
+}

@@ -1,0 +1,64 @@
+/** `celestite env`: the variables that `run` would set, for a shell, a container or an editor. */
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { dataDirectoryDefault } from "../config.ts";
+import type { ServerStatus, Workload } from "../operator/gateway.ts";
+import { workloadVariables } from "./child-environment.ts";
+import { type Command, UsageError } from "./command.ts";
+import { operator, requireServer } from "./server.ts";
+
+const help = `Usage: celestite env [--identity NAME]... [--as HOST] [--account NAME] [--format shell|dotenv|docker|json]
+
+Prints what 'celestite run' would set. The identities stay usable until the server stops, so treat the output as a secret.
+
+Options:
+  --identity NAME  a user-assigned identity (name or resource id); may be repeated
+  --as HOST        resource id of a deployed host: its identities
+  --account NAME   the Cosmos account behind COSMOS_ENDPOINT, when there are several
+  --format FORMAT  shell (default), dotenv, docker or json
+  --data DIR       data directory of the running server
+
+Examples:
+  eval "$(celestite env --identity worker)"
+  celestite env --identity worker --format dotenv > .env
+  docker run $(celestite env --identity worker --format docker) --network host my-image
+`;
+
+type Format = (name: string, value: string) => string;
+
+const formats: Readonly<Record<string, Format>> = {
+  shell: (name, value) => `export ${name}='${value.replaceAll("'", "'\\''")}'\n`,
+  dotenv: (name, value) => `${name}="${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"\n`,
+  docker: (name, value) => `-e ${name}=${value} `,
+};
+
+export const envCommand: Command = {
+  name: "env",
+  summary: "print what 'run' would set",
+  help,
+  async run(args, terminal) {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        identity: { type: "string", multiple: true },
+        as: { type: "string" },
+        account: { type: "string" },
+        format: { type: "string", default: "shell" },
+        data: { type: "string" },
+      },
+    });
+    const { format } = values;
+    const write = Object.hasOwn(formats, format) ? formats[format] : undefined;
+    if (write === undefined && format !== "json") throw new UsageError(`The format '${format}' is not known.`);
+    const server = await requireServer(values.data === undefined ? dataDirectoryDefault() : resolve(values.data));
+    const workload = await operator<Workload>(server, "POST", "workloads", {
+      identities: values.identity ?? [],
+      ...(values.as === undefined ? {} : { host: values.as }),
+    });
+    const status = await operator<ServerStatus>(server, "GET", "status");
+    const variables = workloadVariables(status, workload, values.account);
+    if (write === undefined) terminal.out(`${JSON.stringify(variables, undefined, 2)}\n`);
+    else terminal.out(Object.entries(variables).map(([name, value]) => write(name, value)).join(""));
+    return 0;
+  },
+};

@@ -1,0 +1,131 @@
+/** `celestite role`: Cosmos DB data roles from the command line, in one short form. */
+import { createHash } from "node:crypto";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { builtInDataRoles } from "../azure/cosmos-actions.ts";
+import type { Principal } from "../azure/principal.ts";
+import { dataDirectoryDefault } from "../config.ts";
+import type { AccountStatus, ServerStatus } from "../operator/gateway.ts";
+import { type Command, CommandError, UsageError } from "./command.ts";
+import { operator, requireArm, requireServer, type Server } from "./server.ts";
+
+const help = `Usage: celestite role assign --principal NAME --role ROLE [--scope SCOPE] [--account NAME]
+       celestite role list [--account NAME]
+
+Assigns a Cosmos DB data role (a sqlRoleAssignment), or lists definitions and assignments. Takes effect on the next
+request.
+
+Options:
+  --principal NAME  name of a managed identity, user principal name, object id or client id
+  --role ROLE       name or GUID of a role definition, e.g. "Cosmos DB Built-in Data Reader"
+  --scope SCOPE     / (default), /dbs/DATABASE or /dbs/DATABASE/colls/CONTAINER
+  --account NAME    the Cosmos account, when there are several
+  --data DIR        data directory of the running server
+
+Examples:
+  celestite role assign --principal worker --role "Cosmos DB Built-in Data Contributor"
+  celestite role assign --principal worker --role "Cosmos DB Built-in Data Reader" --scope /dbs/shop/colls/orders
+  celestite role list
+`;
+
+const cosmosApi = "api-version=2024-08-15";
+
+interface RoleDefinitionBody {
+  readonly name: string;
+  readonly properties: { readonly roleName: string };
+}
+
+interface RoleAssignmentBody {
+  readonly properties: { readonly roleDefinitionId: string; readonly principalId: string; readonly scope: string };
+}
+
+export const roleCommand: Command = {
+  name: "role",
+  summary: "assign and list Cosmos DB data roles",
+  help,
+  async run(args, terminal) {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        principal: { type: "string" },
+        role: { type: "string" },
+        scope: { type: "string", default: "/" },
+        account: { type: "string" },
+        data: { type: "string" },
+      },
+    });
+    const server = await requireServer(values.data === undefined ? dataDirectoryDefault() : resolve(values.data));
+    const account = await chooseAccount(server, values.account);
+    if (positionals[0] === "list" && positionals.length === 1) {
+      terminal.out(await list(server, account));
+      return 0;
+    }
+    if (positionals[0] !== "assign" || positionals.length !== 1) throw new UsageError("Say 'assign' or 'list'.");
+    if (values.principal === undefined || values.role === undefined) {
+      throw new UsageError("--principal and --role are needed.");
+    }
+    terminal.out(await assign(server, account, values.principal, values.role, values.scope));
+    return 0;
+  },
+};
+
+async function chooseAccount(server: Server, name: string | undefined): Promise<AccountStatus> {
+  const { accounts } = await operator<ServerStatus>(server, "GET", "status");
+  const named = accounts.filter((account) => name === undefined || account.name.toLowerCase() === name.toLowerCase());
+  const [account, second] = named;
+  if (account !== undefined && second === undefined) return account;
+  const names = accounts.map((candidate) => candidate.name).join(", ") || "none";
+  if (account === undefined) throw new CommandError(`There is no such Cosmos account; there are: ${names}.`);
+  throw new CommandError(`There are several Cosmos accounts; add --account with one of: ${names}.`);
+}
+
+async function definitions(server: Server, account: AccountStatus): Promise<readonly RoleDefinitionBody[]> {
+  const body = await requireArm(server, "GET", `${account.resourceId}/sqlRoleDefinitions?${cosmosApi}`);
+  return body["value"] as readonly RoleDefinitionBody[];
+}
+
+async function assign(
+  server: Server,
+  account: AccountStatus,
+  principalName: string,
+  role: string,
+  scope: string,
+): Promise<string> {
+  const all = await definitions(server, account);
+  const wanted = role.toLowerCase();
+  const definition = all.find(
+    (candidate) => candidate.name.toLowerCase() === wanted || candidate.properties.roleName.toLowerCase() === wanted,
+  );
+  if (definition === undefined) {
+    const names = all.map((candidate) => `"${candidate.properties.roleName}"`).join(", ");
+    throw new CommandError(`The account ${account.name} has no role "${role}"; it has: ${names}.`);
+  }
+  const principal = await operator<Principal>(server, "GET", `principals/${encodeURIComponent(principalName)}`);
+  const fullScope = `${account.resourceId}${scope === "/" ? "" : scope.replace(/\/+$/, "")}`;
+  const roleDefinitionId = `${account.resourceId}/sqlRoleDefinitions/${definition.name}`;
+  const name = assignmentName([account.resourceId, roleDefinitionId, principal.objectId, fullScope]);
+  await requireArm(server, "PUT", `${account.resourceId}/sqlRoleAssignments/${name}?${cosmosApi}`, {
+    properties: { roleDefinitionId, scope: fullScope, principalId: principal.objectId },
+  });
+  return `${principal.displayName} (${principal.objectId}) has "${definition.properties.roleName}" at ${scope} of ${account.name}.\n`;
+}
+
+/** The same assignment always gets the same GUID, so repeating the command changes nothing. */
+function assignmentName(parts: readonly string[]): string {
+  const hex = createHash("sha256").update(parts.join("\n").toLowerCase()).digest("hex");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+async function list(server: Server, account: AccountStatus): Promise<string> {
+  const all = await definitions(server, account);
+  const body = await requireArm(server, "GET", `${account.resourceId}/sqlRoleAssignments?${cosmosApi}`);
+  const names = new Map(all.map((definition) => [definition.name, definition.properties.roleName]));
+  const lines = (body["value"] as readonly RoleAssignmentBody[]).map(({ properties }) => {
+    const role = names.get(properties.roleDefinitionId.split("/").pop() ?? "") ?? properties.roleDefinitionId;
+    return `  ${properties.principalId}  ${role}  ${properties.scope.slice(account.resourceId.length) || "/"}\n`;
+  });
+  const builtIn = new Set(builtInDataRoles.map((role) => role.name));
+  const defined = all.map((d) => `  ${d.name}  ${d.properties.roleName}${builtIn.has(d.name) ? " (built in)" : ""}\n`);
+  return `Definitions of ${account.name}:\n${defined.join("")}Assignments:\n${lines.join("") || "  none\n"}`;
+}

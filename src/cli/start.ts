@@ -1,0 +1,94 @@
+/** `celestite start`: the server in the foreground. */
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { startCelestite } from "../celestite.ts";
+import { systemClock, systemEntropy } from "../clock.ts";
+import { anyPorts, dataDirectoryDefault, defaultPorts, defaultSettings, type Settings } from "../config.ts";
+import type { ServerStatus } from "../operator/gateway.ts";
+import { type Command, UsageError } from "./command.ts";
+
+const help = `Usage: celestite start [--data DIR] [--memory] [--any-ports] [--json]
+
+Starts everything and stays in the foreground until Ctrl-C: managed identity endpoints, the Entra authority, Azure
+Resource Manager, and one https endpoint per Cosmos account.
+
+Options:
+  --data DIR     where the store, keys and certificates live (default: $CELESTITE_DATA or ~/.celestite)
+  --memory       keep the store in memory only; nothing is left afterwards but the certificate authority
+  --any-ports    let the system choose all ports (default: ${defaultPorts.managed}, ${defaultPorts.authority}, ${defaultPorts.arm}, accounts from ${defaultPorts.cosmos})
+  --json         print what listens as one line of JSON
+
+Examples:
+  celestite start
+  celestite start --data ./state
+  celestite start --memory --any-ports --json
+`;
+
+export const startCommand: Command = {
+  name: "start",
+  summary: "start the server in the foreground",
+  help,
+  async run(args, terminal) {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        data: { type: "string" },
+        memory: { type: "boolean" },
+        "any-ports": { type: "boolean" },
+        json: { type: "boolean" },
+      },
+    });
+    if (positionals.length > 0) throw new UsageError(`'${positionals[0]}' is not an option.`);
+    const settings: Settings = {
+      ...defaultSettings(),
+      dataDirectory: values.data === undefined ? dataDirectoryDefault() : resolve(values.data),
+      ...(values.memory === true ? { store: "memory" } : {}),
+      ...(values["any-ports"] === true ? { ports: anyPorts } : {}),
+    };
+    const server = await startCelestite(settings, {
+      clock: systemClock,
+      entropy: systemEntropy,
+      onError: (error) => terminal.error(`celestite: unexpected error: ${describe(error)}\n`),
+    });
+    const status = await server.status();
+    terminal.out(values.json === true ? `${JSON.stringify(status)}\n` : banner(settings, status));
+    await untilStopped();
+    terminal.error("Stopping.\n");
+    await server.close();
+    return 0;
+  },
+};
+
+function banner(settings: Settings, status: ServerStatus): string {
+  const accounts =
+    status.accounts.length === 0
+      ? "  no Cosmos account yet: celestite deploy main.json -g my-group\n"
+      : status.accounts.map((account) => `  Cosmos ${account.name.padEnd(22)} ${account.endpoint}\n`).join("");
+  return `Celestite ${status.version} is ready${settings.store === "memory" ? " (in memory)" : ""}.
+
+  managed identity              ${status.endpoints.managedIdentity}
+  Entra authority               ${status.endpoints.authority}/${status.tenantId}
+  Azure Resource Manager        ${status.endpoints.arm}/subscriptions/${status.subscriptionId}
+${accounts}
+  data directory                ${settings.dataDirectory}
+  certificate authority         ${status.caFile}
+  the same plus system roots    ${status.caBundleFile}
+
+Run a program with an identity:  celestite run --identity NAME -- COMMAND
+Why was a request denied:        celestite explain --last
+Ctrl-C stops the server.
+`;
+}
+
+function untilStopped(): Promise<void> {
+  return new Promise((done) => {
+    process.once("SIGINT", () => done());
+    process.once("SIGTERM", () => done());
+  });
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+

@@ -1,0 +1,22 @@
+/** Which resources tokens may be asked for besides Azure's own services. */
+import type { Engine } from "../cosmos/engine/engine.ts";
+
+/** Names under which a client on this machine reaches us. */
+const localHosts: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
+
+/**
+ * True for our own listeners and for every Cosmos account, by its public name and by its local address with and
+ * without port (SDKs differ in whether they keep it). The set follows the accounts as they come and go.
+ */
+export function knownResources(engine: Engine, ownPorts: () => readonly number[]): (audience: string) => boolean {
+  return (audience) => {
+    const wanted = audience.toLowerCase().replace(/\/+$/, "");
+    const local = (port: number): boolean => localHosts.some((host) => wanted === `https://${host}:${port}`);
+    if (localHosts.some((host) => wanted === `https://${host}`) || ownPorts().some(local)) return true;
+    for (const { record } of engine.catalog.all()) {
+      const { name, port } = record.account;
+      if (wanted === `https://${name.toLowerCase()}.documents.azure.com` || local(port)) return true;
+    }
+    return false;
+  };
+}

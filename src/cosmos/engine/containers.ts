@@ -1,0 +1,248 @@
+/**
+ * Databases and containers: creating, replacing and deleting them, with the defaults that the service fills in and
+ * the parts that can never change. Both planes come through here.
+ */
+import type { Reader, Transaction } from "../../storage/port.ts";
+import { badRequest, conflict, notFound, ownerNotFound, preconditionFailed } from "../errors.ts";
+import { type EngineParts, requireAccount, writeAccount } from "./accounts.ts";
+import type { PartitionKeyDefinition } from "./effective-partition-key.ts";
+import { deleteRange } from "./purge.ts";
+import {
+  type ContainerRecord,
+  contentKey,
+  contentRange,
+  type DatabaseRecord,
+  decodeRecord,
+  encodeRecord,
+  metadataEtag,
+  seconds,
+} from "./records.ts";
+import { containerRid, databaseRid } from "./resource-ids.ts";
+
+const maxIdLength = 255;
+const maxPartitionKeyPaths = 3;
+
+/** What a write of metadata may demand of the state it finds. */
+export interface WriteOptions {
+  /** True to fail with 409 when the resource exists, false to replace or return it. */
+  readonly mustBeNew: boolean;
+  readonly ifMatch?: string;
+}
+
+/** Ids of databases, containers and scripts: 1 to 255 characters, none of `/ \ # ?`, no trailing space. */
+export function checkResourceId(id: unknown): asserts id is string {
+  if (typeof id !== "string" || id === "") {
+    throw badRequest("The input content is invalid because the required properties - 'id; ' - are missing");
+  }
+  // A lone surrogate has no UTF-8 form, so the id could not be addressed again.
+  if (id.length > maxIdLength || /[/\\#?]|\p{Surrogate}/u.test(id) || id.endsWith(" ")) {
+    throw badRequest(`The resource name '${id.slice(0, maxIdLength)}' is invalid: it must have 1 to ${maxIdLength} characters, none of '/', '\\', '#', '?', and no trailing space.`);
+  }
+}
+
+export async function readDatabase(
+  reader: Reader,
+  account: string,
+  database: string,
+): Promise<DatabaseRecord | undefined> {
+  const bytes = await reader.get(contentKey(account, "database", database));
+  return bytes === undefined ? undefined : decodeRecord<DatabaseRecord>(bytes);
+}
+
+export async function readContainer(
+  reader: Reader,
+  account: string,
+  database: string,
+  container: string,
+): Promise<ContainerRecord | undefined> {
+  const bytes = await reader.get(contentKey(account, "container", database, container));
+  return bytes === undefined ? undefined : decodeRecord<ContainerRecord>(bytes);
+}
+
+/** Creates a database, or returns the existing one unless it must be new; `created` tells which. */
+export async function putDatabase(
+  parts: EngineParts,
+  transaction: Transaction,
+  account: string,
+  resource: Readonly<Record<string, unknown>>,
+  options: WriteOptions,
+): Promise<{ readonly record: DatabaseRecord; readonly created: boolean }> {
+  const id = resource["id"];
+  checkResourceId(id);
+  const owner = await requireAccount(transaction, account);
+  const old = await readDatabase(transaction, account, id);
+  if (old !== undefined) {
+    if (options.mustBeNew) throw conflict();
+    return { record: old, created: false };
+  }
+  const record: DatabaseRecord = {
+    id,
+    rid: databaseRid(owner.nextDatabase),
+    etag: metadataEtag(parts.entropy, parts.clock),
+    ts: seconds(parts.clock),
+  };
+  writeAccount(parts, transaction, { ...owner, nextDatabase: owner.nextDatabase + 1 });
+  transaction.put(contentKey(account, "database", id), encodeRecord(record));
+  transaction.afterCommit(() => parts.catalog.setDatabase(account, record));
+  return { record, created: true };
+}
+
+/** Deletes a database and its containers; false when there was none. */
+export async function deleteDatabase(
+  parts: EngineParts,
+  transaction: Transaction,
+  account: string,
+  database: string,
+): Promise<boolean> {
+  const key = contentKey(account, "database", database);
+  if ((await transaction.get(key)) === undefined) return false;
+  transaction.delete(key);
+  await deleteRange(transaction, contentRange(account, "container", database));
+  transaction.afterCommit(() => parts.catalog.removeDatabase(account, database));
+  return true;
+}
+
+/** Creates a container, or replaces the properties of the existing one; immutable parts are compared and refused. */
+export async function putContainer(
+  parts: EngineParts,
+  transaction: Transaction,
+  account: string,
+  database: string,
+  resource: Readonly<Record<string, unknown>>,
+  options: WriteOptions,
+): Promise<{ readonly record: ContainerRecord; readonly created: boolean }> {
+  const id = resource["id"];
+  checkResourceId(id);
+  const parent = await readDatabase(transaction, account, database);
+  if (parent === undefined) throw ownerNotFound();
+  const old = await readContainer(transaction, account, database, id);
+  if (old !== undefined && options.mustBeNew) throw conflict();
+  if (options.ifMatch !== undefined && options.ifMatch !== "*" && old?.etag !== options.ifMatch) {
+    throw old === undefined ? notFound() : preconditionFailed();
+  }
+  const record =
+    old === undefined
+      ? await newContainer(parts, transaction, account, parent, id, resource)
+      : changedContainer(parts, old, resource);
+  transaction.put(contentKey(account, "container", database, id), encodeRecord(record));
+  transaction.afterCommit(() => parts.catalog.setContainer(account, record));
+  return { record, created: old === undefined };
+}
+
+async function newContainer(
+  parts: EngineParts,
+  transaction: Transaction,
+  account: string,
+  parent: DatabaseRecord,
+  id: string,
+  resource: Readonly<Record<string, unknown>>,
+): Promise<ContainerRecord> {
+  const owner = await requireAccount(transaction, account);
+  const record: ContainerRecord = {
+    id,
+    database: parent.id,
+    databaseRid: parent.rid,
+    rid: containerRid(parent.rid, owner.nextContainer),
+    etag: metadataEtag(parts.entropy, parts.clock),
+    ts: seconds(parts.clock),
+    uid: owner.uid,
+    number: owner.nextContainer,
+    partitionKey: partitionKeyDefinition(resource["partitionKey"]),
+    properties: containerProperties(resource),
+    ranges: [{ id: "0", min: "", max: "FF" }],
+  };
+  writeAccount(parts, transaction, { ...owner, nextContainer: owner.nextContainer + 1 });
+  return record;
+}
+
+function changedContainer(
+  parts: EngineParts,
+  old: ContainerRecord,
+  resource: Readonly<Record<string, unknown>>,
+): ContainerRecord {
+  const wanted = resource["partitionKey"] === undefined ? old.partitionKey : partitionKeyDefinition(resource["partitionKey"]);
+  if (!samePartitionKey(wanted, old.partitionKey)) {
+    throw badRequest("Document collection partition key cannot be changed.");
+  }
+  const properties = containerProperties(resource);
+  for (const name of ["uniqueKeyPolicy", "vectorEmbeddingPolicy"]) {
+    const before = JSON.stringify(old.properties[name] ?? null);
+    if (properties[name] !== undefined && JSON.stringify(properties[name]) !== before) {
+      throw badRequest(`The ${name} of a container cannot be changed after it was created.`);
+    }
+  }
+  const kept = { uniqueKeyPolicy: old.properties["uniqueKeyPolicy"], vectorEmbeddingPolicy: old.properties["vectorEmbeddingPolicy"] };
+  return {
+    ...old,
+    properties: JSON.parse(JSON.stringify({ ...kept, ...properties })) as Record<string, unknown>,
+    etag: metadataEtag(parts.entropy, parts.clock),
+    ts: seconds(parts.clock),
+  };
+}
+
+/** Deletes a container; its items are unreachable from the commit on. False when there was none. */
+export async function deleteContainer(
+  parts: EngineParts,
+  transaction: Transaction,
+  account: string,
+  database: string,
+  container: string,
+): Promise<boolean> {
+  const key = contentKey(account, "container", database, container);
+  if ((await transaction.get(key)) === undefined) return false;
+  transaction.delete(key);
+  transaction.afterCommit(() => parts.catalog.removeContainer(account, database, container));
+  return true;
+}
+
+function partitionKeyDefinition(value: unknown): PartitionKeyDefinition {
+  if (typeof value !== "object" || value === null || !("paths" in value) || !Array.isArray(value.paths)) {
+    throw badRequest("The input content is invalid because the required properties - 'partitionKey; ' - are missing");
+  }
+  const given = value as { paths: unknown[]; kind?: unknown; version?: unknown; systemKey?: unknown };
+  const paths = given.paths.map((path) => {
+    if (typeof path !== "string" || !path.startsWith("/") || path.length < 2) {
+      throw badRequest(`The partition key component definition path '${String(path)}' could not be accepted, failed near position '0'.`);
+    }
+    return path;
+  });
+  const kind = given.kind ?? (paths.length > 1 ? "MultiHash" : "Hash");
+  if (kind !== "Hash" && kind !== "MultiHash") throw badRequest(`The partition key kind '${String(kind)}' is not supported.`);
+  if (paths.length === 0 || paths.length > (kind === "Hash" ? 1 : maxPartitionKeyPaths)) {
+    throw badRequest(`A partition key of kind ${kind} cannot have ${paths.length} paths.`);
+  }
+  const version = given.version ?? 2;
+  if (version !== 1 && version !== 2) throw badRequest(`The partition key version '${String(version)}' is not supported.`);
+  if (kind === "MultiHash" && version !== 2) throw badRequest("A partition key of kind MultiHash must have version 2.");
+  return { paths, kind, version, ...(given.systemKey === true ? { systemKey: true } : {}) };
+}
+
+function samePartitionKey(a: PartitionKeyDefinition, b: PartitionKeyDefinition): boolean {
+  return a.kind === b.kind && a.paths.length === b.paths.length && a.paths.every((path, at) => path === b.paths[at]);
+}
+
+/** The client's properties with the service's defaults; system properties and the partition key are kept apart. */
+function containerProperties(resource: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const kept = Object.entries(resource).filter(
+    ([name, value]) => name !== "id" && name !== "partitionKey" && !name.startsWith("_") && value !== undefined && value !== null,
+  );
+  const ttl = resource["defaultTtl"];
+  if (ttl !== undefined && ttl !== null && !(Number.isInteger(ttl) && (ttl === -1 || (ttl as number) > 0))) {
+    throw badRequest("The input ttl is invalid: it must be -1 or a positive integer.");
+  }
+  return {
+    indexingPolicy: {
+      indexingMode: "consistent",
+      automatic: true,
+      includedPaths: [{ path: "/*" }],
+      excludedPaths: [{ path: '/"_etag"/?' }],
+    },
+    conflictResolutionPolicy: {
+      mode: "LastWriterWins",
+      conflictResolutionPath: "/_ts",
+      conflictResolutionProcedure: "",
+    },
+    geospatialConfig: { type: "Geography" },
+    ...Object.fromEntries(kept),
+  };
+}

@@ -1,0 +1,21 @@
+/** The parts of the storage engine that operations work with, opened once by the composition root. */
+import type { Clock, Entropy } from "../../clock.ts";
+import type { Store } from "../../storage/port.ts";
+import type { EngineParts } from "./accounts.ts";
+import { openCatalog } from "./catalog.ts";
+import { openPartitions, type Partitions } from "./partitions.ts";
+
+export interface Engine extends EngineParts {
+  readonly store: Store;
+  readonly partitions: Partitions;
+}
+
+/** Loads the catalog of accounts; items are read when they are asked for. */
+export async function openEngine(options: {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+}): Promise<Engine> {
+  const { store, clock, entropy } = options;
+  return { store, clock, entropy, catalog: await openCatalog(store), partitions: openPartitions(store) };
+}

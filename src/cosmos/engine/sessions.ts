@@ -1,0 +1,21 @@
+/**
+ * Session tokens: `{range id}:{version}#{lsn}`, several joined with commas. A reader whose token is ahead of this
+ * server must not see older data: it gets 404/1002, as from a replica that lags.
+ */
+import { sessionNotAvailable } from "../errors.ts";
+import type { Partition } from "./partitions.ts";
+
+/** The token that proves the state of a range up to `lsn`. */
+export function sessionToken(partition: Partition, lsn: number): string {
+  return `${partition.range.id}:-1#${lsn}`;
+}
+
+/** Refuses a read whose token demands more than is committed in the range; other ranges' parts are ignored. */
+export function checkSession(token: string | undefined, partition: Partition): void {
+  if (token === undefined || token === "") return;
+  for (const part of token.split(",")) {
+    const match = /^\s*([^:]+):(?:[^#]*#)?(\d+)(?:#.*)?\s*$/.exec(part);
+    if (match === null || match[1] !== partition.range.id) continue;
+    if (Number(match[2]) > partition.committedLsn) throw sessionNotAvailable();
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * The closed set of data-plane errors and the one place that renders them. `message` is public text; status,
+ * substatus and code are what SDK retry policies branch on.
+ */
+import type { Reply } from "../http/service.ts";
+
+/** Appended to every message as the service does; SDKs and tools show it. */
+const sdkSuffix = "Microsoft.Azure.Documents.Common/2.14.0";
+
+export class CosmosError extends Error {
+  override readonly name = "CosmosError";
+  readonly status: number;
+  readonly substatus: number;
+  /** The `code` of the body: the status name without spaces. */
+  readonly code: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Further members of the body, e.g. `additionalErrorInfo`. */
+  readonly extra: Readonly<Record<string, unknown>>;
+
+  constructor(
+    status: number,
+    code: string,
+    message: string,
+    options: {
+      readonly substatus?: number;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly extra?: Readonly<Record<string, unknown>>;
+    } = {},
+  ) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.substatus = options.substatus ?? 0;
+    this.headers = options.headers ?? {};
+    this.extra = options.extra ?? {};
+  }
+}
+
+/** A message in the form of the storage back end: a JSON list of texts behind `Message: `. */
+function listed(text: string): string {
+  return `Message: ${JSON.stringify({ Errors: [text] })}`;
+}
+
+export function badRequest(message: string, substatus = 0): CosmosError {
+  return new CosmosError(400, "BadRequest", listed(message), { substatus });
+}
+
+/** A query error: `message` is already in its final form. */
+export function badQuery(message: string): CosmosError {
+  return new CosmosError(400, "BadRequest", message);
+}
+
+export function unauthorized(message: string, substatus = 0): CosmosError {
+  return new CosmosError(401, "Unauthorized", message, { substatus });
+}
+
+export function forbidden(message: string, substatus = 0): CosmosError {
+  return new CosmosError(403, "Forbidden", message, { substatus });
+}
+
+/** The resource itself is absent. */
+export function notFound(): CosmosError {
+  return new CosmosError(
+    404,
+    "NotFound",
+    listed("Resource Not Found. Learn more: https://aka.ms/cosmosdb-tsg-not-found"),
+  );
+}
+
+/** The database or container that should own the resource is absent. */
+export function ownerNotFound(): CosmosError {
+  return new CosmosError(
+    404,
+    "NotFound",
+    listed("Owner resource does not exist"),
+    { substatus: 1003 },
+  );
+}
+
+/** The caller's session token is ahead of what this replica has. */
+export function sessionNotAvailable(): CosmosError {
+  return new CosmosError(404, "NotFound", listed("The read session is not available for the input session token."), {
+    substatus: 1002,
+  });
+}
+
+export function conflict(message = "Entity with the specified id already exists in the system."): CosmosError {
+  return new CosmosError(409, "Conflict", listed(message));
+}
+
+export function preconditionFailed(): CosmosError {
+  return new CosmosError(
+    412,
+    "PreconditionFailed",
+    listed("Operation cannot be performed because one of the specified precondition is not met."),
+  );
+}
+
+export function tooLarge(): CosmosError {
+  return new CosmosError(413, "RequestEntityTooLarge", listed("Request size is too large"));
+}
+
+export function methodNotAllowed(method: string): CosmosError {
+  return new CosmosError(405, "MethodNotAllowed", `The requested verb ${method} is not supported on this resource.`);
+}
+
+/** An operation of the service that this server does not have (yet); it says so instead of pretending. */
+export function notImplemented(operation: string): CosmosError {
+  return new CosmosError(501, "NotImplemented", `The operation '${operation}' is not implemented by this server.`);
+}
+
+/** Renders an error in the service's form; every message ends with the activity id. */
+export function renderError(error: CosmosError, activityId: string): Reply {
+  const message = `${error.message}\r\nActivityId: ${activityId}, ${sdkSuffix}`;
+  return {
+    status: error.status,
+    headers: { "content-type": "application/json", "x-ms-substatus": String(error.substatus), ...error.headers },
+    body: JSON.stringify({ code: error.code, message, ...error.extra }),
+  };
+}

@@ -1,0 +1,220 @@
+/**
+ * The data plane's gateway owns the phases of every request: address, credential, decision, handler, rendering and
+ * the diagnostic record. An operation cannot skip one, because it is only ever called from here.
+ */
+import type { Clock, Entropy } from "../clock.ts";
+import { uuid } from "../clock.ts";
+import type { Reply, Request, Service } from "../http/service.ts";
+import type { DiagnosticRecord } from "../observability/diagnostic-records.ts";
+import type { AccountView, DatabaseView } from "./engine/catalog.ts";
+import type { Engine } from "./engine/engine.ts";
+import type { ContainerRecord } from "./engine/records.ts";
+import { sessionToken } from "./engine/sessions.ts";
+import { CosmosError, methodNotAllowed, notImplemented, renderError, tooLarge } from "./errors.ts";
+import type { OperationContext, OperationResult } from "./operations/operation.ts";
+import { type Address, parseAddress } from "./wire/address.ts";
+import { type Access, type AccessParts, type AccessRequest, decideAccess, renderDenial } from "./wire/authorize.ts";
+import { serviceHeaders } from "./wire/headers.ts";
+import { findOperation, type OperationRow } from "./wire/operations.ts";
+
+export interface GatewayParts extends AccessParts {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly record: (entry: DiagnosticRecord) => void;
+}
+
+/** What is known of a request so far; the record is written from it whatever happens. */
+interface Progress {
+  row?: OperationRow;
+  access?: Access;
+  account?: AccountView;
+}
+
+/** The service behind the endpoint of one account. */
+export function accountService(parts: GatewayParts, account: string): Service {
+  return async (request) => {
+    const started = parts.clock.now();
+    const activityId = activityIdOf(request, parts.entropy);
+    const progress: Progress = {};
+    let result: OperationResult | undefined;
+    let reply: Reply;
+    let failure: CosmosError | undefined;
+    try {
+      result = await perform(parts, account, request, progress);
+      reply = render(result, activityId, progress);
+    } catch (error) {
+      if (!(error instanceof CosmosError)) throw error;
+      failure = error;
+      reply = withCommonHeaders(renderError(error, activityId), activityId, 0);
+    }
+    parts.record(diagnosticRecord(parts, { request, progress, started, activityId, account, reply, failure, result }));
+    return reply;
+  };
+}
+
+async function perform(
+  parts: GatewayParts,
+  account: string,
+  request: Request,
+  progress: Progress,
+): Promise<OperationResult> {
+  if (request.bodyTooLarge === true) throw tooLarge();
+  const address = parseAddress(request.target);
+  const view = parts.engine.catalog.find(account);
+  if (view === undefined) throw accountGone(account);
+  progress.account = view;
+  const row = findOperation(request.method, address, request.headers);
+  if (row === undefined) throw methodNotAllowed(request.method);
+  progress.row = row;
+  const resources = resolve(view, address);
+  const accessRequest = accessRequestOf(view, row, address, request, resources);
+  const access = await decideAccess(parts, accessRequest);
+  progress.access = access;
+  // A batch needs the rights of its parts; until batches exist here, the row has no handler and nothing can happen.
+  if (!access.decision.allowed && row.action !== "actionsOfParts") throw renderDenial(accessRequest, access);
+  if (row.handler === undefined) throw notImplemented(row.name);
+  const context: OperationContext = {
+    engine: parts.engine,
+    account: view,
+    ...resources,
+    address,
+    headers: request.headers,
+    body: request.body,
+    origin: request.origin,
+  };
+  return row.handler(context);
+}
+
+interface Resources {
+  readonly database?: DatabaseView;
+  readonly container?: ContainerRecord;
+}
+
+/** Finds database and container by name, else by rid; decision and handler both use what is found here. */
+function resolve(view: AccountView, address: Address): Resources {
+  if (address.database === undefined) return {};
+  const database =
+    view.databases.get(address.database) ??
+    [...view.databases.values()].find((candidate) => candidate.record.rid === address.database);
+  if (database === undefined) return {};
+  if (address.container === undefined) return { database };
+  const container =
+    database.containers.get(address.container) ??
+    [...database.containers.values()].find((candidate) => candidate.rid === address.container);
+  return container === undefined ? { database } : { database, container };
+}
+
+function accessRequestOf(
+  account: AccountView,
+  row: OperationRow,
+  address: Address,
+  request: Request,
+  resources: Resources,
+): AccessRequest {
+  const database = resources.database?.record.id ?? address.database;
+  const container = resources.container?.id ?? address.container;
+  return {
+    account,
+    row,
+    address,
+    headers: request.headers,
+    method: request.method,
+    target: request.target,
+    byRid: database !== address.database || container !== address.container,
+    ...(database === undefined ? {} : { database }),
+    ...(container === undefined ? {} : { container }),
+  };
+}
+
+function accountGone(account: string): CosmosError {
+  return new CosmosError(403, "Forbidden", `Database Account ${account} does not exist`, {
+    substatus: 1008,
+    extra: { writableLocations: [], readableLocations: [] },
+  });
+}
+
+function render(result: OperationResult, activityId: string, progress: Progress): Reply {
+  const headers: Record<string, string> = { ...result.headers };
+  if (result.etag !== undefined) headers["etag"] = result.etag;
+  if (result.partition !== undefined) Object.assign(headers, partitionHeaders(result));
+  const container = result.partition?.container;
+  if (container !== undefined) {
+    headers["x-ms-alt-content-path"] = encodeURI(`dbs/${container.database}/colls/${container.id}`);
+    headers["x-ms-content-path"] = container.rid;
+  } else if (progress.row?.address === "account") headers["x-ms-number-of-read-regions"] = "0";
+  if (result.body === undefined) return withCommonHeaders({ status: result.status, headers }, activityId, result.charge);
+  headers["content-type"] = "application/json";
+  const body =
+    typeof result.body === "string" || result.body instanceof Uint8Array ? result.body : JSON.stringify(result.body);
+  return withCommonHeaders({ status: result.status, headers, body }, activityId, result.charge);
+}
+
+function partitionHeaders(result: OperationResult): Record<string, string> {
+  const partition = result.partition;
+  if (partition === undefined) return {};
+  const committed = Math.max(partition.committedLsn, result.lsn ?? 0);
+  const lsn = String(committed);
+  return {
+    "x-ms-session-token": sessionToken(partition, committed),
+    "x-ms-documentdb-partitionkeyrangeid": partition.range.id,
+    lsn,
+    "x-ms-cosmos-llsn": lsn,
+    "x-ms-global-committed-lsn": lsn,
+    ...(result.lsn === undefined ? {} : { "x-ms-item-lsn": String(result.lsn), "x-ms-cosmos-item-llsn": String(result.lsn) }),
+  };
+}
+
+function withCommonHeaders(reply: Reply, activityId: string, charge: number): Reply {
+  return {
+    ...reply,
+    headers: {
+      ...serviceHeaders,
+      "x-ms-request-charge": String(charge),
+      "x-ms-activity-id": activityId,
+      ...reply.headers,
+    },
+  };
+}
+
+/** The caller's activity id when it is a GUID, else a new one. */
+function activityIdOf(request: Request, entropy: Entropy): string {
+  const given = request.headers["x-ms-activity-id"];
+  if (given !== undefined && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(given)) return given;
+  return uuid(entropy);
+}
+
+interface Outcome {
+  readonly request: Request;
+  readonly progress: Progress;
+  readonly started: number;
+  readonly activityId: string;
+  readonly account: string;
+  readonly reply: Reply;
+  readonly failure: CosmosError | undefined;
+  readonly result: OperationResult | undefined;
+}
+
+function diagnosticRecord(parts: GatewayParts, outcome: Outcome): DiagnosticRecord {
+  const { request, progress, failure } = outcome;
+  const decision = progress.access?.decision;
+  return {
+    time: outcome.started,
+    activityId: outcome.activityId,
+    category: "DataPlaneRequests",
+    account: outcome.account,
+    operationName: progress.row?.name ?? "Unknown",
+    method: request.method,
+    resource: request.target.split("?")[0] ?? "",
+    statusCode: outcome.reply.status,
+    substatus: failure?.substatus ?? 0,
+    duration: parts.clock.now() - outcome.started,
+    requestCharge: outcome.result?.charge ?? 0,
+    userAgent: request.headers["user-agent"] ?? "",
+    clientIpAddress: request.remoteAddress,
+    authTokenType: progress.access?.authTokenType ?? "",
+    ...(decision?.credential.kind === "aad" ? { principalId: decision.credential.principalId } : {}),
+    ...(decision === undefined ? {} : { decision }),
+    ...(failure === undefined ? {} : { message: failure.message }),
+  };
+}

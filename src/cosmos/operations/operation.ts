@@ -1,0 +1,147 @@
+/**
+ * What an operation receives and returns. The gateway has already read the address, checked the credential and taken
+ * the decision; an operation turns a typed request into a typed result and knows nothing of HTTP beyond headers.
+ */
+import { cosmosLock } from "../control.ts";
+import type { AccountView, DatabaseView } from "../engine/catalog.ts";
+import type { Engine } from "../engine/engine.ts";
+import {
+  extractPartitionKey,
+  type LogicalPartition,
+  parsePartitionKeyHeader,
+  placePartition,
+  samePartition,
+} from "../engine/partition-key.ts";
+import type { Partition } from "../engine/partitions.ts";
+import type { ContainerRecord } from "../engine/records.ts";
+import type { Transaction } from "../../storage/port.ts";
+import { badRequest, notFound, ownerNotFound } from "../errors.ts";
+import type { Address } from "../wire/address.ts";
+import type { RequestHeaders } from "../wire/headers.ts";
+
+export interface OperationContext {
+  readonly engine: Engine;
+  readonly account: AccountView;
+  /** The database and container that the address names, by name or by rid; absent when they do not exist. */
+  readonly database?: DatabaseView;
+  readonly container?: ContainerRecord;
+  readonly address: Address;
+  readonly headers: RequestHeaders;
+  readonly body: Uint8Array;
+  /** Scheme, host and port that the client used. */
+  readonly origin: string;
+}
+
+export interface OperationResult {
+  readonly status: number;
+  /** Objects are sent as JSON; bytes and strings as they are. */
+  readonly body?: Uint8Array | string | object;
+  /** Request units. */
+  readonly charge: number;
+  readonly etag?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The range that was read or written: its LSN becomes the session token. */
+  readonly partition?: Partition;
+  readonly lsn?: number;
+}
+
+export type Operation = (context: OperationContext) => Promise<OperationResult>;
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Deepest nesting of a document (service limit). */
+const depthMax = 128;
+
+/** The request body as a JSON object; 400 in the service's words for anything else. */
+export function jsonBody(context: Pick<OperationContext, "body">): JsonObject {
+  const invalid = "The input content is invalid because it is not a valid JSON object.";
+  checkDepth(context.body);
+  let value: unknown;
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(context.body);
+    value = JSON.parse(text);
+  } catch {
+    throw badRequest(invalid);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw badRequest(invalid);
+  return value as JsonObject;
+}
+
+/** Counts brackets outside strings, so that no recursive code ever meets a deeper document. */
+function checkDepth(body: Uint8Array): void {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < body.length; i++) {
+    const byte = body[i];
+    if (inString) {
+      if (byte === 0x5c) i++;
+      else if (byte === 0x22) inString = false;
+    } else if (byte === 0x22) inString = true;
+    else if (byte === 0x7b || byte === 0x5b) {
+      if (++depth > depthMax) throw badRequest(`The document is nested deeper than ${depthMax} levels.`);
+    } else if (byte === 0x7d || byte === 0x5d) depth--;
+  }
+}
+
+/** The container of the address; 404/1003 when it does not exist. */
+export function requireContainer(context: OperationContext): ContainerRecord {
+  if (context.container === undefined) throw ownerNotFound();
+  return context.container;
+}
+
+export function requireDatabase(context: OperationContext): DatabaseView {
+  if (context.database === undefined) throw ownerNotFound();
+  return context.database;
+}
+
+/** The id of the address's last segment; 404 when the address has none. */
+export function leafId(context: OperationContext): string {
+  if (context.address.id === undefined) throw notFound();
+  return context.address.id;
+}
+
+/** The logical partition named by the partition key header; undefined when the header is absent. */
+export function headerPartition(context: OperationContext, container: ContainerRecord): LogicalPartition | undefined {
+  const header = context.headers["x-ms-documentdb-partitionkey"];
+  if (header === undefined) return undefined;
+  const components = parsePartitionKeyHeader(header);
+  const wanted = container.partitionKey.paths.length;
+  if (components.length < wanted) {
+    throw badRequest(
+      "The partition key supplied in x-ms-partitionkey header has fewer components than defined in the the collection.",
+    );
+  }
+  if (components.length > wanted) {
+    throw badRequest("The partition key supplied in x-ms-partitionkey header has more components than defined in the collection.");
+  }
+  return placePartition(components, container.partitionKey);
+}
+
+/** The logical partition of a point operation, whose header is mandatory. */
+export function requirePartition(context: OperationContext, container: ContainerRecord): LogicalPartition {
+  const logical = headerPartition(context, container);
+  if (logical === undefined) throw badRequest("PartitionKey value must be supplied for this operation.");
+  return logical;
+}
+
+/** The logical partition of a document, which must be the one that the header names. */
+export function documentPartition(
+  context: OperationContext,
+  container: ContainerRecord,
+  document: JsonObject,
+): LogicalPartition {
+  const logical = requirePartition(context, container);
+  const own = placePartition(extractPartitionKey(document, container.partitionKey), container.partitionKey);
+  if (!samePartition(own, logical)) {
+    throw badRequest("PartitionKey extracted from document doesn't match the one specified in the header", 1001);
+  }
+  return logical;
+}
+
+/** Runs a change of the account's metadata under the account's lock. */
+export function changeMetadata<T>(
+  context: OperationContext,
+  change: (transaction: Transaction) => Promise<T>,
+): Promise<T> {
+  return context.engine.store.transact([cosmosLock(context.account.record.account.name)], change);
+}

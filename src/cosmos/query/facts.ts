@@ -1,0 +1,202 @@
+/**
+ * What a storage planner can know of a query without running it: conditions that every result item fulfils, the
+ * sort paths, whether the item is returned whole. Facts only narrow a scan; the run still tests every item.
+ */
+import type { Compilation } from "./compilation.ts";
+import { constantValue, isConstant } from "./evaluate.ts";
+import { asPath, type Binary, type Call, type Expression, operands, type Query } from "./syntax.ts";
+import { isArray, type Value } from "./values.ts";
+
+export type Path = readonly (string | number)[];
+
+/**
+ * One test on a path of the item. `in` lists the only possible values (one for equality). Bounds are of the type of
+ * their value: `gt 3` holds only for numbers. `defined` only asks that the path exists. `startsWith` is ordinal.
+ */
+export interface Condition {
+  readonly path: Path;
+  readonly test: "in" | "lt" | "le" | "gt" | "ge" | "startsWith" | "defined";
+  readonly values: readonly Value[];
+}
+
+/** All of its conditions hold. Empty: nothing is known. */
+export type Alternative = readonly Condition[];
+
+export interface OrderFact {
+  readonly path: Path;
+  readonly descending: boolean;
+}
+
+export interface Facts {
+  /** The name the query gives to items, when its rows come straight from the container. */
+  readonly alias?: string;
+  /** A result item fulfils at least one alternative. No alternative at all: no item can. */
+  readonly alternatives: readonly Alternative[];
+  /** The sort paths of ORDER BY when each is a path of the item. */
+  readonly orderBy?: readonly OrderFact[];
+  /** Rows are the items themselves, unchanged (`SELECT * FROM c`, `SELECT VALUE c`). */
+  readonly wholeItem: boolean;
+  /** The query is exactly a count of the items that its filter keeps (`SELECT VALUE COUNT(1)`). */
+  readonly countsItems: boolean;
+}
+
+/** More alternatives than this are merged into "nothing is known". */
+const ALTERNATIVES_MAX = 2_000;
+
+const UNKNOWN: readonly Alternative[] = [[]];
+const NEVER: readonly Alternative[] = [];
+
+const MIRRORED: Readonly<Record<string, string>> = { "=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<=" };
+const TESTS: Readonly<Record<string, Condition["test"]>> = { "<": "lt", "<=": "le", ">": "gt", ">=": "ge" };
+
+/** The facts of the outermost query. */
+export function factsOf(c: Compilation): Facts {
+  const { query } = c.bound;
+  const source = query.from?.length === 1 ? query.from[0] : undefined;
+  const variable = c.bound.scopes.get(query)?.sources[0];
+  const first = query.from?.[0];
+  const direct = first?.input.kind === "path" && !first.iterate && first.input.steps.length === 0;
+  const alternatives = query.where === undefined || !direct ? UNKNOWN : alternativesOf(c, query.where);
+  const orderBy = orderFacts(c, query);
+  return {
+    ...(direct && variable !== undefined && { alias: variable.name }),
+    alternatives,
+    ...(orderBy !== undefined && { orderBy }),
+    wholeItem: source !== undefined && direct && !query.distinct && selectsItem(c, query),
+    countsItems: source !== undefined && direct && countsItems(c, query),
+  };
+}
+
+function orderFacts(c: Compilation, query: Query): readonly OrderFact[] | undefined {
+  if (query.orderBy === undefined || query.orderBy.rank) return undefined;
+  const found: OrderFact[] = [];
+  for (const { value, direction } of query.orderBy.items) {
+    const path = itemPath(c, value);
+    if (path === undefined) return undefined;
+    found.push({ path, descending: direction === "DESC" });
+  }
+  return found;
+}
+
+function selectsItem(c: Compilation, query: Query): boolean {
+  if (query.select.kind === "star") return true;
+  return query.select.kind === "value" && itemPath(c, query.select.value)?.length === 0;
+}
+
+function countsItems(c: Compilation, query: Query): boolean {
+  const { select } = query;
+  if (select.kind !== "value" || query.groupBy !== undefined || select.value.kind !== "call") return false;
+  const [argument] = select.value.args;
+  if (c.bound.aggregates.get(select.value)?.aggregate.name !== "COUNT" || argument === undefined) return false;
+  return isConstant(c, argument) ? constantValue(c, argument) !== undefined : itemPath(c, argument)?.length === 0;
+}
+
+/** The steps of a path below the item; computed properties are not paths of the stored item. */
+function itemPath(c: Compilation, expression: Expression): Path | undefined {
+  const path = asPath(expression);
+  if (path === undefined || c.bound.variables.get(path.root)?.item !== true) return undefined;
+  const [first] = path.steps;
+  return typeof first === "string" && c.computed.has(first) ? undefined : path.steps;
+}
+
+function alternativesOf(c: Compilation, filter: Expression): readonly Alternative[] {
+  if (filter.kind === "binary" && filter.operator === "OR") {
+    const all = operands(filter, "OR").map((operand) => alternativesOf(c, operand));
+    const total = all.reduce((sum, part) => sum + part.length, 0);
+    return total > ALTERNATIVES_MAX ? UNKNOWN : all.flat();
+  }
+  if (filter.kind === "binary" && filter.operator === "AND") {
+    let result = UNKNOWN;
+    for (const operand of operands(filter, "AND")) result = both(result, alternativesOf(c, operand));
+    return result;
+  }
+  if (isConstant(c, filter)) return constantValue(c, filter) === true ? UNKNOWN : NEVER;
+  const condition = conditionOf(c, filter);
+  return condition === undefined ? UNKNOWN : [condition];
+}
+
+/** Conjunction of two disjunctions; the right side is dropped when the product grows too large. */
+function both(left: readonly Alternative[], right: readonly Alternative[]): readonly Alternative[] {
+  if (left.length === 0 || right.length === 0) return NEVER;
+  if (left.length * right.length > ALTERNATIVES_MAX) return left;
+  return left.flatMap((first) => right.map((second) => [...first, ...second]));
+}
+
+function conditionOf(c: Compilation, filter: Expression): readonly Condition[] | undefined {
+  switch (filter.kind) {
+    case "identifier":
+    case "member":
+    case "index":
+      return onPath(c, filter, "in", [true]);
+    case "unary": {
+      if (filter.operator !== "NOT") return undefined;
+      return onPath(c, filter.operand, "in", [false]);
+    }
+    case "binary":
+      return comparison(c, filter);
+    case "between": {
+      if (filter.negated || !isConstant(c, filter.low) || !isConstant(c, filter.high)) return undefined;
+      const low = onPath(c, filter.value, "ge", [constantValue(c, filter.low)]);
+      const high = onPath(c, filter.value, "le", [constantValue(c, filter.high)]);
+      return low === undefined || high === undefined ? undefined : [...low, ...high];
+    }
+    case "in": {
+      if (filter.negated || !filter.list.every((item) => isConstant(c, item))) return undefined;
+      return onPath(c, filter.value, "in", definedOnly(filter.list.map((item) => constantValue(c, item))));
+    }
+    case "call":
+      return filter.udf ? undefined : callCondition(c, filter);
+    default:
+      return undefined;
+  }
+}
+
+function definedOnly(values: readonly Value[]): readonly Value[] {
+  return values.filter((value) => value !== undefined);
+}
+
+function onPath(
+  c: Compilation,
+  expression: Expression,
+  test: Condition["test"],
+  values: readonly Value[],
+): readonly Condition[] | undefined {
+  const path = itemPath(c, expression);
+  return path === undefined || path.length === 0 ? undefined : [{ path, test, values }];
+}
+
+function comparison(c: Compilation, filter: Binary): readonly Condition[] | undefined {
+  const flipped = isConstant(c, filter.left);
+  const operator = flipped ? MIRRORED[filter.operator] : filter.operator;
+  const [side, constant] = flipped ? [filter.right, filter.left] : [filter.left, filter.right];
+  if (operator === undefined || !(operator in MIRRORED) || !isConstant(c, constant)) return undefined;
+  const value = constantValue(c, constant);
+  const test = operator === "=" ? "in" : TESTS[operator];
+  if (test === undefined) return undefined;
+  return onPath(c, side, test, test === "in" ? definedOnly([value]) : [value]);
+}
+
+function callCondition(c: Compilation, call: Call): readonly Condition[] | undefined {
+  const [first, second, third] = call.args;
+  if (first === undefined) return undefined;
+  switch (call.name.toUpperCase()) {
+    case "IS_DEFINED":
+      return onPath(c, first, "defined", []);
+    case "IS_NULL":
+      return onPath(c, first, "in", [null]);
+    case "IS_BOOL":
+    case "IS_BOOLEAN":
+      return onPath(c, first, "in", [false, true]);
+    case "STARTSWITH": {
+      if (second === undefined || third !== undefined || !isConstant(c, second)) return undefined;
+      return onPath(c, first, "startsWith", [constantValue(c, second)]);
+    }
+    case "ARRAY_CONTAINS":
+    case "_TRY_ARRAY_CONTAINS": {
+      const list = second !== undefined && third === undefined && isConstant(c, first) ? constantValue(c, first) : null;
+      return isArray(list) && second !== undefined ? onPath(c, second, "in", list) : undefined;
+    }
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * The rules of ORDER BY: items are property paths (or VectorDistance), and ORDER BY RANK takes score functions over
+ * the plain container.
+ */
+import { type BindState, report } from "./binding.ts";
+import { asPath, type Call, type Expression, type OrderBy, type Query } from "./syntax.ts";
+
+const NOT_A_PATH = "Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path.";
+const WEIGHTS =
+  "The last parameter of the RRF function is an optional array of weights. When present, it must be a literal " +
+  "array of numbers, one for each of the component scores used for the RRF function. The length of this array must " +
+  "be the same as the number of the component scores.";
+
+/** Reports 2206 for items that are no path and the SC222n rules of ORDER BY RANK. */
+export function checkOrderBy(state: BindState, query: Query): void {
+  const { orderBy } = query;
+  if (orderBy === undefined) return;
+  if (orderBy.rank) return checkRank(state, query, orderBy);
+  for (const { value } of orderBy.items) {
+    if (!isOrderable(state, value)) state.errors.push({ severity: "Error", code: 2206, message: NOT_A_PATH });
+  }
+}
+
+function isOrderable(state: BindState, value: Expression): boolean {
+  if (isCallOf(value, "VECTORDISTANCE") || isCallOf(value, "_FULLTEXTSCORE")) return true;
+  const path = asPath(value);
+  if (path === undefined) return false;
+  return path.steps.length > 0 || state.variables.get(path.root)?.item !== true;
+}
+
+function checkRank(state: BindState, query: Query, orderBy: OrderBy): void {
+  const sources = query.from ?? [];
+  const span = { start: sources[0]?.span.start ?? 0, end: sources.at(-1)?.span.end ?? 0 };
+  if (sources.length > 1) {
+    report(state, "SC2224", "The JOIN operator is not allowed with the ORDER BY RANK clause.", span);
+  }
+  for (const source of sources) {
+    if (source.iterate) {
+      const message = "The FROM clause with the IN operator is not allowed with the ORDER BY RANK clause.";
+      report(state, "SC2223", message, source.span);
+    }
+    if (source.input.kind === "queryInput") {
+      const message = "Subqueries in the FROM clause are not allowed with the ORDER BY RANK clause.";
+      report(state, "SC2225", message, source.input.query.span);
+    }
+  }
+  if (!orderBy.items.every(({ value }) => isScore(value) || isFusion(value))) {
+    const message =
+      "The ORDER BY RANK clause must be followed by a VectorDistance and/or a FullTextScore function call.";
+    report(state, "SC2221", message, orderBy.span);
+  }
+  for (const { value } of orderBy.items) {
+    if (isCallOf(value, "RRF") && !hasGoodWeights(value)) report(state, "SC2229", WEIGHTS, orderBy.span);
+  }
+}
+
+function isCallOf(expression: Expression, name: string): expression is Call {
+  return expression.kind === "call" && !expression.udf && expression.name.toUpperCase() === name;
+}
+
+function isScore(expression: Expression): boolean {
+  return isCallOf(expression, "VECTORDISTANCE") || isCallOf(expression, "FULLTEXTSCORE");
+}
+
+/** RRF fuses at least two component scores. */
+function isFusion(expression: Expression): boolean {
+  if (!isCallOf(expression, "RRF")) return false;
+  const { components } = splitFusion(expression);
+  return components.length >= 2 && components.every(isScore);
+}
+
+/** The component scores of an RRF call and its weights, when the last argument is no score. */
+export function splitFusion(call: Call): { readonly components: readonly Expression[]; readonly weights?: Expression } {
+  const last = call.args.at(-1);
+  if (last === undefined || isScore(last)) return { components: call.args };
+  return { components: call.args.slice(0, -1), weights: last };
+}
+
+function hasGoodWeights(call: Call): boolean {
+  const { components, weights } = splitFusion(call);
+  if (weights === undefined) return true;
+  if (weights.kind !== "array" || weights.items.length !== components.length) return false;
+  return weights.items.every((item) => literalNumber(item) !== undefined);
+}
+
+/** The value of a number written out, with or without a sign. */
+export function literalNumber(expression: Expression): number | undefined {
+  if (expression.kind === "literal") return typeof expression.value === "number" ? expression.value : undefined;
+  if (expression.kind !== "unary" || (expression.operator !== "-" && expression.operator !== "+")) return undefined;
+  const inner = literalNumber(expression.operand);
+  return inner === undefined || expression.operator === "+" ? inner : -inner;
+}

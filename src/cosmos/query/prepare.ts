@@ -1,0 +1,227 @@
+/**
+ * The room's front: query text and parameters in, something that can be run out. The data plane needs this file,
+ * `run.ts` (how to page), `plan.ts` (query plans) and `error.ts`.
+ */
+import { bind } from "./binder.ts";
+import { countError } from "./binder.ts";
+import type { Bound } from "./binding.ts";
+import type { Compilation, Evaluate } from "./compilation.ts";
+import type { RunState } from "./continuation.ts";
+import { errorAt, plainError } from "./error.ts";
+import { compileExpression } from "./evaluate.ts";
+import { type Facts, factsOf } from "./facts.ts";
+import type { Implementation, VectorEmbedding } from "./functions/signature.ts";
+import { parseQuery } from "./parser.ts";
+import { compileSubquery } from "./pipeline.ts";
+import { type QueryRun, type RunOptions, type RunPlan, startRun } from "./run.ts";
+import { children, type Count, type Expression, type Query } from "./syntax.ts";
+import { type Value, VALUE_DEPTH_MAX, withinDepth } from "./values.ts";
+
+export { parseQuery };
+
+export interface QueryParameter {
+  /** With its at sign. */
+  readonly name: string;
+  readonly value?: unknown;
+}
+
+export interface ComputedProperty {
+  readonly name: string;
+  /** `SELECT VALUE .. FROM c` */
+  readonly query: string;
+}
+
+export interface PrepareOptions {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Uniform in [0, 1), for RAND. */
+  readonly random: () => number;
+  /** The container's user-defined function of that name; undefined refuses the query. It may throw `QueryError`. */
+  readonly udf?: (name: string) => Implementation | undefined;
+  readonly computedProperties?: readonly ComputedProperty[];
+  /** `geospatialConfig.type` of the container; Geography by default. */
+  readonly geospatial?: "Geography" | "Geometry";
+  /** `vectorEmbeddingPolicy.vectorEmbeddings` of the container. */
+  readonly vectorEmbeddings?: readonly VectorEmbedding[];
+}
+
+export interface PreparedQuery {
+  readonly syntax: Query;
+  /** False for a query that reads no items: start it and call `finish`. */
+  readonly readsItems: boolean;
+  /** Rows come while items are pushed; false: all rows come at `finish`. */
+  readonly streaming: boolean;
+  /** `position`: a page can go on at an item. `replay`: every page scans all items again. */
+  readonly resumesBy: "position" | "replay";
+  readonly distinct: boolean;
+  readonly grouped: boolean;
+  /** The aggregates of the outermost select list by plan name, in text order. */
+  readonly aggregates: readonly string[];
+  readonly top?: number;
+  readonly offset?: number;
+  readonly limit?: number;
+  readonly facts: Facts;
+  /** Starts an execution; independent of every other one. */
+  start(resume?: RunState, options?: RunOptions): QueryRun;
+}
+
+/**
+ * Parses, binds and compiles. Throws `QueryError` for anything wrong with text or parameters. `text` may be an
+ * already parsed query, so that callers can keep an LRU of syntax trees.
+ */
+export function prepareQuery(
+  text: string | Query,
+  parameters: readonly QueryParameter[],
+  options: PrepareOptions,
+): PreparedQuery {
+  const query = typeof text === "string" ? parseQuery(text) : text;
+  const values = parameterValues(parameters);
+  const udf = options.udf ?? (() => undefined);
+  const bound = bind(query, (name) => udf(name) !== undefined);
+  const compile = (): Compilation => createCompilation(bound, values, options);
+  const compilation = compile();
+  const top = countOf(query.top, values, "TOP");
+  const offset = countOf(query.offset, values, "OFFSET");
+  const limit = countOf(query.limit, values, "LIMIT");
+  const facts = factsOf(compilation);
+  const replays = query.distinct || replaysInside(bound, query);
+  const ordered = query.orderBy !== undefined && bound.scopes.get(query)?.grouped !== true;
+  const plan = {
+    query,
+    offset: offset ?? 0,
+    limit: Math.min(top ?? Number.POSITIVE_INFINITY, limit ?? Number.POSITIVE_INFINITY),
+    replays,
+    descending: (query.orderBy?.items ?? []).map((item) => item.direction === "DESC"),
+    checksRows: !isPlain(query),
+  };
+  return {
+    syntax: query,
+    readsItems: readsItems(bound, query),
+    streaming: !ordered && !groupsInside(bound, query),
+    resumesBy: ordered || replays ? "replay" : "position",
+    distinct: query.distinct,
+    grouped: bound.scopes.get(query)?.grouped === true,
+    aggregates: (bound.scopes.get(query)?.aggregates ?? []).map(({ aggregate }) => aggregate.planName),
+    ...(top !== undefined && { top }),
+    ...(offset !== undefined && { offset }),
+    ...(limit !== undefined && { limit }),
+    facts,
+    start(resume, runOptions = {}) {
+      const sorts = ordered && runOptions.sorted !== true;
+      const complete: RunPlan = { ...plan, sorts, compilation: compile() };
+      return startRun(complete, resume, runOptions);
+    },
+  };
+}
+
+/** Values by name. Throws on a duplicate name and on nesting that no item could have. */
+function parameterValues(parameters: readonly QueryParameter[]): ReadonlyMap<string, Value> {
+  const values = new Map<string, Value>();
+  for (const { name, value } of parameters) {
+    if (values.has(name)) throw plainError(`Invalid query. Specified duplicate parameter name '${name}'.`);
+    if (!withinDepth(value, VALUE_DEPTH_MAX)) {
+      throw plainError(`The value of parameter '${name}' is nested deeper than ${VALUE_DEPTH_MAX} levels.`);
+    }
+    values.set(name, value as Value);
+  }
+  return values;
+}
+
+function createCompilation(bound: Bound, parameters: ReadonlyMap<string, Value>, options: PrepareOptions): Compilation {
+  return {
+    bound,
+    parameters,
+    context: {
+      now: options.now,
+      startedAt: options.now(),
+      random: options.random,
+      geospatial: options.geospatial ?? "Geography",
+      embeddings: options.vectorEmbeddings ?? [],
+    },
+    udf: options.udf ?? (() => undefined),
+    computed: computedProperties(options),
+    budget: { left: 0 },
+    constants: new Map(),
+    compileSubquery,
+  };
+}
+
+/** Each computed property as a function of the item. Its query may not use other computed properties. */
+function computedProperties(options: PrepareOptions): ReadonlyMap<string, (item: Value) => Value> {
+  const { computedProperties: definitions = [], ...rest } = options;
+  const functions = new Map<string, (item: Value) => Value>();
+  for (const { name, query } of definitions) {
+    const bound = bind(parseQuery(query), () => false);
+    const compilation = createCompilation(bound, new Map(), rest);
+    const select = bound.query.select;
+    const slot = bound.scopes.get(bound.query)?.sources[0]?.slot ?? 0;
+    const evaluate: Evaluate = select.kind === "value" ? compileExpression(compilation, select.value) : () => undefined;
+    functions.set(name, (item) => {
+      const frame = new Array<Value>(bound.frameSize).fill(undefined);
+      frame[slot] = item;
+      return evaluate(frame);
+    });
+  }
+  return functions;
+}
+
+/** The number of a TOP, OFFSET or LIMIT, also when it is a parameter. */
+function countOf(
+  count: Count | undefined,
+  values: ReadonlyMap<string, Value>,
+  clause: "TOP" | "OFFSET" | "LIMIT",
+): number | undefined {
+  if (count === undefined) return undefined;
+  const value = count.kind === "literal" ? count.value : values.get(count.name);
+  const error = countError(value, clause);
+  if (error !== undefined) throw errorAt(error.code, error.message, count.span);
+  return Number(value);
+}
+
+/** The queries nested in the first FROM source, outermost first: each feeds the one around it. */
+function chain(query: Query): readonly Query[] {
+  const input = query.from?.[0]?.input;
+  return input?.kind === "queryInput" ? [query, ...chain(input.query)] : [query];
+}
+
+function readsItems(bound: Bound, query: Query): boolean {
+  const input = chain(query).at(-1)?.from?.[0]?.input;
+  return input?.kind === "path" && bound.containers.has(input);
+}
+
+function groupsInside(bound: Bound, query: Query): boolean {
+  return chain(query).some((part) => bound.scopes.get(part)?.grouped === true);
+}
+
+/** Grouping anywhere along the chain, or DISTINCT in an inner query, needs all items seen again. */
+function replaysInside(bound: Bound, query: Query): boolean {
+  return groupsInside(bound, query) || chain(query).some((part) => part !== query && part.distinct);
+}
+
+/** True when rows are parts of the item put together once: then they are finite and no larger than the query. */
+function isPlain(query: Query): boolean {
+  if (chain(query).length > 1 || query.groupBy !== undefined) return false;
+  if ((query.from ?? []).some((source) => source.input.kind === "queryInput")) return false;
+  const { select } = query;
+  if (select.kind === "star") return true;
+  if (select.kind === "value") return isPlainExpression(select.value);
+  return select.items.every((item) => isPlainExpression(item.value));
+}
+
+function isPlainExpression(expression: Expression): boolean {
+  switch (expression.kind) {
+    case "identifier":
+      return expression.name !== "NaN" && expression.name !== "Infinity";
+    case "literal":
+      return typeof expression.value !== "number" || Number.isFinite(expression.value);
+    case "member":
+    case "index":
+    case "array":
+    case "object":
+      return children(expression).every(isPlainExpression);
+    case "parameter":
+      return true;
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * Listeners: sockets, TLS, the body limit and the last-resort 500. From here on a request is a plain value
+ * (service.ts) with its raw target, because ids may contain anything and nothing may decode or collapse them early.
+ */
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+import type { SecureContext } from "node:tls";
+import type { Reply, Request, Service } from "./service.ts";
+
+export interface TlsOptions {
+  readonly key: string;
+  readonly cert: string;
+  /** A certificate for a server name other than ours, asked for during the handshake. */
+  readonly secureContextFor?: (serverName: string) => Promise<SecureContext>;
+}
+
+export interface ListenOptions {
+  /** 0 lets the system choose. */
+  readonly port: number;
+  readonly host: string;
+  /** Absent for plain http. */
+  readonly tls?: TlsOptions;
+  readonly service: Service;
+  readonly bodyBytesMax: number;
+  /** Told of errors that no service rendered; the caller got a 500. */
+  readonly onError: (error: unknown) => void;
+}
+
+export interface Listener {
+  readonly port: number;
+  /** Stops accepting, ends idle connections and resolves when the running ones are done or cut. */
+  close(): Promise<void>;
+}
+
+/** The address cannot be listened on; `message` says why and what to do. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+}
+
+/** Largest request head: tokens of some kilobytes travel in headers, and refusing a bad one is the service's job. */
+const headerBytesMax = 64 * 1024;
+/** Longer than the idle time of the SDKs' connection pools, so that they, not we, close first. */
+const keepAliveMilliseconds = 120_000;
+/** Running requests get this long when the listener closes. */
+const closeGraceMilliseconds = 500;
+
+/**
+ * Listens on `host`; for `127.0.0.1` also on `::1` with the same port where the machine has IPv6, since clients may
+ * resolve `localhost` to either. Throws ListenError.
+ */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const first = await bind(options, options.host, options.port);
+  const port = (first.address() as AddressInfo).port;
+  const servers = [first];
+  if (options.host === "127.0.0.1") {
+    const second = await bind(options, "::1", port).catch(() => undefined);
+    if (second !== undefined) servers.push(second);
+  }
+  return { port, close: () => closeAll(servers) };
+}
+
+async function bind(options: ListenOptions, host: string, port: number): Promise<Server> {
+  const server = createServer(options);
+  server.keepAliveTimeout = keepAliveMilliseconds;
+  server.on("clientError", refuseMalformed);
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
+    server.listen(port, host, () => resolve(server));
+  });
+}
+
+function createServer(options: ListenOptions): Server {
+  const handler = (message: IncomingMessage, response: ServerResponse): void => {
+    answer(options, message, response).catch(options.onError);
+  };
+  const { tls } = options;
+  if (tls === undefined) return createHttpServer({ maxHeaderSize: headerBytesMax }, handler);
+  const { secureContextFor } = tls;
+  const sni =
+    secureContextFor === undefined
+      ? {}
+      : {
+          SNICallback: (name: string, done: (error: Error | null, context?: SecureContext) => void): void => {
+            secureContextFor(name).then(
+              (context) => done(null, context),
+              (error: Error) => done(error),
+            );
+          },
+        };
+  const { key, cert } = tls;
+  return createHttpsServer({ maxHeaderSize: headerBytesMax, key, cert, ALPNProtocols: ["http/1.1"], ...sni }, handler);
+}
+
+async function answer(options: ListenOptions, message: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    const body = await readBody(message, options.bodyBytesMax);
+    if (body === "aborted") return;
+    send(message, response, await options.service(toRequest(message, body, options.tls !== undefined)));
+  } catch (error) {
+    options.onError(error);
+    if (response.headersSent) response.destroy();
+    else send(message, response, internalError());
+  }
+}
+
+function toRequest(message: IncomingMessage, body: Uint8Array | "too large", secure: boolean): Request {
+  const headers = message.headers as Readonly<Record<string, string | undefined>>;
+  const host = headers["host"] ?? `localhost:${message.socket.localPort ?? 0}`;
+  const target = message.url ?? "/";
+  const absolute = /^https?:\/\/[^/?#]*/i.exec(target);
+  const path = absolute === null ? target : target.slice(absolute[0].length);
+  return {
+    method: message.method ?? "GET",
+    target: path === "" ? "/" : path,
+    headers,
+    body: body === "too large" ? new Uint8Array(0) : body,
+    origin: `${secure ? "https" : "http"}://${host}`,
+    remoteAddress: message.socket.remoteAddress ?? "",
+    ...(body === "too large" ? { bodyTooLarge: true } : {}),
+  };
+}
+
+/** The whole body, or word that it is longer than allowed (the rest is read and dropped so that the reply gets through). */
+async function readBody(message: IncomingMessage, max: number): Promise<Uint8Array | "too large" | "aborted"> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of message) {
+      size += (chunk as Buffer).length;
+      if (size <= max) chunks.push(chunk as Buffer);
+      else chunks.length = 0;
+      if (size > max * 8) break;
+    }
+  } catch {
+    return "aborted";
+  }
+  if (size > max) return "too large";
+  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+}
+
+function send(message: IncomingMessage, response: ServerResponse, reply: Reply): void {
+  const { body } = reply;
+  const length = body === undefined ? 0 : typeof body === "string" ? Buffer.byteLength(body) : body.length;
+  const bodiless = reply.status === 204 || reply.status === 304;
+  const sized = bodiless || (message.method === "HEAD" && body === undefined) ? {} : { "content-length": length };
+  response.writeHead(reply.status, { ...reply.headers, ...sized });
+  if (body === undefined || message.method === "HEAD") response.end();
+  else response.end(body);
+}
+
+function internalError(): Reply {
+  return {
+    status: 500,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ code: "InternalServerError", message: "The server met an error that it did not expect." }),
+  };
+}
+
+/** Answers what is not HTTP, or has too large a head, in the JSON form that every client of ours can read. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const tooLarge = error.code === "HPE_HEADER_OVERFLOW";
+  const status = tooLarge ? "431 Request Header Fields Too Large" : "400 Bad Request";
+  const message = tooLarge ? `The request head is longer than ${headerBytesMax} bytes.` : "The request is not valid HTTP.";
+  const body = JSON.stringify({ code: tooLarge ? "RequestHeaderFieldsTooLarge" : "BadRequest", message });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): ListenError {
+  if (error.code === "EADDRINUSE") {
+    return new ListenError(`Port ${port} on ${host} is in use. Stop the program that holds it, or choose another port.`);
+  }
+  if (error.code === "EACCES") {
+    return new ListenError(`Port ${port} on ${host} needs privileges this process does not have; choose one above 1023.`);
+  }
+  return new ListenError(`Cannot listen on ${host} port ${port}: ${error.code ?? error.message}.`);
+}
+
+async function closeAll(servers: readonly Server[]): Promise<void> {
+  await Promise.all(
+    servers.map(async (server) => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const cut = setTimeout(() => server.closeAllConnections(), closeGraceMilliseconds);
+      await closed;
+      clearTimeout(cut);
+    }),
+  );
+}

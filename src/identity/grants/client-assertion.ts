@@ -1,0 +1,162 @@
+/**
+ * Client assertions (RFC 7523): a JWT in place of a secret. Signed with a certificate of the application, or issued
+ * by somebody the application or user-assigned identity trusts through a federated credential.
+ */
+import type { KeyObject } from "node:crypto";
+import { constants, createPublicKey, verify } from "node:crypto";
+import type { ClientIdentity } from "../applications.ts";
+import { AuthorityError, faults } from "../errors.ts";
+import type { Jws } from "../jws.ts";
+import { parseCompactJws } from "../jws.ts";
+import type { AuthorityCall, AuthorityContext } from "../operations.ts";
+import type { CertificateRecord, FederatedCredentialRecord } from "../records.ts";
+import { issuerV1, issuerV2 } from "../tokens.ts";
+
+/** A client's clock may be ahead of ours by this much; its assertions may not outlive their own `exp`. */
+const CLOCK_SKEW_SECONDS = 300;
+
+/** Names under which clients know the authority whatever address they use. */
+const PUBLIC_AUTHORITIES = ["https://login.microsoftonline.com", "https://login.windows.net"];
+
+/** Accepts the assertion as the client's, or throws `AuthorityError`. */
+export async function checkAssertion(
+  context: AuthorityContext,
+  call: AuthorityCall,
+  client: ClientIdentity,
+  assertion: string,
+): Promise<void> {
+  const parsed = parseCompactJws(assertion, false);
+  if (!parsed.ok) throw new AuthorityError(faults.malformedAssertion(parsed.detail));
+  const { jws } = parsed;
+  if (Object.hasOwn(jws.header, "crit")) {
+    throw new AuthorityError(faults.malformedAssertion("critical header extensions are not supported"));
+  }
+  if (jws.header["x5t"] !== undefined || jws.header["x5t#S256"] !== undefined) {
+    checkCertificateAssertion(context, call, client, jws);
+  } else await checkFederatedAssertion(context, client, jws);
+}
+
+function checkCertificateAssertion(
+  context: AuthorityContext,
+  call: AuthorityCall,
+  client: ClientIdentity,
+  jws: Jws,
+): void {
+  const { appId } = client.servicePrincipal;
+  const certificate = findCertificate(client, jws);
+  if (certificate === undefined)
+    throw new AuthorityError(faults.assertionKey("The key was not found.", appId));
+  const publicKey = createPublicKey({ key: certificate.publicKey, format: "jwk" });
+  if (!isSigned(jws, publicKey, ["RS256", "PS256"])) {
+    throw new AuthorityError(faults.assertionKey("The key was found, but the signature is not its.", appId));
+  }
+  const now = context.clock.now();
+  if (now < certificate.startsAt || now >= certificate.endsAt) {
+    throw new AuthorityError(faults.assertionKey("The key used is expired.", appId));
+  }
+  const { iss, sub, aud } = jws.payload;
+  if (!sameText(iss, appId) || !sameText(sub, appId)) throw new AuthorityError(faults.assertionNotOfClient());
+  if (!audiences(aud).some((audience) => isOurEndpoint(context, call, audience))) {
+    throw new AuthorityError(faults.assertionAudience());
+  }
+  checkTimes(context, jws);
+}
+
+function findCertificate(client: ClientIdentity, { header }: Jws): CertificateRecord | undefined {
+  return client.application?.certificates.find((certificate) =>
+    header["x5t#S256"] === undefined
+      ? header["x5t"] === certificate.sha1
+      : header["x5t#S256"] === certificate.sha256,
+  );
+}
+
+/** The token endpoint in either version, under the caller's address or a public one, by tenant id or domain. */
+function isOurEndpoint(context: AuthorityContext, call: AuthorityCall, audience: string): boolean {
+  const known = [call.request.origin, ...PUBLIC_AUTHORITIES].flatMap((authority) =>
+    [context.tenantId, context.domain].flatMap((tenant) => [
+      `${authority}/${tenant}/oauth2/v2.0/token`,
+      `${authority}/${tenant}/oauth2/token`,
+      issuerV2(authority, tenant),
+    ]),
+  );
+  return [...known, issuerV1(context.tenantId)].some((name) => name.toLowerCase() === audience.toLowerCase());
+}
+
+/** Issuer, then subject, then audience must match one credential; then the issuer's key must have signed. */
+async function checkFederatedAssertion(
+  context: AuthorityContext,
+  client: ClientIdentity,
+  jws: Jws,
+): Promise<void> {
+  const { iss, sub, aud } = jws.payload;
+  if (typeof iss !== "string" || typeof sub !== "string") {
+    throw new AuthorityError(faults.malformedAssertion("the assertion has no issuer or no subject"));
+  }
+  matchFederatedCredential(client.federatedCredentials, iss, sub, audiences(aud));
+  const kid = jws.header["kid"];
+  if (typeof kid !== "string")
+    throw new AuthorityError(faults.federatedSignature("The assertion names no key."));
+  const key = await context.federatedKeys(iss, kid);
+  if (!key.ok) throw new AuthorityError(faults.federatedSignature(key.detail));
+  if (!isSigned(jws, key.publicKey, ["RS256"])) {
+    throw new AuthorityError(faults.federatedSignature("The key was found, but the signature is not its."));
+  }
+  checkTimes(context, jws);
+}
+
+function matchFederatedCredential(
+  credentials: readonly FederatedCredentialRecord[],
+  issuer: string,
+  subject: string,
+  presented: readonly string[],
+): void {
+  const ofIssuer = credentials.filter((credential) => credential.issuer === issuer);
+  if (ofIssuer.length === 0) throw new AuthorityError(faults.federatedIssuer(issuer));
+  const ofSubject = ofIssuer.filter((credential) => credential.subject === subject);
+  if (ofSubject.length === 0) {
+    const almost = ofIssuer.some((credential) => sameText(credential.subject, subject));
+    throw new AuthorityError(
+      almost ? faults.federatedSubjectCase(subject) : faults.federatedSubject(subject),
+    );
+  }
+  if (!ofSubject.some((credential) => credential.audiences.some((name) => presented.includes(name)))) {
+    throw new AuthorityError(faults.federatedAudience(presented.join(" ")));
+  }
+}
+
+function isSigned(jws: Jws, publicKey: KeyObject, algorithms: readonly string[]): boolean {
+  const { alg } = jws.header;
+  if (typeof alg !== "string" || !algorithms.includes(alg)) {
+    throw new AuthorityError(faults.malformedAssertion(`the algorithm is none of ${algorithms.join(", ")}`));
+  }
+  const input = Buffer.from(jws.signingInput, "ascii");
+  if (alg === "RS256") return verify("RSA-SHA256", input, publicKey, jws.signature);
+  const pss = { key: publicKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
+  return verify("RSA-SHA256", input, pss, jws.signature);
+}
+
+/** `exp` is required; some libraries write fractions of seconds. */
+function checkTimes(context: AuthorityContext, { payload }: Jws): void {
+  const { exp, nbf = payload["iat"] ?? 0 } = payload;
+  if (typeof exp !== "number" || typeof nbf !== "number") {
+    throw new AuthorityError(faults.malformedAssertion("exp or nbf is no number"));
+  }
+  const now = context.clock.now() / 1000;
+  if (now < exp && now >= nbf - CLOCK_SKEW_SECONDS) return;
+  throw new AuthorityError(faults.assertionTime(isoSeconds(now), isoSeconds(nbf), isoSeconds(exp)));
+}
+
+/** `2026-01-01T00:00:00.0000000Z`; a time beyond the calendar is shown as its number. */
+function isoSeconds(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? String(seconds) : date.toISOString().replace("Z", "0000Z");
+}
+
+function audiences(aud: unknown): readonly string[] {
+  const list: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
+  return list.filter((entry) => typeof entry === "string");
+}
+
+function sameText(a: unknown, b: string): boolean {
+  return typeof a === "string" && a.toLowerCase() === b.toLowerCase();
+}

@@ -1,0 +1,150 @@
+/**
+ * The identity room as a whole: opens it on a store and hands out its parts. This is the only place where they are
+ * put together; the composition root and the tests both start here.
+ */
+import type { TokenVerifier } from "../azure/principal.ts";
+import type { Clock, Entropy } from "../clock.ts";
+import type { Service } from "../http/service.ts";
+import type { Store } from "../storage/port.ts";
+import type { Applications } from "./applications.ts";
+import { createApplications } from "./applications.ts";
+import type { IdentityControl } from "./control.ts";
+import type { Directory } from "./directory.ts";
+import { DirectoryError, openDirectory } from "./directory.ts";
+import { AuthorityError, faults } from "./errors.ts";
+import { createAuthority } from "./gateway.ts";
+import type { FederatedKeys } from "./issuer-keys.ts";
+import { createFederatedKeys } from "./issuer-keys.ts";
+import { createAppServiceEndpoint } from "./managed/app-service.ts";
+import type { ImdsOptions } from "./managed/imds.ts";
+import { createImds } from "./managed/imds.ts";
+import type { Workloads } from "./managed/workloads.ts";
+import { createWorkloads } from "./managed/workloads.ts";
+import { createIdentityControl } from "./managed-identities.ts";
+import type { ResourceResolver } from "./resources.ts";
+import { createResourceResolver } from "./resources.ts";
+import type { SigningKeys } from "./signing-keys.ts";
+import { openSigningKeys } from "./signing-keys.ts";
+import type { IssuedToken, TokenIssuer, TokenSubject } from "./tokens.ts";
+import { createTokenIssuer, developerClientId } from "./tokens.ts";
+import { createTokenVerifier } from "./verify.ts";
+
+export interface IdentityOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  /** A GUID; needed only to choose it at the first open, random otherwise. */
+  readonly tenantId?: string;
+  /** The tenant's domain, e.g. `celestite.onmicrosoft.com`. */
+  readonly domain: string;
+  /**
+   * Whether tokens can be asked for this resource, beside the platform's own services and the tenant's
+   * applications. Gets scheme and host in lower case and no trailing slash.
+   */
+  readonly knownResource: (audience: string) => boolean;
+  /** Further hosts (`name` or `name:port`) under which the authority is reached. */
+  readonly authorityHosts?: readonly string[];
+  /** Where keys of federated issuers come from; the network unless told. */
+  readonly federatedKeys?: FederatedKeys;
+}
+
+export interface Identity {
+  readonly tenantId: string;
+  readonly domain: string;
+  readonly control: IdentityControl;
+  /** Users, groups and all look-ups; also the `PrincipalDirectory` of access checks. */
+  readonly directory: Directory;
+  readonly applications: Applications;
+  readonly keys: SigningKeys;
+  readonly verifier: TokenVerifier;
+  /** The Entra endpoints. */
+  readonly authority: Service;
+  readonly managed: {
+    readonly workloads: Workloads;
+    /** Serves `appServicePath` for every workload; the secret header says which. */
+    readonly appService: Service;
+    /** The metadata service of one workload. */
+    imds(workloadId: string, options?: ImdsOptions): Service;
+  };
+  /**
+   * A token for any user or service principal, for the operator's own tools. Throws `DirectoryError` when there is
+   * no such principal or it is a group, `AuthorityError` (AADSTS500011) for an unknown resource.
+   */
+  issueFor(objectId: string, audience: string): Promise<IssuedToken>;
+  /** Waits for work in the background; to be awaited before the store is closed. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens identity on `store`, making the tenant, its first user and (in the background) its signing key when there
+ * are none. Throws `StoreUnavailable` when the store belongs to another tenant.
+ */
+export async function openIdentity(options: IdentityOptions): Promise<Identity> {
+  const { store, clock, entropy } = options;
+  const [{ directory, context }, keys] = await Promise.all([
+    openDirectory(options),
+    openSigningKeys(options),
+  ]);
+  const { tenantId, domain } = directory;
+  const applications = createApplications(context);
+  const control = createIdentityControl(context);
+  const resources = createResourceResolver(applications, options.knownResource);
+  const tokens = createTokenIssuer({ keys, tenantId, clock, entropy });
+  const workloads = createWorkloads({ store, control, entropy });
+  const managed = { workloads, directory, resources, tokens };
+  return {
+    tenantId,
+    domain,
+    control,
+    directory,
+    applications,
+    keys,
+    verifier: createTokenVerifier({ keys, tenantId, clock }),
+    authority: createAuthority({
+      tenantId,
+      domain,
+      clock,
+      entropy,
+      directory,
+      applications,
+      keys,
+      tokens,
+      resources,
+      federatedKeys: options.federatedKeys ?? createFederatedKeys(clock),
+      authorityHosts: options.authorityHosts ?? [],
+    }),
+    managed: {
+      workloads,
+      appService: createAppServiceEndpoint(managed),
+      imds: (workloadId, imdsOptions) => createImds(managed, workloadId, imdsOptions),
+    },
+    issueFor: (objectId, audience) => issueFor({ directory, resources, tokens }, objectId, audience),
+    close: () => keys.settled(),
+  };
+}
+
+/** Version 2 tokens issued by hand name the public authority, as there is no request to take an address from. */
+const OPERATOR_AUTHORITY = "https://login.microsoftonline.com";
+
+async function issueFor(
+  parts: {
+    readonly directory: Directory;
+    readonly resources: ResourceResolver;
+    readonly tokens: TokenIssuer;
+  },
+  objectId: string,
+  audience: string,
+): Promise<IssuedToken> {
+  const principal = await parts.directory.find(objectId);
+  if (principal === undefined) throw new DirectoryError("notFound", `There is no principal ${objectId}.`);
+  if (principal.type === "Group") throw new DirectoryError("invalid", "A group has no tokens.");
+  const resource = await parts.resources(audience);
+  if (resource === undefined)
+    throw new AuthorityError(faults.resourceNotFound(audience, parts.directory.domain));
+  let subject: TokenSubject;
+  if (principal.type === "User") subject = { kind: "user", principal, clientId: developerClientId };
+  else if (principal.managedIdentity === undefined)
+    subject = { kind: "application", principal, proof: "secret" };
+  else subject = { kind: "managedIdentity", principal };
+  return parts.tokens.issue(subject, resource, OPERATOR_AUTHORITY);
+}

@@ -1,0 +1,203 @@
+/**
+ * The persistent form of the directory: which records exist, under which keys, as JSON bytes. It is apart from
+ * the logic so that the whole key layout can be read on one page; nothing else in the room encodes a key.
+ */
+
+import type { JsonWebKey } from "node:crypto";
+import { createHash } from "node:crypto";
+import type { Principal } from "../azure/principal.ts";
+import { normalizeResourceId } from "../azure/resource-id.ts";
+import type { KeyPart } from "../storage/keys.ts";
+import { after, encodeKey, prefixRange } from "../storage/keys.ts";
+import type { Bytes, Reader } from "../storage/port.ts";
+
+const ROOT = "identity";
+const SCAN_PAGE = 256;
+
+/** Made once, at the first open; `tenantId` is in lower case. */
+export interface TenantRecord {
+  readonly tenantId: string;
+  readonly domain: string;
+  readonly bootstrapUserId: string;
+}
+
+interface ObjectFacts {
+  /** Object id, a lower-case GUID. */
+  readonly id: string;
+  readonly displayName: string;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+}
+
+export interface UserObject extends ObjectFacts {
+  readonly kind: "user";
+  readonly userPrincipalName: string;
+}
+
+export interface GroupObject extends ObjectFacts {
+  readonly kind: "group";
+}
+
+/** `resourceId` and `managedIdentity` are there for managed identities, `applicationId` for applications. */
+export interface ServicePrincipalObject extends ObjectFacts {
+  readonly kind: "servicePrincipal";
+  readonly appId: string;
+  readonly applicationId?: string;
+  readonly managedIdentity?: "system" | "user";
+  readonly resourceId?: string;
+}
+
+/** A client secret: only its SHA-256 is kept; generated secrets carry 256 bits, so no slow hash is needed. */
+export interface SecretRecord {
+  readonly keyId: string;
+  readonly displayName: string;
+  /** SHA-256 of the secret, base64url. */
+  readonly hash: string;
+  /** Milliseconds since the epoch. */
+  readonly startsAt: number;
+  readonly endsAt: number;
+}
+
+export interface CertificateRecord {
+  readonly keyId: string;
+  readonly displayName: string;
+  /** SHA-1 and SHA-256 of the DER, base64url: the `x5t` and `x5t#S256` of assertion headers. */
+  readonly sha1: string;
+  readonly sha256: string;
+  readonly publicKey: JsonWebKey;
+  /** Milliseconds since the epoch. */
+  readonly startsAt: number;
+  readonly endsAt: number;
+}
+
+/** An application registration; its service principal is the principal that may hold roles. */
+export interface ApplicationObject extends ObjectFacts {
+  readonly kind: "application";
+  readonly appId: string;
+  readonly servicePrincipalId: string;
+  readonly identifierUris: readonly string[];
+  /** The version of tokens that others get *for* this application (`requestedAccessTokenVersion`). */
+  readonly accessTokenVersion: 1 | 2;
+  readonly secrets: readonly SecretRecord[];
+  readonly certificates: readonly CertificateRecord[];
+}
+
+export type PrincipalObject = UserObject | GroupObject | ServicePrincipalObject;
+export type DirectoryObject = PrincipalObject | ApplicationObject;
+
+export interface FederatedCredentialRecord {
+  readonly name: string;
+  readonly issuer: string;
+  readonly subject: string;
+  readonly audiences: readonly string[];
+}
+
+/** What a host carries; user-assigned identities by their resource id in the caller's casing. */
+export interface HostRecord {
+  readonly hostResourceId: string;
+  readonly systemAssignedId?: string;
+  readonly userAssigned: readonly string[];
+}
+
+/**
+ * A resource id as a key part. Nested names can make ids longer than the key limit of some stores, so a long one
+ * is replaced by its digest; nothing scans these keys by a part of the id.
+ */
+function resourcePart(resourceId: string): string {
+  const normalized = normalizeResourceId(resourceId);
+  if (normalized.length <= 512) return normalized;
+  return createHash("sha256").update(normalized).digest("hex");
+}
+
+/** Keys of single records. */
+export const recordKey = {
+  tenant: (): Bytes => encodeKey([ROOT, "tenant"]),
+  object: (id: string): Bytes => encodeKey([ROOT, "object", id.toLowerCase()]),
+  /** -> object id of the service principal. */
+  appId: (appId: string): Bytes => encodeKey([ROOT, "appId", appId.toLowerCase()]),
+  /** -> object id of the application. */
+  identifierUri: (uri: string): Bytes => encodeKey([ROOT, "identifierUri", uri]),
+  /** -> object id of the user. */
+  upn: (upn: string): Bytes => encodeKey([ROOT, "upn", upn.toLowerCase()]),
+  /** -> object id of the managed identity of this identity resource or host. */
+  resource: (resourceId: string): Bytes => encodeKey([ROOT, "resource", resourcePart(resourceId)]),
+  name: (displayName: string, id: string): Bytes => encodeKey([ROOT, "name", displayName.toLowerCase(), id]),
+  member: (groupId: string, memberId: string): Bytes => encodeKey([ROOT, "member", groupId, memberId]),
+  memberOf: (memberId: string, groupId: string): Bytes => encodeKey([ROOT, "memberOf", memberId, groupId]),
+  host: (hostResourceId: string): Bytes => encodeKey([ROOT, "host", resourcePart(hostResourceId)]),
+  /** -> resource id of a host that carries the user-assigned identity with this object id. */
+  attachment: (identityId: string, hostResourceId: string): Bytes =>
+    encodeKey([ROOT, "attachment", identityId, resourcePart(hostResourceId)]),
+  federated: (objectId: string, name: string): Bytes =>
+    encodeKey([ROOT, "federated", objectId, name.toLowerCase()]),
+  signingKey: (kid: string): Bytes => encodeKey([ROOT, "signingKey", kid]),
+};
+
+/** Tuples that start all keys of one collection, for `scan`. */
+export const collection = {
+  objects: (): readonly KeyPart[] => [ROOT, "object"],
+  named: (displayName: string): readonly KeyPart[] => [ROOT, "name", displayName.toLowerCase()],
+  members: (groupId: string): readonly KeyPart[] => [ROOT, "member", groupId],
+  memberships: (memberId: string): readonly KeyPart[] => [ROOT, "memberOf", memberId],
+  attachments: (identityId: string): readonly KeyPart[] => [ROOT, "attachment", identityId],
+  federated: (objectId: string): readonly KeyPart[] => [ROOT, "federated", objectId],
+  signingKeys: (): readonly KeyPart[] => [ROOT, "signingKey"],
+};
+
+export function encodeRecord(value: unknown): Bytes {
+  return new TextEncoder().encode(JSON.stringify(value));
+}
+
+export function decodeRecord<T>(bytes: Bytes): T {
+  return JSON.parse(new TextDecoder().decode(bytes)) as T;
+}
+
+/** The record under `key`, or `undefined`. */
+export async function readRecord<T>(reader: Reader, key: Bytes): Promise<T | undefined> {
+  const bytes = await reader.get(key);
+  return bytes === undefined ? undefined : decodeRecord<T>(bytes);
+}
+
+/** Every record of a collection in key order, read in pages. */
+export async function scanRecords<T>(reader: Reader, prefix: readonly KeyPart[]): Promise<T[]> {
+  const found: T[] = [];
+  let range = prefixRange(prefix);
+  for (;;) {
+    const page = await reader.range(range, SCAN_PAGE);
+    for (const entry of page) found.push(decodeRecord<T>(entry.value));
+    const last = page.at(-1);
+    if (last === undefined || page.length < SCAN_PAGE) return found;
+    range = { start: after(last.key), end: range.end };
+  }
+}
+
+/** The directory object with this id, whatever its kind. */
+export function readObject(reader: Reader, id: string): Promise<DirectoryObject | undefined> {
+  return readRecord<DirectoryObject>(reader, recordKey.object(id));
+}
+
+/** The object that an index entry under `key` points to. */
+export async function readIndexed(reader: Reader, key: Bytes): Promise<DirectoryObject | undefined> {
+  const id = await readRecord<string>(reader, key);
+  return id === undefined ? undefined : readObject(reader, id);
+}
+
+/** The public view of an object that may hold roles; `undefined` for an application, which may not. */
+export function toPrincipal(object: DirectoryObject | undefined, tenantId: string): Principal | undefined {
+  if (object === undefined || object.kind === "application") return undefined;
+  const facts = { objectId: object.id, tenantId, displayName: object.displayName };
+  switch (object.kind) {
+    case "user":
+      return { ...facts, type: "User", userPrincipalName: object.userPrincipalName };
+    case "group":
+      return { ...facts, type: "Group" };
+    case "servicePrincipal":
+      return {
+        ...facts,
+        type: "ServicePrincipal",
+        appId: object.appId,
+        ...(object.resourceId === undefined ? {} : { resourceId: object.resourceId }),
+        ...(object.managedIdentity === undefined ? {} : { managedIdentity: object.managedIdentity }),
+      };
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * The hand-over to the thread that writes to LMDB: starts it, sends one batch at a time, turns its answers into
+ * promises. Apart from the thread's own file because the two run in different threads.
+ */
+import { extname } from "node:path";
+import { Worker } from "node:worker_threads";
+import type { Layer } from "./overlay.ts";
+import { encodeBatch } from "./write-batch.ts";
+
+export interface WriterData {
+  readonly directory: string;
+  /** File of the directory's lock, to be touched while the thread lives. */
+  readonly claim: string;
+}
+
+export type WriterRequest =
+  | { readonly kind: "commit"; readonly batch: ArrayBuffer }
+  | { readonly kind: "close" };
+
+export type WriterAnswer =
+  | { readonly kind: "committed" }
+  | { readonly kind: "failed"; readonly message: string; readonly code: string | number | undefined }
+  | { readonly kind: "closed" };
+
+export interface Writer {
+  /**
+   * Commits `writes` in one durable transaction; one call at a time. Rejects with the driver's error (its number
+   * in `code`), and then nothing is written.
+   */
+  commit(writes: Layer): Promise<void>;
+  /** Ends the thread. */
+  close(): Promise<void>;
+}
+
+/** Starts the thread; if it cannot work, `commit` rejects. */
+export function startWriter(data: WriterData): Writer {
+  const file = new URL(`./lmdb-thread${extname(import.meta.url)}`, import.meta.url);
+  const worker = new Worker(file, { workerData: data });
+  // Only a commit under way keeps the process from ending.
+  worker.unref();
+  let ended: Error | undefined;
+  let waiting: { resolve(): void; reject(error: Error): void } | undefined;
+  const settle = (error?: Error): void => {
+    const caller = waiting;
+    waiting = undefined;
+    worker.unref();
+    if (error === undefined) caller?.resolve();
+    else caller?.reject(error);
+  };
+  worker.on("message", (answer: WriterAnswer) => {
+    if (answer.kind === "failed") settle(Object.assign(new Error(answer.message), { code: answer.code }));
+    else settle();
+  });
+  worker.on("error", (error) => {
+    ended = error instanceof Error ? error : new Error(String(error));
+    settle(ended);
+  });
+  worker.on("exit", () => {
+    ended ??= new Error("the writing thread has ended");
+    settle(ended);
+  });
+  const ask = (request: WriterRequest, moved: ArrayBuffer[]): Promise<void> =>
+    new Promise((resolve, reject) => {
+      if (ended !== undefined) return reject(ended);
+      waiting = { resolve, reject };
+      worker.ref();
+      worker.postMessage(request, moved);
+    });
+  return {
+    commit(writes) {
+      const batch = encodeBatch(writes);
+      return ask({ kind: "commit", batch }, [batch]);
+    },
+    async close() {
+      if (ended === undefined) await ask({ kind: "close" }, []);
+    },
+  };
+}

@@ -1,0 +1,235 @@
+/**
+ * What lies around the LMDB store: who may open its directory, and what happens when it cannot be used.
+ */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { lockDirectory, touchClaim } from "../../src/storage/directory-lock.ts";
+import { openLmdb } from "../../src/storage/lmdb.ts";
+import { StoreUnavailable } from "../../src/storage/port.ts";
+
+const run = promisify(execFile);
+const adapter = new URL("../../src/storage/lmdb.js", import.meta.url).href;
+
+async function inDirectory(body: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), "celestite-"));
+  try {
+    await body(directory);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+function unavailable(...parts: readonly (string | RegExp)[]): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof StoreUnavailable, String(error));
+    assert.doesNotMatch(error.message, /\n/);
+    for (const part of parts)
+      assert.ok(
+        typeof part === "string" ? error.message.includes(part) : part.test(error.message),
+        error.message,
+      );
+    return true;
+  };
+}
+
+async function claims(directory: string): Promise<string[]> {
+  return (await readdir(directory)).filter((name) => name.startsWith("owner-"));
+}
+
+describe("one process per directory", { concurrency: true }, () => {
+  it("refuses a second opener in this process until the first has closed", () =>
+    inDirectory(async (directory) => {
+      const store = await openLmdb(directory);
+      await assert.rejects(openLmdb(directory), unavailable(directory, `process ${process.pid}`));
+      await store.transact([], async (transaction) => transaction.put(Uint8Array.of(1), Uint8Array.of(1)));
+      await store.close();
+      assert.deepEqual(await claims(directory), []);
+      const again = await openLmdb(directory);
+      await again.close();
+    }));
+
+  it("refuses another process while this one has it", () =>
+    inDirectory(async (directory) => {
+      const store = await openLmdb(directory);
+      const program = `const { openLmdb } = await import(process.argv[1]);
+        await openLmdb(process.argv[2]).catch((error) => console.log(error.name, error.message));`;
+      const { stdout } = await run(process.execPath, [
+        "--input-type=module",
+        "-e",
+        program,
+        adapter,
+        directory,
+      ]);
+      assert.match(stdout, new RegExp(`^StoreUnavailable .*in use by process ${process.pid}`));
+      await store.close();
+    }));
+
+  it("gives it to exactly one of many that come together", () =>
+    inDirectory(async (directory) => {
+      const results = await Promise.allSettled(Array.from({ length: 8 }, () => lockDirectory(directory)));
+      const won = results.filter((result) => result.status === "fulfilled");
+      assert.equal(won.length, 1);
+      for (const result of results) if (result.status === "rejected") unavailable(directory)(result.reason);
+      assert.equal((await claims(directory)).length, 1);
+      await won[0]?.value.release();
+      assert.deepEqual(await claims(directory), []);
+    }));
+
+  const dead: readonly [string, (own: Record<string, unknown>) => unknown][] = [
+    ["of a process that is gone", (own) => ({ ...own, pid: 2 ** 22 + 1 })],
+    ["of a process whose id was given to another", (own) => ({ ...own, started: "1" })],
+  ];
+  for (const [title, change] of dead) {
+    it(`takes over at once from the claim ${title}`, () =>
+      inDirectory(async (directory) => {
+        const first = await lockDirectory(directory);
+        const own = JSON.parse(await readFile(first.file, "utf8")) as Record<string, unknown>;
+        await first.release();
+        await writeFile(join(directory, "owner-77-0.json"), JSON.stringify(change(own)));
+        const lock = await lockDirectory(directory);
+        assert.deepEqual(await claims(directory), [lock.file.slice(directory.length + 1)]);
+        await lock.release();
+      }));
+  }
+
+  const elsewhere = JSON.stringify({ pid: 1, started: "5", place: "another machine", settled: true });
+  it("refuses while an owner from another machine or container shows that it lives", () =>
+    inDirectory(async (directory) => {
+      const claim = join(directory, "owner-1-0.json");
+      await writeFile(claim, elsewhere);
+      const locking = lockDirectory(directory);
+      const outcome = assert.rejects(locking, unavailable(directory, "process 1"));
+      for (let i = 0; i < 10; i++) {
+        await sleep(50);
+        await touchClaim(claim);
+      }
+      await outcome;
+      assert.deepEqual(await claims(directory), ["owner-1-0.json"]);
+    }));
+
+  for (const [title, content] of [
+    ["an owner from elsewhere that shows no life", elsewhere],
+    ["a claim that was never written out", ""],
+    ["a claim that is no claim", '{"pid":"x"}'],
+  ] as const) {
+    it(`takes over from ${title}, after a while`, () =>
+      inDirectory(async (directory) => {
+        await writeFile(join(directory, "owner-1-0.json"), content);
+        const lock = await lockDirectory(directory);
+        assert.equal((await claims(directory)).length, 1);
+        await lock.release();
+      }));
+  }
+
+  it("an open store keeps showing that it lives", () =>
+    inDirectory(async (directory) => {
+      const store = await openLmdb(directory);
+      const [claim = ""] = await claims(directory);
+      const before = await stat(join(directory, claim));
+      for (let i = 0; i < 60 && (await stat(join(directory, claim))).mtimeMs === before.mtimeMs; i++)
+        await sleep(50);
+      assert.notEqual((await stat(join(directory, claim))).mtimeMs, before.mtimeMs);
+      await store.close();
+    }));
+});
+
+describe("a directory that cannot be used", { concurrency: true }, () => {
+  it("is a file, or lies below one", () =>
+    inDirectory(async (directory) => {
+      const file = join(directory, "file");
+      await writeFile(file, "");
+      await assert.rejects(openLmdb(file), unavailable(file, "choose another directory"));
+      await assert.rejects(openLmdb(join(file, "sub")), unavailable(file, "choose another directory"));
+    }));
+
+  it("holds a data file that is not ours", () =>
+    inDirectory(async (directory) => {
+      await writeFile(join(directory, "data.mdb"), "x".repeat(100_000));
+      await assert.rejects(openLmdb(directory), unavailable(directory));
+      assert.deepEqual(await claims(directory), []);
+    }));
+
+  const root = process.getuid?.() === 0;
+  it(
+    "may not be written",
+    { skip: root || process.platform === "win32" ? "needs a user whom modes bind" : false },
+    () =>
+      inDirectory(async (directory) => {
+        const closed = join(directory, "closed");
+        await mkdir(closed, { mode: 0o500 });
+        await assert.rejects(openLmdb(closed), unavailable(closed, "permission"));
+        await assert.rejects(openLmdb(join(closed, "sub")), unavailable(closed, "permission"));
+        await chmod(closed, 0o700);
+      }),
+  );
+
+  it("is made readable by its owner alone", { skip: process.platform === "win32" }, () =>
+    inDirectory(async (parent) => {
+      const directory = join(parent, "new");
+      const store = await openLmdb(directory);
+      assert.equal((await stat(directory)).mode & 0o777, 0o700);
+      for (const name of await readdir(directory))
+        assert.equal((await stat(join(directory, name))).mode & 0o777, 0o600, name);
+      await store.close();
+    }),
+  );
+});
+
+/** Run under a limit of the file size, which LMDB meets as it meets a full disk. */
+const overLimit = `
+const { openLmdb } = await import(process.argv[1]);
+const store = await openLmdb(process.argv[2]);
+const key = (n) => Uint8Array.of(n);
+const put = (n, size) => store.transact(["x"], async (t) => { t.put(key(n), new Uint8Array(size)); t.put(key(n + 100), key(n)); });
+const called = [];
+await put(1, 10);
+const outcome = (promise) => promise.then(() => "done", (error) => error.name + ": " + error.message);
+const failed = put(2, 8 << 20);
+const started = Promise.all([
+  outcome(failed),
+  outcome(store.transact(["x"], async (t) => { t.put(key(3), (await t.get(key(102))) ?? key(0)); t.afterCommit(() => called.push(3)); })),
+  outcome(store.transact(["x"], async (t) => { if (await t.get(key(102))) throw new Error("it is there"); })),
+  outcome(store.transact(["y"], async (t) => { await failed.catch(() => {}); t.put(key(4), key(4)); })),
+]);
+const outcomes = await started;
+const left = (await store.range({ start: key(0), end: key(255) }, 100)).map(({ key }) => key[0]);
+const after = await outcome(put(5, 10));
+await store.close();
+const again = await openLmdb(process.argv[2]);
+const kept = (await again.range({ start: key(0), end: key(255) }, 100)).map(({ key }) => key[0]);
+await again.close();
+console.log(JSON.stringify({ outcomes, called, left, after, kept }));
+`;
+
+describe("a commit that fails", () => {
+  it(
+    "leaves nothing behind, takes with it what depended on it, and the store goes on",
+    { skip: process.platform === "win32" },
+    () =>
+      inDirectory(async (directory) => {
+        const { stdout, stderr } = await run("sh", [
+          "-c",
+          `trap '' XFSZ; ulimit -f 4096; exec "$@"`,
+          "sh",
+          process.execPath,
+          "--input-type=module",
+          "-e",
+          overLimit,
+          adapter,
+          directory,
+        ]);
+        const { outcomes, called, left, after, kept } = JSON.parse(stdout) as Record<string, unknown>;
+        assert.equal((outcomes as string[]).length, 4);
+        for (const outcome of outcomes as string[])
+          assert.match(outcome, /^StoreUnavailable: The data directory .*\.$/);
+        assert.deepEqual([called, left, after, kept], [[], [1, 101], "done", [1, 5, 101, 105]]);
+        assert.equal(stderr, "");
+      }),
+  );
+});
