@@ -35,7 +35,8 @@ export interface Writer {
 /** Starts the thread; if it cannot work, `commit` rejects. */
 export function startWriter(data: WriterData): Writer {
   const file = new URL(`./lmdb-thread${extname(import.meta.url)}`, import.meta.url);
-  const worker = new Worker(file, { workerData: data });
+  // Without the flags of this process: some (`--input-type`) are refused for a thread.
+  const worker = new Worker(file, { workerData: data, execArgv: [] });
   // Only a commit under way keeps the process from ending.
   worker.unref();
   let ended: Error | undefined;

@@ -10,6 +10,7 @@ import type { Transaction as ReadTransaction } from "lmdb";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import { createGroupCommit } from "./group-commit.ts";
 import { type Database, openDatabase } from "./lmdb-database.ts";
+import { findDamage } from "./lmdb-file.ts";
 import { startWriter } from "./lmdb-writer.ts";
 import { createLocks } from "./locks.ts";
 import { type Base, emptyLayer, openTransaction, scanThrough } from "./overlay.ts";
@@ -28,7 +29,8 @@ import {
 const FULL_BELOW = 4 << 20;
 
 /**
- * Opens the store in `directory`, making both if they are not there; its owner alone can read them. `StoreUnavailable` if another process has it open, or it cannot be read and written.
+ * Opens the store in `directory`, making both if they are not there; only their owner can read them. Throws
+ * `StoreUnavailable` if another process has it open, or if it is damaged or cannot be read and written.
  */
 export async function openLmdb(directory: string): Promise<Store> {
   let lock: DirectoryLock | undefined;
@@ -36,18 +38,29 @@ export async function openLmdb(directory: string): Promise<Store> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
     lock = await lockDirectory(directory);
-    const database = openDatabase(directory);
-    try {
-      for (const name of ["data.mdb", "lock.mdb"]) await chmod(join(directory, name), 0o600);
-      await flushDirectory(directory);
-    } catch (error) {
-      await database.close();
-      throw error;
-    }
-    return lmdbStore(directory, lock, database);
+    return lmdbStore(directory, lock, await openFiles(directory));
   } catch (error) {
     await lock?.release();
     throw await explain(directory, error);
+  }
+}
+
+async function openFiles(directory: string): Promise<Database> {
+  const data = join(directory, "data.mdb");
+  const damage = await findDamage(data);
+  if (damage !== undefined) {
+    throw new StoreUnavailable(
+      `The data file ${data} cannot be opened, ${damage}: put a copy back, or choose another directory.`,
+    );
+  }
+  const database = openDatabase(directory);
+  try {
+    for (const file of [data, join(directory, "lock.mdb")]) await chmod(file, 0o600);
+    await flushDirectory(directory);
+    return database;
+  } catch (error) {
+    await database.close();
+    throw error;
   }
 }
 

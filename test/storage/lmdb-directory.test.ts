@@ -148,11 +148,30 @@ describe("a directory that cannot be used", { concurrency: true }, () => {
       await assert.rejects(openLmdb(join(file, "sub")), unavailable(file, "choose another directory"));
     }));
 
-  it("holds a data file that is not ours", () =>
+  it("holds a data file that is not ours, or half of one", () =>
     inDirectory(async (directory) => {
-      await writeFile(join(directory, "data.mdb"), "x".repeat(100_000));
-      await assert.rejects(openLmdb(directory), unavailable(directory));
-      assert.deepEqual(await claims(directory), []);
+      const store = await openLmdb(directory);
+      await store.transact([], async (transaction) => {
+        for (let i = 0; i < 200; i++) transaction.put(Uint8Array.of(i), new Uint8Array(1000));
+      });
+      await store.close();
+      const data = join(directory, "data.mdb");
+      const sound = await readFile(data);
+      const cases: readonly [Uint8Array, string][] = [
+        [Buffer.alloc(100_000, "x"), "not an LMDB file"],
+        [Buffer.from("short"), "not an LMDB file"],
+        [sound.subarray(0, 8192), "cut short"],
+        [sound.subarray(0, sound.length / 2), "cut short"],
+      ];
+      for (const [content, complaint] of cases) {
+        await writeFile(data, content);
+        await assert.rejects(openLmdb(directory), unavailable(data, complaint));
+        assert.deepEqual(await claims(directory), []);
+      }
+      await writeFile(data, sound);
+      const again = await openLmdb(directory);
+      assert.equal((await again.get(Uint8Array.of(199)))?.length, 1000);
+      await again.close();
     }));
 
   const root = process.getuid?.() === 0;

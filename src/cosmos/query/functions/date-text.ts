@@ -13,7 +13,7 @@ const TICKS_MIN = -621_355_968_000_000_000n;
 const TICKS_MAX = 2_534_023_007_999_999_999n;
 
 const TEXT =
-  /^(\d{4})-(\d{2})-(\d{2})(?:T(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,7})\d*)?)?(Z|[+-]\d{2}:\d{2})?)?$/;
+  /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,7})\d*)?)?(Z|[+-]\d{2}:\d{2})?)?$/;
 
 /** Calendar fields; `fraction` counts 100 ns within the second. */
 export interface DateFields {
@@ -26,7 +26,7 @@ export interface DateFields {
   readonly fraction: number;
 }
 
-/** Ticks of `YYYY-MM-DD[Thh:mm[:ss[.fffffff]][Z]]`, or undefined when the text is no such date. */
+/** Ticks of `YYYY-MM-DD[Thh:mm[:ss[.fffffff]][Z]]` (a space may stand for the T), or undefined for other text. */
 export function parseDateTime(value: Value): bigint | undefined {
   if (typeof value !== "string" || value.length > 40) return undefined;
   const found = TEXT.exec(value);

@@ -2,6 +2,7 @@
  * All built-in functions by name. A family file adds a function; nothing else changes.
  */
 import { arrayFunctions } from "./array.ts";
+import { dateFunctions } from "./date.ts";
 import { mathFunctions } from "./math.ts";
 import type { BuiltIn } from "./signature.ts";
 import { stringFunctions } from "./string.ts";
@@ -32,6 +33,7 @@ const COMPACT = ["CONTAINS_ALL_CI", "CONTAINS_ALL_CS", "CONTAINS_ANY_CI", "CONTA
 
 const TABLE: ReadonlyMap<string, BuiltIn> = makeTable([
   ...arrayFunctions,
+  ...dateFunctions,
   ...mathFunctions,
   ...stringFunctions,
   ...typeFunctions,

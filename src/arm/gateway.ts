@@ -1,0 +1,355 @@
+/**
+ * The phases of a control-plane request: address, credential, decision, handler, render, record. Operations come in
+ * as rows of the table and never see a request that was not decided; a deployment's own requests pass through the
+ * same `perform`, so a template can do nothing that its caller could not do by hand.
+ */
+import type { Decision } from "../authz/decision.ts";
+import { ArmError } from "../azure/arm-error.ts";
+import type { TokenVerifier } from "../azure/principal.ts";
+import { scopeCovers } from "../azure/resource-id.ts";
+import { uuid } from "../clock.ts";
+import type { Reply, Request, Service } from "../http/service.ts";
+import { type Address, parseId, parseTarget } from "./address.ts";
+import { readCredential, type Unauthenticated } from "./credential.ts";
+import { authorizationFailed, clip, notImplemented } from "./errors.ts";
+import { isObject, type Json, parseBody } from "./json.ts";
+import type {
+  Call,
+  Caller,
+  ControlPlane,
+  GuardedOperation,
+  InnerRequest,
+  Method,
+  Outcome,
+  Requirement,
+} from "./operation.ts";
+import { findRoute, type Route, type RouteTable, requirementOf } from "./operations.ts";
+import { type ArmRecord, renderReply } from "./render.ts";
+import { requireSubscription } from "./resource-groups.ts";
+import { type CallerRights, loadRights } from "./role-assignments.ts";
+import { checkApiVersion, checkSubscriptionId } from "./validation.ts";
+
+export interface Gateway {
+  readonly plane: ControlPlane;
+  readonly table: RouteTable;
+  readonly verifier: TokenVerifier;
+  readonly record: (entry: ArmRecord) => void;
+}
+
+/** What is learned about a request on its way, for the reply's headers and the record. */
+interface Trace {
+  readonly requestId: string;
+  readonly correlationId: string;
+  readonly decisions: Decision[];
+  caller?: Caller;
+  operation?: string;
+}
+
+/** One request on its way through the phases; a nested one carries its deployment's caller. */
+interface Job {
+  readonly method: string;
+  readonly address: Address;
+  readonly apiVersion: string;
+  readonly caller: Caller;
+  readonly origin: string;
+  readonly rawBody: Uint8Array;
+  /** The body of a nested request, which was never bytes. */
+  readonly value?: Json | undefined;
+  readonly nested: boolean;
+  readonly trace: Trace;
+}
+
+/** The control plane as an HTTP service. */
+export function createService(gateway: Gateway): Service {
+  return async (request) => {
+    const trace = beginTrace(gateway, request);
+    let outcome: Outcome | undefined;
+    let error: unknown;
+    let challenge: string | undefined;
+    try {
+      const answer = await answerRequest(gateway, request, trace);
+      if ("refusal" in answer) {
+        error = answer.refusal.error;
+        challenge = challengeOf(gateway, request.origin, answer.refusal);
+      } else outcome = answer;
+    } catch (cause) {
+      error = cause;
+    }
+    const reply = renderReply(gateway.plane.clock.now(), request, trace, { outcome, error, challenge });
+    finish(gateway, request, trace, reply, error);
+    return reply;
+  };
+}
+
+function beginTrace(gateway: Gateway, request: Request): Trace {
+  const requestId = uuid(gateway.plane.entropy);
+  const sent = request.headers["x-ms-correlation-request-id"];
+  const usable = sent !== undefined && /^[0-9a-f-]{36}$/i.test(sent);
+  return { requestId, correlationId: usable ? sent : requestId, decisions: [] };
+}
+
+function finish(gateway: Gateway, request: Request, trace: Trace, reply: Reply, error: unknown): void {
+  const known = error instanceof ArmError;
+  gateway.record({
+    time: gateway.plane.clock.now(),
+    requestId: trace.requestId,
+    correlationId: trace.correlationId,
+    method: request.method,
+    path: request.target.split("?")[0] ?? "",
+    status: reply.status,
+    decisions: trace.decisions,
+    remoteAddress: request.remoteAddress,
+    ...(trace.operation === undefined ? {} : { operation: trace.operation }),
+    ...(trace.caller === undefined ? {} : { caller: trace.caller }),
+    ...(known ? { error: error.detail } : {}),
+    ...(error === undefined || known ? {} : { unexpected: error }),
+  });
+}
+
+async function answerRequest(
+  gateway: Gateway,
+  request: Request,
+  trace: Trace,
+): Promise<Outcome | { readonly refusal: Unauthenticated }> {
+  const address = parseTarget(request.target);
+  const apiVersion = address.query.get("api-version") ?? "";
+  const found = routeOrError(gateway, request.method, address, apiVersion);
+  if (!(found instanceof ArmError) && found.operation.action === "public") {
+    checkApiVersion(apiVersion);
+    trace.operation = found.operation.path;
+    const { plane } = gateway;
+    const call = { plane, address, parameters: found.parameters, apiVersion, origin: request.origin };
+    return found.operation.handler(call);
+  }
+  const credential = await readCredential(request.headers["authorization"], {
+    verifier: gateway.verifier,
+    tenantId: gateway.plane.tenantId,
+    origin: request.origin,
+    now: gateway.plane.clock.now(),
+  });
+  if (!credential.ok) return { refusal: credential.refusal };
+  trace.caller = credential.caller;
+  if (request.bodyTooLarge === true) throw contentTooLarge();
+  checkApiVersion(apiVersion);
+  return perform(gateway, {
+    method: request.method,
+    address,
+    apiVersion,
+    caller: credential.caller,
+    origin: request.origin,
+    rawBody: request.body,
+    nested: false,
+    trace,
+  });
+}
+
+function routeOrError(
+  gateway: Gateway,
+  method: string,
+  address: Address,
+  apiVersion: string,
+): Route | ArmError {
+  try {
+    return findRoute(gateway.table, method, address, apiVersion);
+  } catch (error) {
+    if (error instanceof ArmError) return error;
+    throw error;
+  }
+}
+
+function contentTooLarge(): ArmError {
+  return new ArmError(
+    413,
+    "RequestContentTooLarge",
+    "The request content size exceeds the maximum size of 4 MB.",
+  );
+}
+
+/** Decision and handler for a request whose caller is known. */
+async function perform(gateway: Gateway, job: Job): Promise<Outcome> {
+  const route = findRoute(gateway.table, job.method, job.address, job.apiVersion);
+  const { operation } = route;
+  if (operation.action === "public") throw notImplemented("This request");
+  job.trace.operation ??= `${operation.method} ${operation.path}`;
+  await checkSubscription(gateway.plane, job.address);
+  const requirement = requirementOf(route, job.address);
+  const keep = await authorize(gateway, job, operation, requirement);
+  if (operation.handler === undefined) {
+    throw notImplemented(`The operation '${operation.method} ${operation.path}'`);
+  }
+  const outcome = await operation.handler(callOf(gateway, job, route, operation, requirement));
+  return keep === undefined ? outcome : { ...outcome, body: filterList(outcome.body, keep) };
+}
+
+async function checkSubscription(plane: ControlPlane, address: Address): Promise<void> {
+  const id = address.segments[1];
+  if (address.segments[0]?.toLowerCase() !== "subscriptions" || id === undefined) return;
+  checkSubscriptionId(id);
+  await requireSubscription(plane.store, id);
+}
+
+/** Tells for an entry of a list whether the caller may see it. */
+type Keep = (type: string, id: string) => boolean;
+
+/**
+ * Throws ArmError 403 unless the caller holds the row's action. For a filtered list it is enough to hold it
+ * somewhere below; then the answer says what to keep.
+ */
+async function authorize(
+  gateway: Gateway,
+  job: Job,
+  operation: GuardedOperation,
+  required: Requirement,
+): Promise<Keep | undefined> {
+  if (operation.action === "anyCaller") return undefined;
+  const rights = await rightsOf(gateway, job.caller);
+  const decision = rights.decide(required.action, required.scope);
+  if (!decision.allowed && operation.filtered === true) {
+    const below = decideBelow(rights, required);
+    if (below !== undefined) {
+      job.trace.decisions.push(below);
+      return (type, id) => rights.decide(`${listedType(type)}/read`, id).allowed;
+    }
+  }
+  job.trace.decisions.push(decision);
+  if (!decision.allowed) throw refusal(job.caller, required);
+  return undefined;
+}
+
+function decideBelow(rights: CallerRights, required: Requirement): Decision | undefined {
+  const container = required.scope.replace(/\/providers\/[^/]+$/i, "");
+  for (const assignment of rights.assignments) {
+    if (!scopeCovers(container, assignment.scope)) continue;
+    const decision = rights.decide(required.action, assignment.scope);
+    if (decision.allowed) return decision;
+  }
+  return undefined;
+}
+
+/** The type whose read action shows an entry: groups have two spellings of their type. */
+function listedType(type: string): string {
+  const group = type.toLowerCase() === "microsoft.resources/resourcegroups";
+  return group ? "Microsoft.Resources/subscriptions/resourceGroups" : type;
+}
+
+function filterList(body: unknown, keep: Keep): unknown {
+  const value = isObject(body as Json) ? (body as { readonly value?: unknown }).value : undefined;
+  if (!Array.isArray(value)) return body;
+  const kept = value.filter((entry: { readonly id?: unknown; readonly type?: unknown }) =>
+    keep(String(entry.type ?? ""), String(entry.id ?? "")),
+  );
+  return { ...(body as object), value: kept };
+}
+
+async function rightsOf(gateway: Gateway, caller: Caller): Promise<CallerRights> {
+  return loadRights(gateway.plane.store, gateway.plane.directory, caller.objectId);
+}
+
+function refusal(caller: Caller, required: Requirement): ArmError {
+  return authorizationFailed(caller.name, caller.objectId, required.action, required.scope);
+}
+
+function callOf(
+  gateway: Gateway,
+  job: Job,
+  route: Route,
+  operation: GuardedOperation,
+  requirement: Requirement,
+): Call {
+  const { plane } = gateway;
+  const { caller, trace } = job;
+  const decide = async (action: string, scope: string): Promise<Decision> => {
+    const decision = (await rightsOf(gateway, caller)).decide(action, scope);
+    trace.decisions.push(decision);
+    return decision;
+  };
+  return {
+    plane,
+    address: job.address,
+    parameters: route.parameters,
+    apiVersion: job.apiVersion,
+    origin: job.origin,
+    caller,
+    requirement,
+    body: bodyOf(job, operation),
+    rawBody: job.rawBody,
+    requestId: trace.requestId,
+    correlationId: trace.correlationId,
+    nested: job.nested,
+    decide,
+    async require(action, scope) {
+      if (!(await decide(action, scope)).allowed) throw refusal(caller, { action, scope });
+    },
+    async check(method, id, apiVersion) {
+      const required = await requirementFor(gateway, method, id, apiVersion);
+      return { ...required, decision: await decide(required.action, required.scope) };
+    },
+    dispatch: (inner) => dispatch(gateway, job, inner),
+  };
+}
+
+function bodyOf(job: Job, operation: GuardedOperation): Json | undefined {
+  if (job.nested) return job.value;
+  if (operation.rawBody === true || job.method === "GET" || job.method === "HEAD") return undefined;
+  return parseBody(job.rawBody);
+}
+
+async function requirementFor(
+  gateway: Gateway,
+  method: Method,
+  id: string,
+  apiVersion: string,
+): Promise<Requirement> {
+  const address = parseId(id, new Map([["api-version", apiVersion]]));
+  return requirementOf(findRoute(gateway.table, method, address, apiVersion), address);
+}
+
+/** A request that a running deployment makes as its caller; it is recorded on its own. */
+async function dispatch(gateway: Gateway, outer: Job, inner: InnerRequest): Promise<Outcome> {
+  checkApiVersion(inner.apiVersion);
+  const address = parseId(inner.id, new Map([["api-version", inner.apiVersion]]));
+  const trace: Trace = {
+    requestId: uuid(gateway.plane.entropy),
+    correlationId: outer.trace.correlationId,
+    decisions: [],
+    caller: outer.caller,
+  };
+  const request: Request = {
+    method: inner.method,
+    target: address.path,
+    headers: {},
+    body: new Uint8Array(),
+    origin: outer.origin,
+    remoteAddress: "",
+  };
+  let error: unknown;
+  let status = 500;
+  try {
+    const outcome = await perform(gateway, {
+      method: inner.method,
+      address,
+      apiVersion: inner.apiVersion,
+      caller: outer.caller,
+      origin: outer.origin,
+      rawBody: new Uint8Array(),
+      value: inner.body,
+      nested: true,
+      trace,
+    });
+    status = outcome.status;
+    return outcome;
+  } catch (cause) {
+    error = cause;
+    if (cause instanceof ArmError) status = cause.status;
+    throw cause;
+  } finally {
+    finish(gateway, request, trace, { status, headers: {} }, error);
+  }
+}
+
+/** The `WWW-Authenticate` value from which SDKs learn the authority and the tenant. */
+function challengeOf(gateway: Gateway, origin: string, refused: Unauthenticated): string {
+  const { authority } = gateway.plane.endpoints(origin);
+  const description = clip(refused.description).replace(/[^\x20-\x7e]|["\\]/g, " ");
+  return `Bearer authorization_uri="${authority}/${gateway.plane.tenantId}", error="invalid_token", error_description="${description}"`;
+}

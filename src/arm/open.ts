@@ -1,0 +1,120 @@
+/**
+ * Opens the control plane over a store: makes the default subscription and its first owner when there is none yet,
+ * and hands out the service. The only place that puts the room's parts together.
+ */
+import type { Decision } from "../authz/decision.ts";
+import type { PrincipalDirectory, TokenVerifier } from "../azure/principal.ts";
+import { ownerRoleName } from "../azure/roles.ts";
+import { type Clock, type Entropy, uuid } from "../clock.ts";
+import type { CosmosControl } from "../cosmos/control.ts";
+import type { Service } from "../http/service.ts";
+import type { IdentityControl } from "../identity/control.ts";
+import type { Store } from "../storage/port.ts";
+import { failInterrupted } from "./deployments/records.ts";
+import { createService } from "./gateway.ts";
+import type { ControlPlane, Endpoints, Removal } from "./operation.ts";
+import { compileTable } from "./operations.ts";
+import { providers } from "./providers/index.ts";
+import { definitionId, isoTime } from "./providers/role-assignments.ts";
+import { armLock, putRecord } from "./records.ts";
+import type { ArmRecord } from "./render.ts";
+import { getSubscription, type SubscriptionRecord, subscriptionKey } from "./resource-groups.ts";
+import { loadRights, putAssignment } from "./role-assignments.ts";
+
+export interface ArmOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly identity: IdentityControl;
+  readonly cosmos: CosmosControl;
+  readonly verifier: TokenVerifier;
+  readonly directory: PrincipalDirectory;
+  /** The default subscription, made at the first open. */
+  readonly subscriptionId: string;
+  readonly subscriptionName: string;
+  readonly tenantId: string;
+  readonly tenantName: string;
+  /** Object id of the user who owns the default subscription from the first open on. */
+  readonly bootstrapObjectId: string;
+  /** Where the other services are for a caller who came through `origin`. */
+  readonly endpoints: (origin: string) => Endpoints;
+  /** Called once for each request, after its answer is known. Must not throw. */
+  readonly record: (entry: ArmRecord) => void;
+  /**
+   * A deployment that succeeds within this time is answered as finished; a longer one, or one that fails, is answered
+   * as accepted and polled. Default 5000.
+   */
+  readonly inlineMilliseconds?: number;
+}
+
+export interface Arm {
+  readonly service: Service;
+  /** Decides without a request, for `can-i` and `explain`. */
+  readonly decide: (principalId: string, action: string, scope: string) => Promise<Decision>;
+  /** Resolves when no deployment is running any more. */
+  readonly close: () => Promise<void>;
+}
+
+const inlineMillisecondsDefault = 5000;
+
+/** Opens the control plane; safe to repeat on the same store. */
+export async function openArm(options: ArmOptions): Promise<Arm> {
+  const { store, clock, entropy, identity, cosmos, directory, tenantId, tenantName, endpoints } = options;
+  const plane: ControlPlane = {
+    store,
+    clock,
+    entropy,
+    identity,
+    cosmos,
+    directory,
+    tenantId,
+    tenantName,
+    endpoints,
+    removals: removalTable(),
+    running: { active: new Map() },
+    inlineMilliseconds: options.inlineMilliseconds ?? inlineMillisecondsDefault,
+  };
+  await makeFirstSubscription(options);
+  await failInterrupted(plane);
+  const gateway = { plane, table: compileTable(), verifier: options.verifier, record: options.record };
+  return {
+    service: createService(gateway),
+    async decide(principalId, action, scope) {
+      return (await loadRights(store, directory, principalId)).decide(action, scope);
+    },
+    async close() {
+      await Promise.all([...plane.running.active.values()].map((run) => run.finished));
+    },
+  };
+}
+
+function removalTable(): ReadonlyMap<string, Removal> {
+  const entries = providers.flatMap((provider) => Object.entries(provider.removals ?? {}));
+  return new Map(entries.map(([type, removal]) => [type.toLowerCase(), removal]));
+}
+
+/** The owner's assignment is a stored one like any other: it can be listed, explained and taken away. */
+async function makeFirstSubscription(options: ArmOptions): Promise<void> {
+  const { store, clock, entropy, subscriptionId, tenantId, bootstrapObjectId } = options;
+  await store.transact([armLock], async (transaction) => {
+    if ((await getSubscription(transaction, subscriptionId)) !== undefined) return;
+    const record: SubscriptionRecord = { subscriptionId, displayName: options.subscriptionName, tenantId };
+    putRecord(transaction, subscriptionKey(subscriptionId), record);
+    const scope = `/subscriptions/${subscriptionId}`;
+    const name = uuid(entropy);
+    const now = isoTime(clock.now());
+    putAssignment(transaction, {
+      id: `${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`,
+      name,
+      scope,
+      roleDefinitionId: definitionId(scope, ownerRoleName),
+      principalId: bootstrapObjectId,
+      principalType: "User",
+      description: "Owner of the subscription from its beginning",
+      createdOn: now,
+      updatedOn: now,
+      createdBy: bootstrapObjectId,
+      updatedBy: bootstrapObjectId,
+    });
+  });
+}

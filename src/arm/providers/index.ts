@@ -1,0 +1,13 @@
+/** The registry of resource providers with behaviour of their own; every other namespace is kept generically. */
+import type { Provider } from "../operation.ts";
+import { authorizationProvider } from "./authorization.ts";
+import { documentDbProvider } from "./document-db.ts";
+import { managedIdentityProvider } from "./managed-identity.ts";
+import { resourcesProvider } from "./resources.ts";
+
+export const providers: readonly Provider[] = [
+  resourcesProvider,
+  authorizationProvider,
+  managedIdentityProvider,
+  documentDbProvider,
+];

@@ -1,0 +1,15 @@
+/** Microsoft.Resources: subscriptions, resource groups, the lists over them, and deployments. */
+import { cloudMetadataOperation } from "../cloud-metadata.ts";
+import type { Provider } from "../operation.ts";
+import { deploymentOperations } from "./deployments.ts";
+import { resourceGroupOperations } from "./resource-groups.ts";
+import { subscriptionOperations } from "./subscriptions.ts";
+
+export const resourcesProvider: Provider = {
+  operations: [
+    cloudMetadataOperation,
+    ...subscriptionOperations,
+    ...resourceGroupOperations,
+    ...deploymentOperations,
+  ],
+};

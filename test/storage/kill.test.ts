@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { seededEntropy } from "../../src/clock.ts";
+import { openLmdb } from "../../src/storage/lmdb.ts";
+import { findFaults, PARTITIONS } from "./kill-workload.ts";
+
+const KILLS = 100;
+const program = fileURLToPath(new URL("./kill-child.js", import.meta.url));
+
+/** Starts a child that has loaded its code by the time it is told to begin. */
+function prepare(directory: string): ChildProcess {
+  return spawn(process.execPath, [program, directory], { stdio: ["pipe", "pipe", "inherit"] });
+}
+
+/** Sets `child` to work, kills it after `delay` ms from its first write (or from the start), returns its lines. */
+async function runAndKill(
+  child: ChildProcess,
+  acknowledged: readonly number[],
+  delay: number,
+  whileOpening: boolean,
+): Promise<string[]> {
+  let output = "";
+  const closed = once(child, "close");
+  const wrote = new Promise<void>((resolve) => {
+    child.stdout?.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+      resolve();
+    });
+  });
+  child.stdin?.write(`${JSON.stringify(acknowledged)}\n`);
+  if (!whileOpening) await Promise.race([wrote, closed]);
+  await sleep(delay);
+  child.kill("SIGKILL");
+  await closed;
+  // What follows the last line break was cut off by the kill.
+  return output.split("\n").slice(0, -1);
+}
+
+it(`${KILLS} kills at any moment lose no acknowledged write and tear none apart`, {
+  timeout: 120_000,
+}, async () => {
+  const directory = await mkdtemp(join(tmpdir(), "celestite-"));
+  const entropy = seededEntropy(100);
+  const acknowledged = new Array<number>(PARTITIONS).fill(0);
+  let next = prepare(directory);
+  try {
+    for (let kill = 0; kill < KILLS; kill++) {
+      const child = next;
+      next = prepare(directory);
+      const [chance = 0, spread = 0] = entropy.bytes(2);
+      const lines = await runAndKill(child, acknowledged, spread % 60, chance % 5 === 0);
+      for (const line of lines) {
+        const [kind, partition, number] = line.split(" ");
+        assert.equal(kind, "ack", `kill ${kill}: ${line}`);
+        acknowledged[Number(partition)] = Number(number);
+      }
+      if (kill % 20 === 19) await inspect(directory, acknowledged);
+    }
+  } finally {
+    next.kill("SIGKILL");
+    await rm(directory, { recursive: true });
+  }
+  assert.ok(
+    acknowledged.every((number) => number > KILLS),
+    `too little was written: ${acknowledged.join(" ")}`,
+  );
+});
+
+async function inspect(directory: string, acknowledged: readonly number[]): Promise<void> {
+  const store = await openLmdb(directory);
+  assert.deepEqual(await findFaults(store, acknowledged), []);
+  await store.close();
+}
