@@ -4,7 +4,8 @@
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type Arm, openArm } from "./arm/arm.ts";
+import { type Arm, openArm } from "./arm/open.ts";
+import { armDiagnosticRecord } from "./composition/arm-records.ts";
 import type { Clock, Entropy } from "./clock.ts";
 import { openAccountSockets } from "./composition/endpoints.ts";
 import { removeOperatorFile, writeOperatorFile } from "./composition/operator-file.ts";
@@ -105,7 +106,8 @@ async function compose(ground: Ground): Promise<Omit<Celestite, "close">> {
   });
   closers.push(() => sockets.closeAll());
   await sockets.openAll();
-  const arm = await openArmPlane(ground, identity, createCosmosControl(engine, sockets), recorder);
+  const arm = await openArmPlane(ground, identity, createCosmosControl(engine, sockets), recorder, ports);
+  closers.push(() => arm.close());
   ports.authority = await opened(closers, listenTls(ground, settings.ports.authority, identity.authority));
   ports.arm = await opened(closers, listenTls(ground, settings.ports.arm, arm.service));
   const status = async (): Promise<ServerStatus> => ({
@@ -141,6 +143,7 @@ function openArmPlane(
   identity: Identity,
   cosmos: ReturnType<typeof createCosmosControl>,
   recorder: Recorder,
+  ports: OpenPorts,
 ): Promise<Arm> {
   return openArm({
     store,
@@ -152,9 +155,21 @@ function openArmPlane(
     subscriptionId: settings.subscriptionId,
     subscriptionName: settings.subscriptionName,
     tenantId: settings.tenantId,
+    tenantName: settings.tenantDomain,
     bootstrapObjectId: identity.directory.bootstrapUserId,
-    record: recorder.record,
+    endpoints: (origin) => armNeighbours(origin, ports),
+    record: (entry) => {
+      if (entry.unexpected !== undefined) around.onError(entry.unexpected);
+      recorder.record(armDiagnosticRecord(entry, around.clock.now()));
+    },
   });
+}
+
+/** The other services as a caller of ARM should see them: on the host it used, at their own ports. */
+function armNeighbours(origin: string, ports: OpenPorts): { authority: string; graph: string; portal: string } {
+  const host = URL.canParse(origin) ? new URL(origin).hostname : "localhost";
+  const authority = `https://${host}:${ports.authority}`;
+  return { authority, graph: authority, portal: authority };
 }
 
 function base({ settings, around }: Ground): Omit<ListenOptions, "port" | "service"> {

@@ -6,6 +6,7 @@ import { type Command, CommandError, type Terminal, UsageError } from "./command
 import { deployCommand } from "./deploy.ts";
 import { envCommand } from "./env.ts";
 import { explainCommand } from "./explain.ts";
+import { restCommand } from "./rest.ts";
 import { roleCommand } from "./role.ts";
 import { runCommand } from "./run.ts";
 import { startCommand } from "./start.ts";
@@ -17,6 +18,7 @@ export const commands: readonly Command[] = [
   envCommand,
   explainCommand,
   roleCommand,
+  restCommand,
 ];
 
 /** Runs the command named by `args` and returns the exit code; nothing is thrown for a user's mistake. */

@@ -101,7 +101,7 @@ async function assign(
     const names = all.map((candidate) => `"${candidate.properties.roleName}"`).join(", ");
     throw new CommandError(`The account ${account.name} has no role "${role}"; it has: ${names}.`);
   }
-  const principal = await operator<Principal>(server, "GET", `principals/${encodeURIComponent(principalName)}`);
+  const principal = await operator<Principal>(server, "GET", `principals?name=${encodeURIComponent(principalName)}`);
   const fullScope = `${account.resourceId}${scope === "/" ? "" : scope.replace(/\/+$/, "")}`;
   const roleDefinitionId = `${account.resourceId}/sqlRoleDefinitions/${definition.name}`;
   const name = assignmentName([account.resourceId, roleDefinitionId, principal.objectId, fullScope]);

@@ -172,7 +172,7 @@ async function view(
   return { id, appId, displayName, identifierUris, accessTokenVersion, servicePrincipal: principal };
 }
 
-function addApplication(context: DirectoryContext, wanted: NewApplication): Promise<Application> {
+async function addApplication(context: DirectoryContext, wanted: NewApplication): Promise<Application> {
   const displayName = checkDisplayName(wanted.displayName);
   if (wanted.appId !== undefined && !isGuid(wanted.appId)) {
     throw new DirectoryError("invalid", `The application id ${wanted.appId} is no GUID.`);
@@ -239,7 +239,7 @@ export function hashSecret(secretText: string): string {
   return createHash("sha256").update(secretText, "utf8").digest("base64url");
 }
 
-function addSecret(
+async function addSecret(
   context: DirectoryContext,
   appId: string,
   options: { readonly displayName?: string; readonly lifetimeSeconds?: number },
@@ -261,7 +261,7 @@ function addSecret(
   });
 }
 
-function addCertificate(
+async function addCertificate(
   context: DirectoryContext,
   appId: string,
   certificate: string | Uint8Array,

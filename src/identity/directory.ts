@@ -250,7 +250,7 @@ async function listPrincipals(
   }
 }
 
-function addUser(
+async function addUser(
   context: DirectoryContext,
   user: { readonly userPrincipalName: string; readonly displayName?: string },
 ): Promise<Principal> {
@@ -280,7 +280,7 @@ function addUser(
   });
 }
 
-function addGroup(
+async function addGroup(
   context: DirectoryContext,
   group: { readonly displayName: string; readonly members?: readonly string[] },
 ): Promise<Principal> {

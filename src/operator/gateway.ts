@@ -98,7 +98,7 @@ async function route(parts: OperatorParts, request: Request): Promise<Reply | un
     case "GET decisions":
       return decision(parts, id, url.searchParams.get("denied") === "true");
     case "GET principals": {
-      const principal = await parts.findPrincipal(decodeURIComponent(id ?? ""));
+      const principal = await parts.findPrincipal(url.searchParams.get("name") ?? "");
       return principal === undefined ? json(404, { error: "No such principal." }) : json(200, principal);
     }
     default:

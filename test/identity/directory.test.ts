@@ -94,15 +94,15 @@ describe("principals", () => {
   for (const [what, userPrincipalName, kind] of badUsers) {
     test(`a user name with ${what} is refused`, async () => {
       const { directory } = await open(openMemory());
-      await assert.rejects(async () => directory.addUser({ userPrincipalName }), fails(kind));
+      await assert.rejects(directory.addUser({ userPrincipalName }), fails(kind));
       assert.equal((await directory.list(10)).principals.length, 1);
     });
   }
 
   test("a display name must say something and fit", async () => {
     const { directory } = await open(openMemory());
-    await assert.rejects(async () => directory.addGroup({ displayName: "  " }), fails("invalid"));
-    await assert.rejects(async () => directory.addGroup({ displayName: "x".repeat(257) }), fails("invalid"));
+    await assert.rejects(directory.addGroup({ displayName: "  " }), fails("invalid"));
+    await assert.rejects(directory.addGroup({ displayName: "x".repeat(257) }), fails("invalid"));
     await directory.addGroup({ displayName: "x".repeat(256) });
   });
 
@@ -191,6 +191,21 @@ describe("deletion", () => {
     assert.deepEqual(await directory.findByDisplayName("Ana"), []);
     assert.equal(await directory.deletePrincipal(user.objectId), false);
     await directory.addUser({ userPrincipalName: `ana@${domain}` });
+  });
+
+  test("leaves no record behind, in either direction of membership", async () => {
+    const store = openMemory();
+    const records = async (): Promise<number> =>
+      (await store.range({ start: Uint8Array.of(0), end: Uint8Array.of(0xff) }, 1000)).length;
+    const { directory } = await open(store);
+    const before = await records();
+    const user = await directory.addUser({ userPrincipalName: `ana@${domain}` });
+    const inner = await directory.addGroup({ displayName: "inner", members: [user.objectId] });
+    const outer = await directory.addGroup({ displayName: "outer", members: [inner.objectId] });
+    await directory.deletePrincipal(inner.objectId);
+    await directory.deletePrincipal(user.objectId);
+    await directory.deletePrincipal(outer.objectId);
+    assert.equal(await records(), before);
   });
 
   test("an answer read before a deletion is not remembered after it", async () => {

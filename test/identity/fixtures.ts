@@ -1,4 +1,9 @@
 /** The one construction site of the identity room in its tests: memory store, a clock that stands still, real keys. */
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import type { Entropy, ManualClock } from "../../src/clock.ts";
 import { manualClock, seededEntropy } from "../../src/clock.ts";
 import type { Reply, Request, Service } from "../../src/http/service.ts";
@@ -107,4 +112,43 @@ export function headerOf(token: string): Record<string, unknown> {
     string,
     unknown
   >;
+}
+
+/** Puts a service behind a real listener on a free loopback port, for clients that need a socket. */
+export async function listen(
+  service: Service,
+  tls?: { readonly key: string; readonly cert: string },
+): Promise<{ readonly origin: string; close(): void }> {
+  const handle = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming as AsyncIterable<Buffer>) chunks.push(chunk);
+    const headers = incoming.headers as Record<string, string | undefined>;
+    const reply = await service({
+      method: incoming.method ?? "",
+      target: incoming.url ?? "",
+      headers,
+      body: Buffer.concat(chunks),
+      origin: `${tls === undefined ? "http" : "https"}://${headers["host"]}`,
+      remoteAddress: incoming.socket.remoteAddress ?? "",
+    });
+    outgoing.writeHead(reply.status, reply.headers);
+    outgoing.end(reply.body);
+  };
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    handle(incoming, outgoing).catch((error: unknown) => {
+      outgoing.writeHead(500);
+      outgoing.end(String(error));
+    });
+  };
+  const server = tls === undefined ? createServer(onRequest) : createTlsServer(tls, onRequest);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    origin: tls === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
 }

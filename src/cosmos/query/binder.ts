@@ -5,14 +5,23 @@
  * The syntax tree stays untouched: what is learnt goes into side tables keyed by its nodes. Each variable and each
  * aggregate result owns one slot of the frame that the compiled query evaluates in.
  */
-import type { Bound, BindState, BoundAggregate, Names, QueryScope, Variable } from "./binding.ts";
+import type { BindState, Bound, BoundAggregate, Names, QueryScope, Variable } from "./binding.ts";
 import { report } from "./binding.ts";
 import { checkCall } from "./call-check.ts";
-import { checkGrouping, checkGroupKeys, containsAggregateOrSubquery } from "./grouping-check.ts";
 import { plainError, QueryError } from "./error.ts";
 import { type Aggregate, aggregateNamed } from "./functions/aggregate.ts";
+import { checkGrouping, checkGroupKeys, containsAggregateOrSubquery } from "./grouping-check.ts";
 import { checkOrderBy } from "./order-check.ts";
-import { type Call, children, type Count, type Expression, type Identifier, type Input, type Query, type Source } from "./syntax.ts";
+import {
+  type Call,
+  type Count,
+  children,
+  type Expression,
+  type Identifier,
+  type Input,
+  type Query,
+  type Source,
+} from "./syntax.ts";
 
 /** Largest TOP, OFFSET or LIMIT: an unsigned 32-bit number. */
 const COUNT_MAX = 4_294_967_295;
@@ -80,7 +89,11 @@ function bindQuery(state: BindState, query: Query, outer: Names | undefined, pos
   bindSelect(state, query, { ...plain, aggregates });
   const rank = query.orderBy?.rank === true;
   for (const item of query.orderBy?.items ?? []) bindExpression(state, item.value, { ...plain, rank });
-  const scope: QueryScope = { aggregates, grouped: query.groupBy !== undefined || aggregates.length > 0, sources };
+  const scope: QueryScope = {
+    aggregates,
+    grouped: query.groupBy !== undefined || aggregates.length > 0,
+    sources,
+  };
   state.scopes.set(query, scope);
   checkClauses(state, query, scope);
 }
@@ -149,7 +162,12 @@ function bindSource(
 }
 
 /** Binds what a source reads; true when that is whole items. */
-function bindInput(state: BindState, input: Input, names: Names | undefined, reachesContainer: boolean): boolean {
+function bindInput(
+  state: BindState,
+  input: Input,
+  names: Names | undefined,
+  reachesContainer: boolean,
+): boolean {
   if (input.kind === "queryInput") {
     bindQuery(state, input.query, names, { outermost: false, reachesContainer });
     return false;
@@ -229,7 +247,8 @@ function bindCall(state: BindState, call: Call, place: Place): void {
 
 function bindAggregate(state: BindState, call: Call, aggregate: Aggregate, place: Place): void {
   if (call.args.some(containsAggregateOrSubquery)) {
-    const message = "Cannot perform an aggregate function on an expression containing an aggregate or a subquery.";
+    const message =
+      "Cannot perform an aggregate function on an expression containing an aggregate or a subquery.";
     report(state, "SC2101", message, call.span);
   } else if (place.aggregates === undefined) {
     state.texts.push("An aggregate function is only allowed in the SELECT clause.");

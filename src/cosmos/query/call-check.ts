@@ -8,7 +8,12 @@ import { literalNumber } from "./order-check.ts";
 import type { Call } from "./syntax.ts";
 
 /** Reports SC2005, SC2050, SC2213 and SC2240; `rank` is true inside ORDER BY RANK. */
-export function checkCall(state: BindState, call: Call, aggregate: Aggregate | undefined, rank: boolean): void {
+export function checkCall(
+  state: BindState,
+  call: Call,
+  aggregate: Aggregate | undefined,
+  rank: boolean,
+): void {
   if (call.udf) {
     if (!state.udfExists(call.name)) {
       state.texts.push(`The user-defined function '${call.name}' is not registered on this container.`);

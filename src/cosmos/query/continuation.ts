@@ -25,7 +25,8 @@ export function stateToJson(state: RunState): StateJson {
 export function stateFromJson(json: unknown): RunState {
   if (Array.isArray(json)) {
     const [kind, ...numbers] = json as unknown[];
-    if (kind === "r" && numbers.length === 1 && isCount(numbers[0])) return { kind: "replay", rows: numbers[0] };
+    if (kind === "r" && numbers.length === 1 && isCount(numbers[0]))
+      return { kind: "replay", rows: numbers[0] };
     if (kind === "p" && numbers.length === 3) {
       const [offset, limit, rows] = numbers;
       if (isCount(offset) && isCount(rows)) {

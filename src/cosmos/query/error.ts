@@ -66,6 +66,7 @@ export function limitExceeded(what: string, limit: number): QueryError {
 
 /** Error of an ORDER BY item that is not a property path; the service gives it a number and no place. */
 export function orderByNotAPath(): QueryError {
-  const message = "Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path.";
+  const message =
+    "Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path.";
   return new QueryError([{ severity: "Error", code: 2206, message }], []);
 }

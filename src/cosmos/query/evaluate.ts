@@ -5,9 +5,19 @@
 import { boundedValue, type Compilation, type Evaluate, type Frame } from "./compilation.ts";
 import { type BuiltIn, boundedLength } from "./functions/signature.ts";
 import { builtIn } from "./functions/table.ts";
+import { vectorFunction } from "./functions/vector.ts";
 import { compileLike } from "./like.ts";
 import { betweenOperation, binaryOperation, unaryOperation } from "./operators.ts";
-import { asPath, type Binary, type Call, children, type Expression, type InList, type Like, operands } from "./syntax.ts";
+import {
+  asPath,
+  type Binary,
+  type Call,
+  children,
+  type Expression,
+  type InList,
+  type Like,
+  operands,
+} from "./syntax.ts";
 import { element, sameValue, setProperty, type Value } from "./values.ts";
 
 /** Compiles `expression` to a function of the frame. */
@@ -28,7 +38,8 @@ export function constantValue(c: Compilation, expression: Expression): Value {
 export function isConstant(c: Compilation, expression: Expression): boolean {
   const known = c.constants.get(expression);
   if (known !== undefined) return known;
-  const constant = isConstantNode(c, expression) && children(expression).every((child) => isConstant(c, child));
+  const constant =
+    isConstantNode(c, expression) && children(expression).every((child) => isConstant(c, child));
   c.constants.set(expression, constant);
   return constant;
 }
@@ -203,7 +214,9 @@ function compileIn(c: Compilation, expression: InList): Evaluate {
   const value = compileExpression(c, expression.value);
   const list = expression.list.map((item) => compileExpression(c, item));
   const { negated } = expression;
-  const constants = expression.list.every((item) => isConstant(c, item)) ? list.map((item) => item([])) : undefined;
+  const constants = expression.list.every((item) => isConstant(c, item))
+    ? list.map((item) => item([]))
+    : undefined;
   const scalar = constants?.every((item) => typeof item !== "object" || item === null) === true;
   if (constants !== undefined && scalar && constants.length >= IN_SET_MIN) {
     const set = new Set<Value>(constants.filter((item) => item !== undefined && !Number.isNaN(item)));
@@ -278,12 +291,15 @@ function compileArguments(c: Compilation, call: Call): Evaluate[] {
   return call.args.map((argument) => compileExpression(c, argument));
 }
 
-function compileBuiltIn(c: Compilation, call: Call, { body }: BuiltIn): Evaluate {
+function compileBuiltIn(c: Compilation, call: Call, { name, body }: BuiltIn): Evaluate {
   switch (body.kind) {
     case "pure":
       return applied(body.call, compileArguments(c, call));
-    case "context":
-      return applied(body.make(c.context), compileArguments(c, call));
+    case "context": {
+      const path = name === "VectorDistance" ? vectorPath(call) : undefined;
+      const made = path === undefined ? body.make(c.context) : vectorFunction(c.context, path);
+      return applied(made, compileArguments(c, call));
+    }
     case "fromInt64": {
       const argument = compileInt64(c, call.args[0]);
       return (frame) => {
@@ -300,6 +316,15 @@ function compileBuiltIn(c: Compilation, call: Call, { body }: BuiltIn): Evaluate
       };
     }
   }
+}
+
+/** The path that a VectorDistance call takes its defaults from, such as `/v`. */
+export function vectorPath(call: Call): string | undefined {
+  for (const argument of call.args.slice(0, 2)) {
+    const path = asPath(argument);
+    if (path !== undefined) return path.steps.map((step) => `/${step}`).join("");
+  }
+  return undefined;
 }
 
 function applied(call: (...args: Value[]) => Value, args: readonly Evaluate[]): Evaluate {
@@ -321,7 +346,8 @@ type Exact = (frame: Frame) => bigint | undefined;
 function compileInt64(c: Compilation, expression: Expression | undefined): Exact {
   if (expression === undefined) return () => undefined;
   const literal = exactLiteral(expression);
-  if (literal !== undefined) return () => (literal >= INT64_MIN && literal <= INT64_MAX ? literal : undefined);
+  if (literal !== undefined)
+    return () => (literal >= INT64_MIN && literal <= INT64_MAX ? literal : undefined);
   const body = expression.kind === "call" && !expression.udf ? builtIn(expression.name)?.body : undefined;
   if (expression.kind === "call" && body?.kind === "toInt64") {
     const args = compileArguments(c, expression);

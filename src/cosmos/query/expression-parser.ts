@@ -101,7 +101,8 @@ function binary(cursor: Cursor, operator: BinaryOperator, left: Expression, righ
   const made = node({ kind: "binary", operator, left, right, span });
   const leftHeight = cursor.heights.get(left) ?? 0;
   const rightHeight = cursor.heights.get(right) ?? 0;
-  const flat = (operator === "AND" || operator === "OR") && left.kind === "binary" && left.operator === operator;
+  const flat =
+    (operator === "AND" || operator === "OR") && left.kind === "binary" && left.operator === operator;
   return withHeight(cursor, made, Math.max(flat ? leftHeight : leftHeight + 1, rightHeight + 1));
 }
 

@@ -87,8 +87,11 @@ function countsItems(c: Compilation, query: Query): boolean {
   const { select } = query;
   if (select.kind !== "value" || query.groupBy !== undefined || select.value.kind !== "call") return false;
   const [argument] = select.value.args;
-  if (c.bound.aggregates.get(select.value)?.aggregate.name !== "COUNT" || argument === undefined) return false;
-  return isConstant(c, argument) ? constantValue(c, argument) !== undefined : itemPath(c, argument)?.length === 0;
+  if (c.bound.aggregates.get(select.value)?.aggregate.name !== "COUNT" || argument === undefined)
+    return false;
+  return isConstant(c, argument)
+    ? constantValue(c, argument) !== undefined
+    : itemPath(c, argument)?.length === 0;
 }
 
 /** The steps of a path below the item; computed properties are not paths of the stored item. */
@@ -193,7 +196,8 @@ function callCondition(c: Compilation, call: Call): readonly Condition[] | undef
     }
     case "ARRAY_CONTAINS":
     case "_TRY_ARRAY_CONTAINS": {
-      const list = second !== undefined && third === undefined && isConstant(c, first) ? constantValue(c, first) : null;
+      const list =
+        second !== undefined && third === undefined && isConstant(c, first) ? constantValue(c, first) : null;
       return isArray(list) && second !== undefined ? onPath(c, second, "in", list) : undefined;
     }
     default:

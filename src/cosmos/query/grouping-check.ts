@@ -29,10 +29,16 @@ export function checkGrouping(state: BindState, query: Query): void {
   const keys = new Set((query.groupBy ?? []).map(printExpression));
   const { select } = query;
   if (select.kind === "value") checkConstantInGroup(state, query, keys, select.value);
-  if (select.kind === "list") for (const item of select.items) checkConstantInGroup(state, query, keys, item.value);
+  if (select.kind === "list")
+    for (const item of select.items) checkConstantInGroup(state, query, keys, item.value);
 }
 
-function checkConstantInGroup(state: BindState, query: Query, keys: ReadonlySet<string>, at: Expression): void {
+function checkConstantInGroup(
+  state: BindState,
+  query: Query,
+  keys: ReadonlySet<string>,
+  at: Expression,
+): void {
   if (isAggregate(at) || at.kind === "subquery" || keys.has(printExpression(at))) return;
   if (!isReference(at)) {
     for (const child of children(at)) checkConstantInGroup(state, query, keys, child);

@@ -7,7 +7,11 @@ type Piece =
   | { readonly kind: "run" }
   | { readonly kind: "one" }
   | { readonly kind: "text"; readonly character: string }
-  | { readonly kind: "set"; readonly negated: boolean; readonly ranges: readonly (readonly [string, string])[] };
+  | {
+      readonly kind: "set";
+      readonly negated: boolean;
+      readonly ranges: readonly (readonly [string, string])[];
+    };
 
 /** A matcher of whole texts for `pattern`; `escape` makes the character after it literal. */
 export function compileLike(pattern: string, escape: string | undefined): (text: string) => boolean {

@@ -5,7 +5,8 @@
 import { type BindState, report } from "./binding.ts";
 import { asPath, type Call, type Expression, type OrderBy, type Query } from "./syntax.ts";
 
-const NOT_A_PATH = "Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path.";
+const NOT_A_PATH =
+  "Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path.";
 const WEIGHTS =
   "The last parameter of the RRF function is an optional array of weights. When present, it must be a literal " +
   "array of numbers, one for each of the component scores used for the RRF function. The length of this array must " +
@@ -70,7 +71,10 @@ function isFusion(expression: Expression): boolean {
 }
 
 /** The component scores of an RRF call and its weights, when the last argument is no score. */
-export function splitFusion(call: Call): { readonly components: readonly Expression[]; readonly weights?: Expression } {
+export function splitFusion(call: Call): {
+  readonly components: readonly Expression[];
+  readonly weights?: Expression;
+} {
   const last = call.args.at(-1);
   if (last === undefined || isScore(last)) return { components: call.args };
   return { components: call.args.slice(0, -1), weights: last };
@@ -85,8 +89,10 @@ function hasGoodWeights(call: Call): boolean {
 
 /** The value of a number written out, with or without a sign. */
 export function literalNumber(expression: Expression): number | undefined {
-  if (expression.kind === "literal") return typeof expression.value === "number" ? expression.value : undefined;
-  if (expression.kind !== "unary" || (expression.operator !== "-" && expression.operator !== "+")) return undefined;
+  if (expression.kind === "literal")
+    return typeof expression.value === "number" ? expression.value : undefined;
+  if (expression.kind !== "unary" || (expression.operator !== "-" && expression.operator !== "+"))
+    return undefined;
   const inner = literalNumber(expression.operand);
   return inner === undefined || expression.operator === "+" ? inner : -inner;
 }

@@ -88,7 +88,8 @@ function queryParts(query: Query): readonly object[] {
   const parts: object[] = [];
   if (query.select.kind === "value") parts.push(query.select.value);
   if (query.select.kind === "list") parts.push(...query.select.items.map((item) => item.value));
-  for (const source of query.from ?? []) if (source.input.kind === "queryInput") parts.push(source.input.query);
+  for (const source of query.from ?? [])
+    if (source.input.kind === "queryInput") parts.push(source.input.query);
   if (query.where !== undefined) parts.push(query.where);
   parts.push(...(query.groupBy ?? []), ...(query.orderBy?.items ?? []).map((item) => item.value));
   return parts;
@@ -177,7 +178,9 @@ function parseStep(cursor: Cursor): PathStep {
   if (token.kind !== "string" && !whole) throw unexpected(cursor);
   cursor.at++;
   expectSymbol(cursor, "]");
-  return token.kind === "string" ? { form: "quoted", name: token.text } : { form: "index", index: token.number };
+  return token.kind === "string"
+    ? { form: "quoted", name: token.text }
+    : { form: "index", index: token.number };
 }
 
 function parseGroupBy(cursor: Cursor): readonly Expression[] {

@@ -10,7 +10,15 @@ import { boundedValue, type Compilation, type Evaluate, type Frame, spend } from
 import { plainError } from "./error.ts";
 import { compileExpression, compileObject, compilePath } from "./evaluate.ts";
 import type { Accumulator } from "./functions/aggregate.ts";
-import { asPath, type Expression, type PathInput, type Query, type Select, type Source, type Subquery } from "./syntax.ts";
+import {
+  asPath,
+  type Expression,
+  type PathInput,
+  type Query,
+  type Select,
+  type Source,
+  type Subquery,
+} from "./syntax.ts";
 import { canonicalKey, isArray, type Value } from "./values.ts";
 
 /** Takes the row in the frame; true means: no more rows. */
@@ -28,7 +36,9 @@ export interface Rows {
 }
 
 /** The name of each column of a select list: alias, last path step, or `$n` counting the unnamed ones. */
-export function columnNames(items: readonly { readonly value: Expression; readonly alias?: string }[]): string[] {
+export function columnNames(
+  items: readonly { readonly value: Expression; readonly alias?: string }[],
+): string[] {
   let unnamed = 0;
   return items.map(({ value, alias }) => {
     if (alias !== undefined) return alias;
@@ -122,7 +132,10 @@ function compileGroups(c: Compilation, query: Query): Groups {
   const inputs = aggregates.map(({ call }) => compileExpression(c, call.args[0] ?? call));
   const keys = query.groupBy?.map((key) => compileExpression(c, key));
   const groups = new Map<string, Group>();
-  const open = (frame: Frame): Group => ({ frame, accumulators: aggregates.map(({ aggregate }) => aggregate.start()) });
+  const open = (frame: Frame): Group => ({
+    frame,
+    accumulators: aggregates.map(({ aggregate }) => aggregate.start()),
+  });
   return {
     begin: () => groups.clear(),
     row: (frame) => {
@@ -147,7 +160,13 @@ function compileGroups(c: Compilation, query: Query): Groups {
 }
 
 /** The sources from `index` on, then WHERE, then `last`. */
-export function compileSources(c: Compilation, query: Query, index: number, filter: Evaluate | undefined, last: Step): Step {
+export function compileSources(
+  c: Compilation,
+  query: Query,
+  index: number,
+  filter: Evaluate | undefined,
+  last: Step,
+): Step {
   const source = query.from?.[index];
   if (source === undefined) {
     return filter === undefined ? last : (frame) => filter(frame) === true && last(frame);

@@ -2,8 +2,7 @@
  * The room's front: query text and parameters in, something that can be run out. The data plane needs this file,
  * `run.ts` (how to page), `plan.ts` (query plans) and `error.ts`.
  */
-import { bind } from "./binder.ts";
-import { countError } from "./binder.ts";
+import { bind, countError } from "./binder.ts";
 import type { Bound } from "./binding.ts";
 import type { Compilation, Evaluate } from "./compilation.ts";
 import type { RunState } from "./continuation.ts";
@@ -13,9 +12,10 @@ import { type Facts, factsOf } from "./facts.ts";
 import type { Implementation, VectorEmbedding } from "./functions/signature.ts";
 import { parseQuery } from "./parser.ts";
 import { compileSubquery } from "./pipeline.ts";
+import { asVectorDistance, nearestFirst, vectorMetric } from "./rank.ts";
 import { type QueryRun, type RunOptions, type RunPlan, startRun } from "./run.ts";
-import { children, type Count, type Expression, type Query } from "./syntax.ts";
-import { type Value, VALUE_DEPTH_MAX, withinDepth } from "./values.ts";
+import { type Count, children, type Expression, type Query } from "./syntax.ts";
+import { VALUE_DEPTH_MAX, type Value, withinDepth } from "./values.ts";
 
 export { parseQuery };
 
@@ -91,7 +91,11 @@ export function prepareQuery(
     offset: offset ?? 0,
     limit: Math.min(top ?? Number.POSITIVE_INFINITY, limit ?? Number.POSITIVE_INFINITY),
     replays,
-    descending: (query.orderBy?.items ?? []).map((item) => item.direction === "DESC"),
+    descending: (query.orderBy?.items ?? []).map(({ value, direction }) => {
+      const vector = asVectorDistance(value);
+      const nearest = vector === undefined ? "ASC" : nearestFirst(vectorMetric(compilation, vector));
+      return (direction ?? nearest) === "DESC";
+    }),
     checksRows: !isPlain(query),
   };
   return {
@@ -127,7 +131,11 @@ function parameterValues(parameters: readonly QueryParameter[]): ReadonlyMap<str
   return values;
 }
 
-function createCompilation(bound: Bound, parameters: ReadonlyMap<string, Value>, options: PrepareOptions): Compilation {
+function createCompilation(
+  bound: Bound,
+  parameters: ReadonlyMap<string, Value>,
+  options: PrepareOptions,
+): Compilation {
   return {
     bound,
     parameters,
@@ -155,7 +163,8 @@ function computedProperties(options: PrepareOptions): ReadonlyMap<string, (item:
     const compilation = createCompilation(bound, new Map(), rest);
     const select = bound.query.select;
     const slot = bound.scopes.get(bound.query)?.sources[0]?.slot ?? 0;
-    const evaluate: Evaluate = select.kind === "value" ? compileExpression(compilation, select.value) : () => undefined;
+    const evaluate: Evaluate =
+      select.kind === "value" ? compileExpression(compilation, select.value) : () => undefined;
     functions.set(name, (item) => {
       const frame = new Array<Value>(bound.frameSize).fill(undefined);
       frame[slot] = item;

@@ -7,8 +7,8 @@ import {
   type Expression,
   type Input,
   type Literal,
-  operands,
   type OrderItem,
+  operands,
   type PathStep,
   type Query,
   type Select,
@@ -17,7 +17,14 @@ import {
   type Subquery,
 } from "./syntax.ts";
 
-const SUBQUERY_WORD = { scalar: "", exists: "EXISTS", array: "ARRAY", all: "ALL", first: "FIRST", last: "LAST" } as const;
+const SUBQUERY_WORD = {
+  scalar: "",
+  exists: "EXISTS",
+  array: "ARRAY",
+  all: "ALL",
+  first: "FIRST",
+  last: "LAST",
+} as const;
 
 /** The text of a whole query: clauses separated by line feeds. */
 export function printQuery(query: Query): string {
@@ -30,7 +37,9 @@ function clauses(query: Query): string[] {
   if (query.where !== undefined) lines.push(`WHERE ${printExpression(query.where)}`);
   if (query.groupBy !== undefined) lines.push(`GROUP BY ${query.groupBy.map(printExpression).join(", ")}`);
   if (query.orderBy !== undefined) {
-    lines.push(`ORDER BY ${query.orderBy.rank ? "RANK " : ""}${query.orderBy.items.map(printOrderItem).join(", ")}`);
+    lines.push(
+      `ORDER BY ${query.orderBy.rank ? "RANK " : ""}${query.orderBy.items.map(printOrderItem).join(", ")}`,
+    );
   }
   if (query.offset !== undefined && query.limit !== undefined) {
     lines.push(`OFFSET ${printExpression(query.offset)} LIMIT ${printExpression(query.limit)}`);
@@ -122,7 +131,9 @@ export function printExpression(expression: Expression): string {
     case "array":
       return `[${printList(expression.items)}]`;
     case "object": {
-      const parts = expression.properties.map(({ name, value }) => `${JSON.stringify(name)}: ${printExpression(value)}`);
+      const parts = expression.properties.map(
+        ({ name, value }) => `${JSON.stringify(name)}: ${printExpression(value)}`,
+      );
       return `{${parts.join(", ")}}`;
     }
     case "call":

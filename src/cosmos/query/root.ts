@@ -41,7 +41,10 @@ export function compileRoot(c: Compilation, query: Query, frame: Frame, distinct
     return {
       readsItems: true,
       begin: rows.begin,
-      item: steps.length === 0 ? (item) => bindFirst(item, frame) : (item) => bindFirst(follow(item, steps), frame),
+      item:
+        steps.length === 0
+          ? (item) => bindFirst(item, frame)
+          : (item) => bindFirst(follow(item, steps), frame),
       end: () => rows.end(frame),
     };
   }

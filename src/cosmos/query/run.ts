@@ -2,10 +2,17 @@
  * One execution of a prepared query in push form: the caller offers items as its scan yields them, takes rows when
  * it likes, and may stop at any item with a small state to go on from later.
  */
-import { type Compilation, type Frame, ROWS_PER_ITEM_MAX, VALUE_PARTS_MAX } from "./compilation.ts";
+import {
+  type Compilation,
+  type Evaluate,
+  type Frame,
+  ROWS_PER_ITEM_MAX,
+  VALUE_PARTS_MAX,
+} from "./compilation.ts";
 import type { RunState } from "./continuation.ts";
 import { plainError } from "./error.ts";
 import { compileExpression } from "./evaluate.ts";
+import { asVectorDistance, createRanker, type Ranker } from "./rank.ts";
 import { compileRoot } from "./root.ts";
 import { createSorter } from "./sorter.ts";
 import type { Query } from "./syntax.ts";
@@ -71,19 +78,17 @@ export function startRun(plan: RunPlan, resume: RunState | undefined, options: R
   const { query, compilation } = plan;
   const replays = plan.replays || plan.sorts;
   const state = resume ?? initialState(plan, replays);
-  if ((state.kind === "replay") !== replays) throw plainError("The continuation token is not valid for this query.");
+  if ((state.kind === "replay") !== replays)
+    throw plainError("The continuation token is not valid for this query.");
   const outlet = createOutlet(plan, state, options.pageRows ?? Number.POSITIVE_INFINITY);
   const frame: Frame = new Array<Value>(compilation.bound.frameSize).fill(undefined);
-  const delivers = plan.sorts ? undefined : outlet.deliver;
-  const keys = plan.sorts ? (query.orderBy?.items ?? []).map((item) => compileExpression(compilation, item.value)) : [];
-  const wanted = query.distinct ? Number.POSITIVE_INFINITY : plan.offset + Math.min(plan.limit, outlet.wanted);
-  const sorter = createSorter(plan.descending, wanted);
+  const wanted = query.distinct
+    ? Number.POSITIVE_INFINITY
+    : plan.offset + Math.min(plan.limit, outlet.wanted);
+  const collector = plan.sorts ? createCollector(plan, wanted) : undefined;
   const root = compileRoot(compilation, query, frame, false, (value, row) => {
-    if (delivers !== undefined) return delivers(value);
-    sorter.add(
-      keys.map((key) => key(row)),
-      value,
-    );
+    if (collector === undefined) return outlet.deliver(value);
+    collector.add(value, row);
     return false;
   });
   root.begin();
@@ -103,7 +108,7 @@ export function startRun(plan: RunPlan, resume: RunState | undefined, options: R
       if (outlet.full()) return;
       compilation.budget.left = ROWS_PER_ITEM_MAX;
       root.end();
-      for (const row of sorter.drain()) if (outlet.deliver(row)) break;
+      for (const row of collector?.drain() ?? []) if (outlet.deliver(row)) break;
     },
     take: (max) => outlet.take(max),
     get pending() {
@@ -119,10 +124,33 @@ export function startRun(plan: RunPlan, resume: RunState | undefined, options: R
   };
 }
 
+/** Keeps rows until all are there: by score for ORDER BY RANK, else by sort keys. */
+function createCollector(plan: RunPlan, wanted: number): Ranker {
+  const { query, compilation, descending } = plan;
+  if (query.orderBy?.rank === true) return createRanker(compilation, query);
+  const sorter = createSorter(descending, wanted);
+  const keys = (query.orderBy?.items ?? []).map(({ value }, i): Evaluate => {
+    const key = compileExpression(compilation, value);
+    if (asVectorDistance(value) === undefined) return key;
+    const farthest = descending[i] === true ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+    return (frame) => key(frame) ?? farthest;
+  });
+  return {
+    add: (row, frame) =>
+      sorter.add(
+        keys.map((key) => key(frame)),
+        row,
+      ),
+    drain: sorter.drain,
+  };
+}
+
 function initialState(plan: RunPlan, replays: boolean): RunState {
   if (replays) return { kind: "replay", rows: 0 };
   const { offset, limit } = plan;
-  return Number.isFinite(limit) ? { kind: "position", offset, limit, rows: 0 } : { kind: "position", offset, rows: 0 };
+  return Number.isFinite(limit)
+    ? { kind: "position", offset, limit, rows: 0 }
+    : { kind: "position", offset, rows: 0 };
 }
 
 interface Outlet {
@@ -184,7 +212,8 @@ function createOutlet(plan: RunPlan, resume: RunState, pageRows: number): Outlet
     full: () => limit === 0,
     state() {
       if (replay) return { kind: "replay", rows: taken };
-      const at = waiting.length > 0 ? { ...item, rows: item.rows + taken } : { offset, limit, rows: skipNext };
+      const at =
+        waiting.length > 0 ? { ...item, rows: item.rows + taken } : { offset, limit, rows: skipNext };
       if (!Number.isFinite(at.limit)) return { kind: "position", offset: at.offset, rows: at.rows };
       return { kind: "position", ...at };
     },

@@ -15,7 +15,15 @@ export interface ValueObject {
 export const VALUE_DEPTH_MAX = 128;
 
 /** Rank of the types in ORDER BY and in MIN/MAX over mixed types. */
-export const TYPE_RANK = { undefined: 0, null: 1, boolean: 2, number: 3, string: 4, array: 5, object: 6 } as const;
+export const TYPE_RANK = {
+  undefined: 0,
+  null: 1,
+  boolean: 2,
+  number: 3,
+  string: 4,
+  array: 5,
+  object: 6,
+} as const;
 
 export type TypeName = keyof typeof TYPE_RANK;
 
@@ -109,7 +117,13 @@ function compareRaw(left: number, right: number): number {
  */
 export function compareOrder(left: Value, right: Value): number {
   if (typeof left === "number" && typeof right === "number") {
-    return left < right ? -1 : left > right ? 1 : left === right ? 0 : Number(!Number.isNaN(left)) - Number(!Number.isNaN(right));
+    return left < right
+      ? -1
+      : left > right
+        ? 1
+        : left === right
+          ? 0
+          : Number(!Number.isNaN(left)) - Number(!Number.isNaN(right));
   }
   if (typeof left === "string" && typeof right === "string") return left < right ? -1 : left > right ? 1 : 0;
   const rank = TYPE_RANK[typeName(left)] - TYPE_RANK[typeName(right)];
@@ -145,7 +159,8 @@ export function canonicalKey(value: Value): string {
     return `${text}]`;
   }
   let text = "{";
-  for (const name of Object.keys(value).sort()) text += `${name.length}"${name}${canonicalKey((value as ValueObject)[name])}`;
+  for (const name of Object.keys(value).sort())
+    text += `${name.length}"${name}${canonicalKey((value as ValueObject)[name])}`;
   return `${text}}`;
 }
 

@@ -90,7 +90,7 @@ export async function issueManagedToken(
   }
   const principal = await context.directory.find(identity.principalId);
   if (principal === undefined) return { ok: false, reason: "none" };
-  const { hostResourceId } = workload;
+  const { hostResourceId } = carried;
   const subject = {
     kind: "managedIdentity",
     principal,

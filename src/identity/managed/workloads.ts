@@ -21,6 +21,8 @@ export interface Workload {
 
 /** What a workload carries at this moment. */
 export interface CarriedIdentities {
+  /** The host as the directory spells it, if it carries anything. */
+  readonly hostResourceId?: string;
   readonly systemAssigned?: ManagedIdentityRecord;
   readonly userAssigned: readonly ManagedIdentityRecord[];
 }
@@ -105,6 +107,7 @@ async function resolve(
   }
   return {
     userAssigned: [...userAssigned.values()],
+    ...(host === undefined ? {} : { hostResourceId: host.hostResourceId }),
     ...(host?.systemAssigned === undefined ? {} : { systemAssigned: host.systemAssigned }),
   };
 }

@@ -25,7 +25,9 @@ interface Case {
   readonly code?: string | number;
   readonly message?: string;
   readonly location?: readonly [number, number];
-  readonly containerOptions?: { readonly vectorEmbeddingPolicy?: { readonly vectorEmbeddings: readonly VectorEmbedding[] } };
+  readonly containerOptions?: {
+    readonly vectorEmbeddingPolicy?: { readonly vectorEmbeddings: readonly VectorEmbedding[] };
+  };
 }
 
 /** Judged by the container's indexing policy, which is not this room's: the data plane's tests hold them. */
@@ -51,9 +53,17 @@ function failureOf(run: () => unknown): QueryError {
 function checkRefusal(example: Case, run: () => unknown): void {
   const error = failureOf(run);
   assert.equal(error.status, 400);
-  if (example.code !== undefined) assert.ok(error.errors.some(({ code }) => code === example.code), error.message);
+  if (example.code !== undefined)
+    assert.ok(
+      error.errors.some(({ code }) => code === example.code),
+      error.message,
+    );
   const texts = [...error.texts, ...error.errors.map(({ message }) => message)];
-  if (example.message !== undefined) assert.ok(texts.some((text) => text.includes(example.message ?? "")), error.message);
+  if (example.message !== undefined)
+    assert.ok(
+      texts.some((text) => text.includes(example.message ?? "")),
+      error.message,
+    );
   if (example.location !== undefined) {
     const [start, end] = example.location;
     assert.deepEqual(error.errors[0]?.location, { start, end }, error.message);
@@ -64,7 +74,8 @@ for (const file of readdirSync(folder).filter((name) => name.endsWith(".json")))
   const cases = JSON.parse(readFileSync(join(folder, file), "utf8")) as readonly Case[];
   for (const example of cases.filter(({ name }) => !ELSEWHERE.has(name))) {
     test(`${file} ${example.name}`, () => {
-      const run = (): Value[] => rowsOf(example.query, example.docs ?? [], example.parameters, optionsOf(example));
+      const run = (): Value[] =>
+        rowsOf(example.query, example.docs ?? [], example.parameters, optionsOf(example));
       if (example.error === true) return checkRefusal(example, run);
       const actual = run();
       const comparison = { ordered: example.ordered === true, unorderedArrays: example.unorderedArrays };

@@ -2,7 +2,12 @@
  * Runs queries over documents in memory, and compares rows as the corpus defines it: object keys unordered, rows as
  * a multiset unless the case is ordered. Shared by the table tests of this folder.
  */
-import { type PrepareOptions, type PreparedQuery, prepareQuery, type QueryParameter } from "../../../src/cosmos/query/prepare.ts";
+import {
+  type PreparedQuery,
+  type PrepareOptions,
+  prepareQuery,
+  type QueryParameter,
+} from "../../../src/cosmos/query/prepare.ts";
 import { canonicalKey, type Value } from "../../../src/cosmos/query/values.ts";
 
 /** 2024-03-01T10:20:30.123Z, the moment of every test. */
@@ -52,5 +57,7 @@ function sortArrays(value: Value): Value {
     return items.toSorted((a, b) => (canonicalKey(a) < canonicalKey(b) ? -1 : 1));
   }
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, sortArrays(member as Value)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [name, sortArrays(member as Value)]),
+  );
 }

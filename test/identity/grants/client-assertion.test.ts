@@ -251,7 +251,7 @@ const federatedCases: readonly Case[] = [
   { what: "no key named", assertion: () => jwt({ alg: "RS256" }, federated()), code: 50013 },
   { what: "PS256", assertion: () => jwt({ ...k1(), alg: "PS256" }, federated()), code: 50027 },
   { what: "no subject", assertion: () => jwt(k1(), federated({ sub: undefined })), code: 50027 },
-  { what: "our own access token", assertion: () => "", code: 50027 },
+  { what: "an empty assertion", assertion: () => "", code: 50027 },
   {
     what: "a system-assigned identity",
     assertion: () => jwt(k1(), federated()),

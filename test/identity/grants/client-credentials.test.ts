@@ -292,8 +292,8 @@ describe("applications", () => {
     const made = await applications.add(wanted);
     await assert.rejects(applications.add(wanted), /identifier URI/);
     await assert.rejects(applications.add({ displayName: "b", appId: made.appId.toUpperCase() }), /exists/);
-    await assert.rejects(async () => applications.add({ displayName: "b", appId: "b" }), /GUID/);
-    await assert.rejects(async () => applications.add({ displayName: "b", identifierUris: ["b"] }), /URI/);
+    await assert.rejects(applications.add({ displayName: "b", appId: "b" }), /GUID/);
+    await assert.rejects(applications.add({ displayName: "b", identifierUris: ["b"] }), /URI/);
     await assert.rejects(applications.addSecret(tenantId), /no application/);
     assert.deepEqual(await applications.find(made.appId), made);
     assert.equal(await applications.find(identityClientId), undefined);

@@ -14,7 +14,7 @@ import {
   type Value,
   type ValueObject,
 } from "../values.ts";
-import { boundedLength, type BuiltIn, pure } from "./signature.ts";
+import { type BuiltIn, boundedLength, pure } from "./signature.ts";
 
 /**
  * Does `candidate` hold everything that `wanted` holds: objects may have further properties at every level, arrays
@@ -82,8 +82,13 @@ function distinct(...arrays: readonly (readonly Value[])[]): Map<string, Value> 
   return found;
 }
 
-function setFunction(name: string, combine: (left: readonly Value[], right: readonly Value[]) => Value): BuiltIn {
-  return pure(name, 2, 2, (left, right) => (isArray(left) && isArray(right) ? combine(left, right) : undefined));
+function setFunction(
+  name: string,
+  combine: (left: readonly Value[], right: readonly Value[]) => Value,
+): BuiltIn {
+  return pure(name, 2, 2, (left, right) =>
+    isArray(left) && isArray(right) ? combine(left, right) : undefined,
+  );
 }
 
 function intersect(left: readonly Value[], right: readonly Value[]): Value {
@@ -107,7 +112,11 @@ function choose(...[index, ...values]: Value[]): Value {
 }
 
 function objectToArray(...args: Value[]): Value {
-  const [object, keyName, valueName] = [args[0], args.length > 1 ? args[1] : "k", args.length > 2 ? args[2] : "v"];
+  const [object, keyName, valueName] = [
+    args[0],
+    args.length > 1 ? args[1] : "k",
+    args.length > 2 ? args[2] : "v",
+  ];
   if (!isObject(object) || typeof keyName !== "string" || typeof valueName !== "string") return undefined;
   return Object.keys(object).map((key) => {
     const entry: Record<string, Value> = {};

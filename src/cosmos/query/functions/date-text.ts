@@ -51,7 +51,8 @@ export function parseDateTime(value: Value): bigint | undefined {
 /** Ticks of calendar fields, or undefined when a field is out of its range (also 30 February). */
 export function ticksOf(fields: DateFields): bigint | undefined {
   const { year, month, day, hour, minute, second, fraction } = fields;
-  if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month)) return undefined;
+  if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month))
+    return undefined;
   if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) return undefined;
   if (fraction < 0 || fraction > 9_999_999) return undefined;
   const date = new Date(0);

@@ -2,6 +2,7 @@
  * Date and time functions over ISO 8601 text, ticks (100 ns since 1970) and timestamps (milliseconds since 1970).
  */
 import type { Value } from "../values.ts";
+import { formatCustom } from "./date-format.ts";
 import {
   type DateFields,
   daysInMonth,
@@ -14,10 +15,18 @@ import {
   TICKS_PER_MILLISECOND,
   ticksOf,
 } from "./date-text.ts";
-import { formatCustom } from "./date-format.ts";
 import { type BuiltIn, contextual, type FunctionContext, pure } from "./signature.ts";
 
-type Part = "year" | "month" | "day" | "hour" | "minute" | "second" | "millisecond" | "microsecond" | "nanosecond";
+type Part =
+  | "year"
+  | "month"
+  | "day"
+  | "hour"
+  | "minute"
+  | "second"
+  | "millisecond"
+  | "microsecond"
+  | "nanosecond";
 
 const PARTS: ReadonlyMap<string, Part> = new Map(
   (
@@ -117,8 +126,10 @@ function bin(...args: Value[]): Value {
   const part = partNamed(args[1]);
   const size = args.length > 2 ? whole(args[2]) : 1;
   const origin = args.length > 3 ? parseDateTime(args[3]) : 0n;
-  if (ticks === undefined || part === undefined || size === undefined || origin === undefined) return undefined;
-  if (part === "year" || part === "month" || size <= 0 || fieldsOf(origin).year < FIRST_BIN_YEAR) return undefined;
+  if (ticks === undefined || part === undefined || size === undefined || origin === undefined)
+    return undefined;
+  if (part === "year" || part === "month" || size <= 0 || fieldsOf(origin).year < FIRST_BIN_YEAR)
+    return undefined;
   const length = NANOSECONDS[part] * BigInt(size);
   const offset = floorDivide((ticks - origin) * 100n, length) * length;
   return text(origin + floorDivide(offset, 100n));
@@ -176,7 +187,9 @@ function ago(context: FunctionContext): (...args: Value[]) => Value {
   return (name, count) => {
     const part = partNamed(name);
     const by = whole(count);
-    return part === undefined || by === undefined ? undefined : text(shift(part, -by, ticksNow(context.now())));
+    return part === undefined || by === undefined
+      ? undefined
+      : text(shift(part, -by, ticksNow(context.now())));
   };
 }
 

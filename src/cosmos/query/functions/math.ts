@@ -9,7 +9,9 @@ function unary(name: string, compute: (x: number) => number): BuiltIn {
 }
 
 function binary(name: string, compute: (x: number, y: number) => number): BuiltIn {
-  return pure(name, 2, 2, (x, y) => (typeof x === "number" && typeof y === "number" ? compute(x, y) : undefined));
+  return pure(name, 2, 2, (x, y) =>
+    typeof x === "number" && typeof y === "number" ? compute(x, y) : undefined,
+  );
 }
 
 /** Half away from zero, unlike `Math.round`; values too large to have a fraction stay as they are. */
@@ -50,7 +52,9 @@ function integerFunctions(): BuiltIn[] {
     IntBitwiseLeftShift: (x, y) => wrap(x << shiftCount(y)),
     IntBitwiseRightShift: (x, y) => x >> shiftCount(y),
   };
-  const list = Object.entries(both).map(([name, call]) => int64(name, 2, call as (...args: bigint[]) => bigint));
+  const list = Object.entries(both).map(([name, call]) =>
+    int64(name, 2, call as (...args: bigint[]) => bigint),
+  );
   list.push(int64("IntBitNot", 1, (...[x]) => (x === undefined ? undefined : ~x)));
   list.push(int64("IntBitwiseNot", 1, (...[x]) => (x === undefined ? undefined : ~x)));
   return list;

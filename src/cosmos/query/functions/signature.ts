@@ -41,7 +41,11 @@ export interface BuiltIn {
  */
 export type Body =
   | { readonly kind: "pure"; readonly call: Implementation }
-  | { readonly kind: "context"; readonly steady: boolean; readonly make: (context: FunctionContext) => Implementation }
+  | {
+      readonly kind: "context";
+      readonly steady: boolean;
+      readonly make: (context: FunctionContext) => Implementation;
+    }
   | { readonly kind: "int64"; readonly call: (...args: bigint[]) => bigint | undefined }
   | { readonly kind: "fromInt64"; readonly call: (value: bigint) => Value }
   | {

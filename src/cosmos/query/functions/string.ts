@@ -2,8 +2,8 @@
  * String functions. Comparison is ordinal by UTF-16 code unit; case folding is invariant (never the host's locale).
  * A wrong argument type gives undefined.
  */
-import { isArray, isObject, type Value, VALUE_DEPTH_MAX, withinDepth } from "../values.ts";
-import { boundedLength, type BuiltIn, pure } from "./signature.ts";
+import { isArray, isObject, VALUE_DEPTH_MAX, type Value, withinDepth } from "../values.ts";
+import { type BuiltIn, boundedLength, pure } from "./signature.ts";
 
 const MANY = Number.POSITIVE_INFINITY;
 const REPLICATE_LENGTH_MAX = 10_000;
@@ -17,7 +17,8 @@ function searching(name: string, test: (text: string, wanted: string) => boolean
   return pure(name, 2, 3, (...args) => {
     const [text, wanted] = args;
     const ignoreCase = args.length === 3 ? args[2] : false;
-    if (typeof text !== "string" || typeof wanted !== "string" || typeof ignoreCase !== "boolean") return undefined;
+    if (typeof text !== "string" || typeof wanted !== "string" || typeof ignoreCase !== "boolean")
+      return undefined;
     return ignoreCase ? test(text.toLowerCase(), wanted.toLowerCase()) : test(text, wanted);
   });
 }
@@ -67,7 +68,8 @@ function substring(...[text, start, length]: Value[]): Value {
 }
 
 function replace(...[text, find, replacement]: Value[]): Value {
-  if (typeof text !== "string" || typeof find !== "string" || typeof replacement !== "string") return undefined;
+  if (typeof text !== "string" || typeof find !== "string" || typeof replacement !== "string")
+    return undefined;
   if (find === "") return undefined;
   const parts = text.split(find);
   boundedLength(text.length + (parts.length - 1) * (replacement.length - find.length));

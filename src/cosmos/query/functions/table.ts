@@ -3,10 +3,15 @@
  */
 import { arrayFunctions } from "./array.ts";
 import { dateFunctions } from "./date.ts";
+import { documentFunctions } from "./document.ts";
+import { fullTextFunctions } from "./fulltext.ts";
 import { mathFunctions } from "./math.ts";
+import { regexFunctions } from "./regex.ts";
 import type { BuiltIn } from "./signature.ts";
+import { spatialFunctions } from "./spatial.ts";
 import { stringFunctions } from "./string.ts";
 import { typeFunctions } from "./type.ts";
+import { vectorFunctions } from "./vector.ts";
 
 /** Spellings the service accepts beside the documented one, as the documented one without its underscores. */
 const UNDERSCORED = [
@@ -34,9 +39,14 @@ const COMPACT = ["CONTAINS_ALL_CI", "CONTAINS_ALL_CS", "CONTAINS_ANY_CI", "CONTA
 const TABLE: ReadonlyMap<string, BuiltIn> = makeTable([
   ...arrayFunctions,
   ...dateFunctions,
+  ...documentFunctions,
+  ...fullTextFunctions,
   ...mathFunctions,
+  ...regexFunctions,
+  ...spatialFunctions,
   ...stringFunctions,
   ...typeFunctions,
+  ...vectorFunctions,
 ]);
 
 function makeTable(functions: readonly BuiltIn[]): ReadonlyMap<string, BuiltIn> {

@@ -8,7 +8,9 @@ import { type BuiltIn, pure } from "./signature.ts";
 const INT64_LIMIT = 2 ** 63;
 
 function isPrimitive(value: Value): boolean {
-  return value === null || typeof value === "boolean" || typeof value === "number" || typeof value === "string";
+  return (
+    value === null || typeof value === "boolean" || typeof value === "number" || typeof value === "string"
+  );
 }
 
 /** A number without fraction in the range of a signed 64-bit integer. */

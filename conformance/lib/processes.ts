@@ -1,0 +1,64 @@
+/** Child processes: run to the end and collect, or keep open and talk to line by line. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+
+export interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Longest time a single command may take, in milliseconds; downloads of SDKs are the slowest. */
+const timeLimit = 600_000;
+
+export function run(
+  command: string,
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<Finished> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...options.env },
+      timeout: timeLimit,
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString("utf8");
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString("utf8");
+    });
+    child.once("error", (error) => resolve({ code: 127, stdout, stderr: error.message }));
+    child.once("close", (code) => resolve({ code: code ?? 1, stdout, stderr }));
+  });
+}
+
+export interface Conversation {
+  /** The next line of output, or undefined at its end. */
+  next(): Promise<string | undefined>;
+  say(line: string): void;
+  /** Closes the input and waits for the end. */
+  end(): Promise<void>;
+}
+
+export function converse(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Conversation {
+  const child: ChildProcess = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, ...env } });
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const { stdout } = child;
+  if (stdout === null) throw new Error("the child has no output");
+  const lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
+  return {
+    async next() {
+      const result = await lines.next();
+      return result.done === true ? undefined : result.value;
+    },
+    say: (line) => void child.stdin?.write(`${line}\n`),
+    async end() {
+      child.stdin?.end();
+      await ended;
+    },
+  };
+}

@@ -1,0 +1,52 @@
+/** The server under test: the shipped command line, in a process of its own, with the conformance template deployed. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Finished, run } from "./processes.ts";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+export const cli: string = join(root, "dist/src/main.js");
+
+export interface ServerUnderTest {
+  readonly data: string;
+  /** Environment under which our command line finds this server. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly outputs: Readonly<Record<string, string>>;
+  celestite(...args: string[]): Promise<Finished>;
+  stop(): Promise<void>;
+}
+
+export async function startServer(): Promise<ServerUnderTest> {
+  const data = await mkdtemp(join(tmpdir(), "celestite-conformance-"));
+  const child = spawn(process.execPath, [cli, "start", "--data", data, "--any-ports", "--json"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await firstOutput(child);
+  const env = { CELESTITE_DATA: data };
+  const celestite = (...args: string[]): Promise<Finished> => run(process.execPath, [cli, ...args], { env });
+  const stop = async (): Promise<void> => {
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    if (child.exitCode === null) {
+      child.kill("SIGTERM");
+      await ended;
+    }
+    await rm(data, { recursive: true, force: true });
+  };
+  const deployed = await celestite("deploy", join(root, "conformance/main.json"), "-g", "conformance", "--json");
+  if (deployed.code !== 0) {
+    await stop();
+    throw new Error(`the conformance template could not be deployed:\n${deployed.stderr}`);
+  }
+  const { properties } = JSON.parse(deployed.stdout) as { properties: { outputs: Record<string, { value: string }> } };
+  const outputs = Object.fromEntries(Object.entries(properties.outputs).map(([name, output]) => [name, output.value]));
+  return { data, env, outputs, celestite, stop };
+}
+
+function firstOutput(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.stdout?.once("data", () => resolve());
+    child.once("exit", (code) => reject(new Error(`the server ended with ${code} before it was ready`)));
+  });
+}

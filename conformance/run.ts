@@ -1,0 +1,86 @@
+/**
+ * Runs the official SDKs, unmodified and in their own runtimes, against the shipped command line. Installs what it
+ * needs. Arguments name languages (`npm run conformance -- js`). A missing toolchain is a failure when CI=true, and
+ * said plainly otherwise. The last line counts.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Language, runFlows } from "./flows.ts";
+import { run } from "./lib/processes.ts";
+import { createReport, type Report } from "./lib/report.ts";
+import { type ServerUnderTest, startServer } from "./lib/server.ts";
+
+const here = fileURLToPath(new URL("../../conformance/", import.meta.url));
+const wanted = process.argv.slice(2);
+
+interface Suite {
+  readonly language: Language;
+  /** Installs runtime and SDKs; the text says why it could not. */
+  prepare(): Promise<string | undefined>;
+  /** Runs the language's own tests; the server's settings are in the environment. */
+  test(env: Readonly<Record<string, string>>): Promise<{ readonly passed: number; readonly failed: number; readonly output: string }>;
+}
+
+const jsNode = join(here, "js/node_modules/.bin/node");
+const python = join(here, "python/.venv/bin/python");
+
+const suites: readonly Suite[] = [
+  {
+    language: { name: "js", app: [jsNode, join(here, "js/app.js")] },
+    async prepare() {
+      const installed = await run("npm", ["ci", "--no-audit", "--no-fund"], { cwd: join(here, "js") });
+      return installed.code === 0 && existsSync(jsNode) ? undefined : `npm ci failed: ${installed.stderr.slice(-2000)}`;
+    },
+    async test(env) {
+      const finished = await run(jsNode, ["--test", "--test-reporter=tap", join(here, "js/test/**/*.test.js")], { env });
+      const count = (what: string): number => Number(new RegExp(`^# ${what} (\\d+)`, "m").exec(finished.stdout)?.[1] ?? 0);
+      return { passed: count("pass"), failed: count("fail") + (finished.code === 0 ? 0 : Number(count("fail") === 0)), output: finished.stdout + finished.stderr };
+    },
+  },
+  {
+    language: { name: "python", app: [python, join(here, "python/app.py")] },
+    async prepare() {
+      const made = existsSync(python) ? { code: 0, stderr: "" } : await run("python3", ["-m", "venv", join(here, "python/.venv")]);
+      if (made.code !== 0) return `python3 with venv is needed: ${made.stderr.slice(-2000)}`;
+      const installed = await run(python, ["-m", "pip", "install", "-q", "-r", join(here, "python/requirements.txt")]);
+      return installed.code === 0 ? undefined : `pip failed: ${installed.stderr.slice(-2000)}`;
+    },
+    async test(env) {
+      const finished = await run(python, ["-m", "unittest", "discover", "-s", join(here, "python"), "-p", "test_*.py"], { env });
+      const total = Number(/^Ran (\d+) tests?/m.exec(finished.stderr)?.[1] ?? 0);
+      const broken = [...finished.stderr.matchAll(/(?:failures|errors)=(\d+)/g)].reduce((sum, match) => sum + Number(match[1]), 0);
+      const failed = finished.code === 0 ? 0 : Math.max(1, broken);
+      return { passed: Math.max(0, total - failed), failed, output: finished.stdout + finished.stderr };
+    },
+  },
+];
+
+async function runSuite(suite: Suite, server: ServerUnderTest, report: Report): Promise<void> {
+  const { name } = suite.language;
+  const missing = await suite.prepare();
+  if (missing !== undefined) {
+    if (process.env["CI"] === "true") report.check(`${name}: its toolchain and SDKs are there`, false, missing);
+    else process.stdout.write(`NOT RUN - ${name}: ${missing}\n`);
+    return;
+  }
+  await runFlows(server, suite.language, report);
+  const settings = await server.celestite("env", "--identity", "worker", "--identity", "reader", "--identity", "scoped", "--format", "json");
+  const variables = JSON.parse(settings.stdout) as Record<string, string>;
+  const outputs = Object.entries(server.outputs).map(([key, value]): [string, string] => [`CONFORMANCE_${key}`, value]);
+  const result = await suite.test({ ...variables, ...server.env, ...Object.fromEntries(outputs) });
+  if (result.failed > 0) process.stdout.write(`${result.output}\n`);
+  report.add(`${name}: its own tests`, result.passed, result.failed);
+}
+
+const report = createReport((text) => process.stdout.write(text));
+const server = await startServer();
+try {
+  for (const suite of suites) {
+    if (wanted.length === 0 || wanted.includes(suite.language.name)) await runSuite(suite, server, report);
+  }
+} finally {
+  await server.stop();
+}
+process.stdout.write(`${report.passed} passed, ${report.failed} failed\n`);
+process.exitCode = report.failed === 0 && report.passed > 0 ? 0 : 1;
