@@ -28,7 +28,7 @@ import {
 } from "./records.ts";
 
 /** Two years, the longest life the portal offers for a new secret. */
-export const secretLifetimeSecondsDefault: number = 2 * 365 * 24 * 3600;
+const SECRET_LIFETIME_SECONDS = 2 * 365 * 24 * 3600;
 
 /** Assertions must be signed with RSA of this size or more (RFC 7518 section 3.3). */
 const RSA_BITS_MIN = 2048;
@@ -253,7 +253,7 @@ async function addSecret(
       displayName: options.displayName ?? "",
       hash: hashSecret(secretText),
       startsAt: now,
-      endsAt: now + (options.lifetimeSeconds ?? secretLifetimeSecondsDefault) * 1000,
+      endsAt: now + (options.lifetimeSeconds ?? SECRET_LIFETIME_SECONDS) * 1000,
     };
     const changed = { ...application, secrets: [...application.secrets, secret] };
     replaceObject(transaction, application, changed);

@@ -169,7 +169,7 @@ export function describe(fault: AuthorityFault): string {
 }
 
 /** `2026-01-01 00:00:00Z`, the form of time in the authority's errors. */
-export function errorTime(milliseconds: number): string {
+function errorTime(milliseconds: number): string {
   return `${new Date(milliseconds).toISOString().slice(0, 19).replace("T", " ")}Z`;
 }
 

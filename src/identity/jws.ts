@@ -4,7 +4,7 @@
  */
 
 /** 16 KiB: more than twice the longest token the platform issues. */
-export const tokenBytesMax: number = 16 * 1024;
+const TOKEN_BYTES_MAX = 16 * 1024;
 
 export interface Jws {
   readonly header: Readonly<Record<string, unknown>>;
@@ -27,7 +27,7 @@ const UTF8 = { fatal: true, ignoreBOM: true };
  * differently (RFC 7519 section 4 lets us refuse them).
  */
 export function parseCompactJws(token: string, canonicalJson: boolean): ParsedJws {
-  if (token.length > tokenBytesMax) return refused(`the token is longer than ${tokenBytesMax} bytes`);
+  if (token.length > TOKEN_BYTES_MAX) return refused(`the token is longer than ${TOKEN_BYTES_MAX} bytes`);
   const parts = token.split(".", 4);
   const [headerPart, payloadPart, signaturePart] = parts;
   if (
@@ -57,7 +57,7 @@ export function encodePart(value: unknown): string {
 }
 
 /** The bytes of an unpadded base64url text whose unused bits are zero; `undefined` for any other text. */
-export function decodeBase64url(text: string): Uint8Array | undefined {
+function decodeBase64url(text: string): Uint8Array | undefined {
   if (!SEGMENT.test(text)) return undefined;
   const bytes = Buffer.from(text, "base64url");
   return bytes.toString("base64url") === text ? bytes : undefined;

@@ -20,7 +20,7 @@ const FORM_BYTES_MAX = 64 * 1024;
 const REFRESH_HINT_SECONDS_MIN = 2 * 3600;
 
 /** Every grant of the protocol; one without a handler is refused as unsupported. */
-export const grants: Readonly<Record<string, Grant | undefined>> = {
+const GRANTS: Readonly<Record<string, Grant | undefined>> = {
   authorization_code: undefined,
   client_credentials: clientCredentials,
   password: undefined,
@@ -34,7 +34,7 @@ export async function token(context: AuthorityContext, call: AuthorityCall): Pro
   const form = readForm(call.request);
   const grantType = form.get("grant_type");
   if (grantType === undefined) throw new AuthorityError(faults.missingParameter("grant_type"));
-  const grant = Object.hasOwn(grants, grantType) ? grants[grantType] : undefined;
+  const grant = Object.hasOwn(GRANTS, grantType) ? GRANTS[grantType] : undefined;
   if (grant === undefined) throw new AuthorityError(faults.unsupportedGrantType(grantType));
   if (call.tenant !== "ours") throw new AuthorityError(faults.noTenant());
   const client = await authenticateClient(context, call, form);

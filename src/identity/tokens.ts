@@ -10,8 +10,8 @@ import type { Resource } from "./resources.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 
 /** A day, less the second that makes the platform's tokens end within it. */
-export const managedIdentityLifetimeSeconds = 86_399;
-export const applicationLifetimeSeconds = 3_599;
+const MANAGED_IDENTITY_LIFETIME_SECONDS = 86_399;
+const APPLICATION_LIFETIME_SECONDS = 3_599;
 /** Users' tokens live 60 to 90 minutes, spread so that a fleet does not refresh at once. */
 const USER_LIFETIME_SECONDS_MIN = 3_600;
 const USER_LIFETIME_SPREAD_SECONDS = 1_800;
@@ -85,9 +85,9 @@ export function createTokenIssuer(options: {
 function lifetimeSeconds(subject: TokenSubject, entropy: Entropy): number {
   switch (subject.kind) {
     case "managedIdentity":
-      return managedIdentityLifetimeSeconds;
+      return MANAGED_IDENTITY_LIFETIME_SECONDS;
     case "application":
-      return applicationLifetimeSeconds;
+      return APPLICATION_LIFETIME_SECONDS;
     case "user": {
       const [high = 0, low = 0] = entropy.bytes(2);
       return USER_LIFETIME_SECONDS_MIN + (((high << 8) | low) % USER_LIFETIME_SPREAD_SECONDS);

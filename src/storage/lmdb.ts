@@ -3,8 +3,8 @@
  * commits are grouped and flushed by a thread of their own, so `transact` resolves once its writes are on disk.
  */
 import { constants } from "node:fs";
-import { access, chmod, mkdir, open, statfs } from "node:fs/promises";
-import { join } from "node:path";
+import { access, chmod, mkdir, open, stat, statfs } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { getSystemErrorName } from "node:util";
 import type { Transaction as ReadTransaction } from "lmdb";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
@@ -35,7 +35,7 @@ const FULL_BELOW = 4 << 20;
 export async function openLmdb(directory: string): Promise<Store> {
   let lock: DirectoryLock | undefined;
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
     await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
     lock = await lockDirectory(directory);
     return lmdbStore(directory, lock, await openFiles(directory));
@@ -201,6 +201,27 @@ function lowerBound({ start }: KeyRange): Bound {
 function upperBound({ end }: KeyRange): Bound {
   if (end.length <= MAX_KEY_BYTES) return { key: end, inclusive: false };
   return { key: end.subarray(0, MAX_KEY_BYTES), inclusive: true };
+}
+
+/**
+ * Makes `directory` and what is missing above it. Node's own recursive `mkdir` reports a read-only file system as a
+ * missing file, and does not return at all where the system refuses new names, as in /proc.
+ */
+async function makeDirectory(directory: string): Promise<void> {
+  const make = async (path: string): Promise<unknown> => {
+    try {
+      await mkdir(path, { mode: 0o700 });
+      return undefined;
+    } catch (error) {
+      return systemCode(error) === "EEXIST" && (await stat(path)).isDirectory() ? undefined : error;
+    }
+  };
+  let error = await make(directory);
+  if (systemCode(error) === "ENOENT" && dirname(directory) !== directory) {
+    await makeDirectory(dirname(directory));
+    error = await make(directory);
+  }
+  if (error !== undefined) throw error;
 }
 
 /** Makes the names of new files in `directory` durable, where the platform can. */

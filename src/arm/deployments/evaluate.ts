@@ -12,6 +12,8 @@ export interface Environment {
   /** Indices of the copy loops around this value, by lower-case loop name; "" is the innermost. */
   readonly copies: ReadonlyMap<string, number>;
   readonly lambdaVariables: ReadonlyMap<string, Json>;
+  /** What was read so far for this evaluation; `undefined` for what was not. */
+  readonly runtime: (read: RuntimeRead) => Json | undefined;
   readonly budget: Budget;
 }
 

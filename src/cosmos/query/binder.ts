@@ -194,7 +194,10 @@ function lookup(names: Names | undefined, name: string): Variable | undefined {
 
 function bindSelect(state: BindState, query: Query, place: Place): void {
   const { select, from } = query;
-  if (select.kind === "value") return bindExpression(state, select.value, place);
+  if (select.kind === "value") {
+    bindExpression(state, select.value, place);
+    return;
+  }
   if (select.kind === "list") {
     for (const item of select.items) bindExpression(state, item.value, place);
     return;
@@ -211,18 +214,22 @@ function bindSelect(state: BindState, query: Query, place: Place): void {
 function bindExpression(state: BindState, expression: Expression, place: Place): void {
   switch (expression.kind) {
     case "identifier":
-      return bindIdentifier(state, expression, place.names);
+      bindIdentifier(state, expression, place.names);
+      return;
     case "subquery":
-      return bindQuery(state, expression.query, place.names, { outermost: false, reachesContainer: false });
+      bindQuery(state, expression.query, place.names, { outermost: false, reachesContainer: false });
+      return;
     case "let": {
       bindExpression(state, expression.value, place);
       const variable: Variable = { name: expression.name, slot: state.slots++, item: false };
       state.lets.set(expression, variable);
       const names = { outer: place.names, name: expression.name, variable };
-      return bindExpression(state, expression.body, { ...place, names });
+      bindExpression(state, expression.body, { ...place, names });
+      return;
     }
     case "call":
-      return bindCall(state, expression, place);
+      bindCall(state, expression, place);
+      return;
     default:
       for (const child of children(expression)) bindExpression(state, child, place);
   }

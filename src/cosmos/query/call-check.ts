@@ -20,12 +20,12 @@ export function checkCall(
     }
     return;
   }
-  if (aggregate !== undefined) return checkArity(state, call, aggregate.name, 1, 1);
   const upper = call.name.toUpperCase();
-  if (upper === "FULLTEXTSCORE" || upper === "RRF") return checkScore(state, call, upper, rank);
   const found = builtIn(call.name);
-  if (found === undefined) return reportUnknown(state, call);
-  checkArity(state, call, found.name, found.minimum, found.maximum);
+  if (aggregate !== undefined) checkArity(state, call, aggregate.name, 1, 1);
+  else if (upper === "FULLTEXTSCORE" || upper === "RRF") checkScore(state, call, upper, rank);
+  else if (found === undefined) reportUnknown(state, call);
+  else checkArity(state, call, found.name, found.minimum, found.maximum);
   if (upper === "VECTORDISTANCE") checkVectorOptions(state, call);
 }
 

@@ -240,15 +240,15 @@ function compileIn(c: Compilation, expression: InList): Evaluate {
 function compileLikeTest(c: Compilation, expression: Like): Evaluate {
   const value = compileExpression(c, expression.value);
   const pattern = compileExpression(c, expression.pattern);
-  const { negated, escape } = expression;
+  const { negated, escape: mark } = expression;
   let last: string | undefined;
-  let matches = compileLike("", escape);
+  let matches = compileLike("", mark);
   return (frame) => {
     const text = value(frame);
     const wanted = pattern(frame);
     if (typeof text !== "string" || typeof wanted !== "string") return undefined;
     if (wanted !== last) {
-      matches = compileLike(wanted, escape);
+      matches = compileLike(wanted, mark);
       last = wanted;
     }
     return matches(text) !== negated;

@@ -137,15 +137,15 @@ function parseIn(cursor: Cursor, value: Expression, negated: boolean): Expressio
 
 function parseLike(cursor: Cursor, value: Expression, negated: boolean): Expression {
   const pattern = parseOperators(cursor, 1);
-  let escape: string | undefined;
+  let mark: string | undefined;
   if (acceptKeyword(cursor, "ESCAPE")) {
     const token = peek(cursor);
     if (token.kind !== "string" || token.text.length !== 1) throw unexpected(cursor);
-    escape = next(cursor).text;
+    mark = next(cursor).text;
   }
   const span = { start: value.span.start, end: lastEnd(cursor) };
   const like = { kind: "like", value, pattern, negated, span } as const;
-  return measure(cursor, node(escape === undefined ? like : { ...like, escape }));
+  return measure(cursor, node(mark === undefined ? like : { ...like, escape: mark }));
 }
 
 /** Operators of at least `strength`, by precedence climbing so that nesting costs few stack frames. */

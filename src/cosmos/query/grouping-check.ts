@@ -50,7 +50,10 @@ function checkConstantInGroup(
     root = root.object;
     if (keys.has(printExpression(root))) return;
   }
-  if (root.kind !== "identifier") return checkConstantInGroup(state, query, keys, root);
+  if (root.kind !== "identifier") {
+    checkConstantInGroup(state, query, keys, root);
+    return;
+  }
   if (state.variables.get(root)?.owner !== query) return;
   const message =
     `Property reference '${printExpression(at)}' is invalid in the select list because it is not contained in ` +

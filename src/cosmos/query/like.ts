@@ -13,9 +13,9 @@ type Piece =
       readonly ranges: readonly (readonly [string, string])[];
     };
 
-/** A matcher of whole texts for `pattern`; `escape` makes the character after it literal. */
-export function compileLike(pattern: string, escape: string | undefined): (text: string) => boolean {
-  const pieces = parsePieces(pattern, escape);
+/** A matcher of whole texts for `pattern`; `mark`, the escape character, makes the character after it literal. */
+export function compileLike(pattern: string, mark: string | undefined): (text: string) => boolean {
+  const pieces = parsePieces(pattern, mark);
   const plain = pieces.every((piece) => piece.kind === "text");
   if (plain) {
     const exact = pieces.map((piece) => (piece.kind === "text" ? piece.character : "")).join("");
@@ -24,11 +24,11 @@ export function compileLike(pattern: string, escape: string | undefined): (text:
   return (text) => matches(text, pieces);
 }
 
-function parsePieces(pattern: string, escape: string | undefined): readonly Piece[] {
+function parsePieces(pattern: string, mark: string | undefined): readonly Piece[] {
   const pieces: Piece[] = [];
   for (let at = 0; at < pattern.length; at++) {
     const character = pattern.charAt(at);
-    if (character === escape && at + 1 < pattern.length) {
+    if (character === mark && at + 1 < pattern.length) {
       pieces.push({ kind: "text", character: pattern.charAt(++at) });
     } else if (character === "%") {
       if (pieces.at(-1)?.kind !== "run") pieces.push({ kind: "run" });

@@ -16,7 +16,10 @@ const WEIGHTS =
 export function checkOrderBy(state: BindState, query: Query): void {
   const { orderBy } = query;
   if (orderBy === undefined) return;
-  if (orderBy.rank) return checkRank(state, query, orderBy);
+  if (orderBy.rank) {
+    checkRank(state, query, orderBy);
+    return;
+  }
   for (const { value } of orderBy.items) {
     if (!isOrderable(state, value)) state.errors.push({ severity: "Error", code: 2206, message: NOT_A_PATH });
   }

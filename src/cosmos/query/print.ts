@@ -121,8 +121,8 @@ export function printExpression(expression: Expression): string {
     case "in":
       return `(${printTested(expression)} IN (${printList(expression.list)}))`;
     case "like": {
-      const escape = expression.escape === undefined ? "" : ` ESCAPE ${JSON.stringify(expression.escape)}`;
-      return `(${printTested(expression)} LIKE ${printExpression(expression.pattern)}${escape})`;
+      const mark = expression.escape === undefined ? "" : ` ESCAPE ${JSON.stringify(expression.escape)}`;
+      return `(${printTested(expression)} LIKE ${printExpression(expression.pattern)}${mark})`;
     }
     case "conditional": {
       const { condition, whenTrue, otherwise } = expression;

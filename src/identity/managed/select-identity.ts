@@ -25,7 +25,7 @@ export interface Selector {
   readonly value: string;
 }
 
-export type Selection =
+type Selection =
   | { readonly ok: true; readonly identity: ManagedIdentityRecord }
   /** `none`: nothing to choose from or not assigned; `ambiguous`: several, and no selector. */
   | { readonly ok: false; readonly reason: "none" | "ambiguous" };
@@ -34,7 +34,7 @@ export type Selection =
  * The identity that a request means. With a selector: that one if the workload carries it, the host's own included.
  * Without: the system-assigned one, else, where `soleUserAssigned` allows, the only user-assigned one.
  */
-export function selectIdentity(
+function selectIdentity(
   carried: CarriedIdentities,
   selector: Selector | undefined,
   soleUserAssigned: boolean,

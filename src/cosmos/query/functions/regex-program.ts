@@ -87,9 +87,11 @@ function emit(builder: Builder, node: RegexNode): void {
       for (const part of node.parts) emit(builder, part);
       return;
     case "choice":
-      return emitChoice(builder, node.options);
+      emitChoice(builder, node.options);
+      return;
     case "repeat":
-      return emitRepeat(builder, node);
+      emitRepeat(builder, node);
+      return;
     case "group":
       add(builder, { kind: "save", slot: node.index * 2 });
       emit(builder, node.body);
@@ -138,7 +140,10 @@ function emitRepeat(
   { body, min, max, greedy }: Extract<RegexNode, { kind: "repeat" }>,
 ): void {
   for (let i = 0; i < min; i++) emit(builder, body);
-  if (max === Number.POSITIVE_INFINITY) return emitLoop(builder, body, greedy);
+  if (max === Number.POSITIVE_INFINITY) {
+    emitLoop(builder, body, greedy);
+    return;
+  }
   const forks: ReturnType<typeof split>[] = [];
   for (let i = min; i < max; i++) {
     const fork = split(builder);
