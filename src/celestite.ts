@@ -5,7 +5,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Arm, openArm } from "./arm/open.ts";
-import { armDiagnosticRecord } from "./composition/arm-records.ts";
 import type { Clock, Entropy } from "./clock.ts";
 import { openAccountSockets } from "./composition/endpoints.ts";
 import { removeOperatorFile, writeOperatorFile } from "./composition/operator-file.ts";
@@ -158,10 +157,8 @@ function openArmPlane(
     tenantName: settings.tenantDomain,
     bootstrapObjectId: identity.directory.bootstrapUserId,
     endpoints: (origin) => armNeighbours(origin, ports),
-    record: (entry) => {
-      if (entry.unexpected !== undefined) around.onError(entry.unexpected);
-      recorder.record(armDiagnosticRecord(entry, around.clock.now()));
-    },
+    record: recorder.record,
+    reportFault: around.onError,
   });
 }
 

@@ -82,7 +82,9 @@ export const cloudSuffixes: JsonObject = {
 };
 
 /** The value of the template function `environment()`. */
-export function describeEnvironment(call: Omit<PublicCall, "address" | "parameters" | "apiVersion">): JsonObject {
+export function describeEnvironment(
+  call: Omit<PublicCall, "address" | "parameters" | "apiVersion">,
+): JsonObject {
   const { authority, graph, portal } = call.plane.endpoints(call.origin);
   return {
     name: cloudName,

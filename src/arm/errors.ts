@@ -81,12 +81,7 @@ export function notImplemented(what: string): ArmError {
 }
 
 /** `name` is how the caller is called in tokens: the UPN of a user, the application id of an application. */
-export function authorizationFailed(
-  name: string,
-  objectId: string,
-  action: string,
-  scope: string,
-): ArmError {
+export function authorizationFailed(name: string, objectId: string, action: string, scope: string): ArmError {
   const roleWrite = /^microsoft\.authorization\/roleassignments\/(write|delete)$/i.test(action);
   const lacks = roleWrite ? "authorization or an ABAC condition not fulfilled" : "authorization";
   return new ArmError(

@@ -52,5 +52,9 @@ function unquote(text: string | undefined): string {
 }
 
 export function invalidFilter(text: string): ArmError {
-  return new ArmError(400, "InvalidFilterInQueryString", `Invalid $filter '${clip(text)}' specified in the query string.`);
+  return new ArmError(
+    400,
+    "InvalidFilterInQueryString",
+    `Invalid $filter '${clip(text)}' specified in the query string.`,
+  );
 }

@@ -8,7 +8,8 @@ import { ArmError } from "../azure/arm-error.ts";
 import type { TokenVerifier } from "../azure/principal.ts";
 import { scopeCovers } from "../azure/resource-id.ts";
 import { uuid } from "../clock.ts";
-import type { Reply, Request, Service } from "../http/service.ts";
+import type { Request, Service } from "../http/service.ts";
+import type { DiagnosticRecord } from "../observability/diagnostic-records.ts";
 import { type Address, parseId, parseTarget } from "./address.ts";
 import { readCredential, type Unauthenticated } from "./credential.ts";
 import { authorizationFailed, clip, notImplemented } from "./errors.ts";
@@ -24,7 +25,7 @@ import type {
   Requirement,
 } from "./operation.ts";
 import { findRoute, type Route, type RouteTable, requirementOf } from "./operations.ts";
-import { type ArmRecord, renderReply } from "./render.ts";
+import { renderReply } from "./render.ts";
 import { requireSubscription } from "./resource-groups.ts";
 import { type CallerRights, loadRights } from "./role-assignments.ts";
 import { checkApiVersion, checkSubscriptionId } from "./validation.ts";
@@ -33,13 +34,15 @@ export interface Gateway {
   readonly plane: ControlPlane;
   readonly table: RouteTable;
   readonly verifier: TokenVerifier;
-  readonly record: (entry: ArmRecord) => void;
+  readonly record: (entry: DiagnosticRecord) => void;
+  readonly reportFault: (fault: unknown) => void;
 }
 
 /** What is learned about a request on its way, for the reply's headers and the record. */
 interface Trace {
   readonly requestId: string;
   readonly correlationId: string;
+  readonly startedAt: number;
   readonly decisions: Decision[];
   caller?: Caller;
   operation?: string;
@@ -76,7 +79,7 @@ export function createService(gateway: Gateway): Service {
       error = cause;
     }
     const reply = renderReply(gateway.plane.clock.now(), request, trace, { outcome, error, challenge });
-    finish(gateway, request, trace, reply, error);
+    finish(gateway, request, trace, reply.status, error);
     return reply;
   };
 }
@@ -85,25 +88,39 @@ function beginTrace(gateway: Gateway, request: Request): Trace {
   const requestId = uuid(gateway.plane.entropy);
   const sent = request.headers["x-ms-correlation-request-id"];
   const usable = sent !== undefined && /^[0-9a-f-]{36}$/i.test(sent);
-  return { requestId, correlationId: usable ? sent : requestId, decisions: [] };
+  const startedAt = gateway.plane.clock.now();
+  return { requestId, correlationId: usable ? sent : requestId, startedAt, decisions: [] };
 }
 
-function finish(gateway: Gateway, request: Request, trace: Trace, reply: Reply, error: unknown): void {
-  const known = error instanceof ArmError;
-  gateway.record({
-    time: gateway.plane.clock.now(),
-    requestId: trace.requestId,
-    correlationId: trace.correlationId,
-    method: request.method,
-    path: request.target.split("?")[0] ?? "",
-    status: reply.status,
-    decisions: trace.decisions,
-    remoteAddress: request.remoteAddress,
-    ...(trace.operation === undefined ? {} : { operation: trace.operation }),
-    ...(trace.caller === undefined ? {} : { caller: trace.caller }),
-    ...(known ? { error: error.detail } : {}),
-    ...(error === undefined || known ? {} : { unexpected: error }),
-  });
+/**
+ * Hands every decision of the request to diagnostics, each as an entry of its own. The one that matters most, the
+ * first denial or else the row's own decision, comes last, so that "the newest" is the one to explain.
+ */
+function finish(gateway: Gateway, request: Request, trace: Trace, status: number, error: unknown): void {
+  if (error !== undefined && !(error instanceof ArmError)) gateway.reportFault(error);
+  const main = trace.decisions.find((decision) => !decision.allowed) ?? trace.decisions[0];
+  const others = trace.decisions.filter((decision) => decision !== main);
+  for (const decision of [...others, main]) {
+    gateway.record({
+      time: trace.startedAt,
+      activityId: trace.requestId,
+      category: "ControlPlaneRequests",
+      account: "Azure Resource Manager",
+      operationName: decision?.action ?? trace.operation ?? "Unknown",
+      method: request.method,
+      resource: decision?.resource ?? request.target.split("?")[0] ?? "",
+      statusCode: status,
+      substatus: 0,
+      duration: gateway.plane.clock.now() - trace.startedAt,
+      requestCharge: 0,
+      userAgent: request.headers["user-agent"] ?? "",
+      clientIpAddress: request.remoteAddress,
+      authTokenType: trace.caller === undefined ? "" : "AadToken",
+      ...(trace.caller === undefined ? {} : { principalId: trace.caller.objectId }),
+      ...(decision === undefined ? {} : { decision }),
+      ...(error instanceof ArmError ? { message: error.message } : {}),
+    });
+  }
 }
 
 async function answerRequest(
@@ -285,6 +302,7 @@ function callOf(
       return { ...required, decision: await decide(required.action, required.scope) };
     },
     dispatch: (inner) => dispatch(gateway, job, inner),
+    reportFault: gateway.reportFault,
   };
 }
 
@@ -311,17 +329,11 @@ async function dispatch(gateway: Gateway, outer: Job, inner: InnerRequest): Prom
   const trace: Trace = {
     requestId: uuid(gateway.plane.entropy),
     correlationId: outer.trace.correlationId,
+    startedAt: gateway.plane.clock.now(),
     decisions: [],
     caller: outer.caller,
   };
-  const request: Request = {
-    method: inner.method,
-    target: address.path,
-    headers: {},
-    body: new Uint8Array(),
-    origin: outer.origin,
-    remoteAddress: "",
-  };
+  const request = innerRequest({ ...outer, address }, inner.method);
   let error: unknown;
   let status = 500;
   try {
@@ -343,8 +355,20 @@ async function dispatch(gateway: Gateway, outer: Job, inner: InnerRequest): Prom
     if (cause instanceof ArmError) status = cause.status;
     throw cause;
   } finally {
-    finish(gateway, request, trace, { status, headers: {} }, error);
+    finish(gateway, request, trace, status, error);
   }
+}
+
+/** A request that never was on the wire, for its record. */
+function innerRequest(job: Pick<Job, "address" | "origin">, method: string): Request {
+  return {
+    method,
+    target: job.address.path,
+    headers: {},
+    body: new Uint8Array(),
+    origin: job.origin,
+    remoteAddress: "",
+  };
 }
 
 /** The `WWW-Authenticate` value from which SDKs learn the authority and the tenant. */

@@ -38,7 +38,9 @@ export function readIdentityBlock(body: Json | undefined): WantedIdentity | unde
   const user = kinds.includes("userassigned");
   const { add, remove } = readIdentityIds(member(block, "userAssignedIdentities"));
   if (!user && add.length > 0) {
-    throw invalidIdentity("User assigned identities were given, but the identity type has no 'UserAssigned'.");
+    throw invalidIdentity(
+      "User assigned identities were given, but the identity type has no 'UserAssigned'.",
+    );
   }
   return { system: kinds.includes("systemassigned"), user, add, remove };
 }
@@ -47,7 +49,8 @@ function readIdentityIds(ids: Json | undefined): { add: string[]; remove: string
   const add: string[] = [];
   const remove: string[] = [];
   if (ids === undefined || ids === null) return { add, remove };
-  if (!isObject(ids)) throw invalidIdentity("'userAssignedIdentities' must be an object keyed by identity ids.");
+  if (!isObject(ids))
+    throw invalidIdentity("'userAssignedIdentities' must be an object keyed by identity ids.");
   for (const [id, value] of Object.entries(ids)) {
     const parsed = parseResourceId(id);
     if (parsed?.namespace?.toLowerCase() !== "microsoft.managedidentity") {
@@ -115,7 +118,10 @@ export async function applyIdentity(
     await plane.identity.deleteHost(transaction, hostId);
     return;
   }
-  await plane.identity.putHostIdentities(transaction, hostId, { systemAssigned: wanted.system, userAssigned });
+  await plane.identity.putHostIdentities(transaction, hostId, {
+    systemAssigned: wanted.system,
+    userAssigned,
+  });
 }
 
 /** The block as answers show it, or `undefined` for a host without identities. */

@@ -9,6 +9,7 @@ import { type Clock, type Entropy, uuid } from "../clock.ts";
 import type { CosmosControl } from "../cosmos/control.ts";
 import type { Service } from "../http/service.ts";
 import type { IdentityControl } from "../identity/control.ts";
+import type { DiagnosticRecord } from "../observability/diagnostic-records.ts";
 import type { Store } from "../storage/port.ts";
 import { failInterrupted } from "./deployments/records.ts";
 import { createService } from "./gateway.ts";
@@ -17,7 +18,6 @@ import { compileTable } from "./operations.ts";
 import { providers } from "./providers/index.ts";
 import { definitionId, isoTime } from "./providers/role-assignments.ts";
 import { armLock, putRecord } from "./records.ts";
-import type { ArmRecord } from "./render.ts";
 import { getSubscription, type SubscriptionRecord, subscriptionKey } from "./resource-groups.ts";
 import { loadRights, putAssignment } from "./role-assignments.ts";
 
@@ -38,8 +38,13 @@ export interface ArmOptions {
   readonly bootstrapObjectId: string;
   /** Where the other services are for a caller who came through `origin`. */
   readonly endpoints: (origin: string) => Endpoints;
-  /** Called once for each request, after its answer is known. Must not throw. */
-  readonly record: (entry: ArmRecord) => void;
+  /**
+   * Called for every decision of a request (once for a request without any) when its answer is known; the decision
+   * to explain comes last. Must not throw.
+   */
+  readonly record: (entry: DiagnosticRecord) => void;
+  /** Called with whatever is thrown that is no refusal: a fault of ours, answered as 500. Must not throw. */
+  readonly reportFault: (fault: unknown) => void;
   /**
    * A deployment that succeeds within this time is answered as finished; a longer one, or one that fails, is answered
    * as accepted and polled. Default 5000.
@@ -76,7 +81,8 @@ export async function openArm(options: ArmOptions): Promise<Arm> {
   };
   await makeFirstSubscription(options);
   await failInterrupted(plane);
-  const gateway = { plane, table: compileTable(), verifier: options.verifier, record: options.record };
+  const { verifier, record, reportFault } = options;
+  const gateway = { plane, table: compileTable(), verifier, record, reportFault };
   return {
     service: createService(gateway),
     async decide(principalId, action, scope) {

@@ -27,11 +27,7 @@ export interface Endpoints {
 export interface Removal {
   /** Locks the transaction needs besides those of this room and the directory. */
   readonly locks: (resource: StoredResource) => readonly string[];
-  readonly remove: (
-    plane: ControlPlane,
-    transaction: Transaction,
-    resource: StoredResource,
-  ) => Promise<void>;
+  readonly remove: (plane: ControlPlane, transaction: Transaction, resource: StoredResource) => Promise<void>;
 }
 
 /** Deployments that this process is running, under their normalized ids. */
@@ -109,6 +105,8 @@ export interface Call extends PublicCall {
   ) => Promise<Requirement & { readonly decision: Decision }>;
   /** Makes a request as the same caller, through the same phases. */
   readonly dispatch: (request: InnerRequest) => Promise<Outcome>;
+  /** Reports a fault of ours that a handler survives or that happens after the answer is sent. */
+  readonly reportFault: (fault: unknown) => void;
 }
 
 export interface InnerRequest {

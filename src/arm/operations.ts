@@ -4,13 +4,7 @@
  */
 import { findNamespace, findType } from "../azure/api-versions.ts";
 import { ArmError } from "../azure/arm-error.ts";
-import {
-  type Address,
-  compilePattern,
-  matchPattern,
-  type Parameters,
-  type PathPattern,
-} from "./address.ts";
+import { type Address, compilePattern, matchPattern, type Parameters, type PathPattern } from "./address.ts";
 import { clip, invalidNamespace, invalidType } from "./errors.ts";
 import type { Method, Operation, Requirement } from "./operation.ts";
 import { genericOperations } from "./providers/generic.ts";

@@ -1,30 +1,8 @@
-/** Replies of the control plane: bodies, errors and the headers that every answer carries; and the record of one. */
-import type { Decision } from "../authz/decision.ts";
+/** Replies of the control plane: bodies, errors and the headers that every answer carries. */
 import { ArmError, type ArmErrorDetail } from "../azure/arm-error.ts";
 import { empty, json } from "../http/reply.ts";
 import type { Reply, Request } from "../http/service.ts";
-import type { Caller, Outcome } from "./operation.ts";
-
-/** What is handed to diagnostics for each request, with every decision that was made for it. */
-export interface ArmRecord {
-  /** Milliseconds since the Unix epoch. */
-  readonly time: number;
-  readonly requestId: string;
-  /** Shared by all requests that one deployment makes. */
-  readonly correlationId: string;
-  readonly method: string;
-  /** The raw path without query. */
-  readonly path: string;
-  /** Method and pattern of the table's row. */
-  readonly operation?: string;
-  readonly status: number;
-  readonly caller?: Caller;
-  readonly decisions: readonly Decision[];
-  readonly error?: ArmErrorDetail;
-  /** A fault of ours: thrown by something that should not throw. */
-  readonly unexpected?: unknown;
-  readonly remoteAddress: string;
-}
+import type { Outcome } from "./operation.ts";
 
 interface Ids {
   readonly requestId: string;

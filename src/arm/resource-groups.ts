@@ -1,8 +1,9 @@
 /** Records of subscriptions and resource groups: the containers that every other record hangs below. */
-import type { JsonObject } from "./json.ts";
-import { resourceGroupNotFound, subscriptionNotFound } from "./errors.ts";
-import { getRecord, listRecords } from "./records.ts";
+
 import type { Reader } from "../storage/port.ts";
+import { resourceGroupNotFound, subscriptionNotFound } from "./errors.ts";
+import type { JsonObject } from "./json.ts";
+import { getRecord, listRecords } from "./records.ts";
 
 export interface SubscriptionRecord {
   readonly subscriptionId: string;
@@ -62,7 +63,11 @@ export async function listGroups(reader: Reader, subscription: string): Promise<
 }
 
 /** Throws ArmError 404 `ResourceGroupNotFound`. */
-export async function requireGroup(reader: Reader, subscription: string, group: string): Promise<GroupRecord> {
+export async function requireGroup(
+  reader: Reader,
+  subscription: string,
+  group: string,
+): Promise<GroupRecord> {
   const record = await getGroup(reader, subscription, group);
   if (record === undefined) throw resourceGroupNotFound(group);
   return record;
@@ -80,4 +85,3 @@ export function renderGroup(group: GroupRecord): JsonObject {
     properties: { provisioningState: "Succeeded" },
   };
 }
-

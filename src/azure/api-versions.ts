@@ -18,7 +18,8 @@ export interface NamespaceInfo {
   readonly open: boolean;
 }
 
-const versionPattern = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(-(preview|alpha|beta|rc|privatepreview))?$/i;
+const versionPattern =
+  /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(-(preview|alpha|beta|rc|privatepreview))?$/i;
 
 /** True for `YYYY-MM-DD`, optionally followed by a preview suffix: the form every api-version has. */
 export function isApiVersion(text: string): boolean {
@@ -37,30 +38,40 @@ const general = ["2025-04-01", "2024-03-01", "2023-01-01", "2022-03-01", "2021-0
 
 /** Every namespace we answer for; look-ups go through `findNamespace`. */
 export const namespaces: readonly NamespaceInfo[] = [
-  listed("Microsoft.Authorization", ["2022-04-01", "2022-05-01-preview", "2020-04-01-preview"], [
-    "roleAssignments",
-    "roleDefinitions",
-  ]),
-  listed("Microsoft.DocumentDB", ["2025-10-15", "2025-04-15", "2024-08-15", "2023-04-15", "2021-06-15"], [
-    "databaseAccounts",
-    "databaseAccountNames",
-    "databaseAccounts/sqlDatabases",
-    "databaseAccounts/sqlDatabases/containers",
-    "databaseAccounts/sqlRoleDefinitions",
-    "databaseAccounts/sqlRoleAssignments",
-  ]),
-  listed("Microsoft.ManagedIdentity", ["2024-11-30", "2023-01-31", "2018-11-30"], [
-    "userAssignedIdentities",
-    "userAssignedIdentities/federatedIdentityCredentials",
-  ]),
-  listed("Microsoft.Resources", ["2025-04-01", "2024-03-01", "2022-09-01", "2021-04-01", "2020-10-01"], [
-    "deployments",
-    "deployments/operations",
-    "resourceGroups",
-    "subscriptions",
-    "subscriptions/resourceGroups",
-    "tenants",
-  ]),
+  listed(
+    "Microsoft.Authorization",
+    ["2022-04-01", "2022-05-01-preview", "2020-04-01-preview"],
+    ["roleAssignments", "roleDefinitions"],
+  ),
+  listed(
+    "Microsoft.DocumentDB",
+    ["2025-10-15", "2025-04-15", "2024-08-15", "2023-04-15", "2021-06-15"],
+    [
+      "databaseAccounts",
+      "databaseAccountNames",
+      "databaseAccounts/sqlDatabases",
+      "databaseAccounts/sqlDatabases/containers",
+      "databaseAccounts/sqlRoleDefinitions",
+      "databaseAccounts/sqlRoleAssignments",
+    ],
+  ),
+  listed(
+    "Microsoft.ManagedIdentity",
+    ["2024-11-30", "2023-01-31", "2018-11-30"],
+    ["userAssignedIdentities", "userAssignedIdentities/federatedIdentityCredentials"],
+  ),
+  listed(
+    "Microsoft.Resources",
+    ["2025-04-01", "2024-03-01", "2022-09-01", "2021-04-01", "2020-10-01"],
+    [
+      "deployments",
+      "deployments/operations",
+      "resourceGroups",
+      "subscriptions",
+      "subscriptions/resourceGroups",
+      "tenants",
+    ],
+  ),
   open("Microsoft.ApiManagement", ["2024-05-01", "2022-08-01"], ["service"]),
   open("Microsoft.App", ["2025-01-01", "2024-03-01"], ["containerApps", "jobs", "managedEnvironments"]),
   open("Microsoft.AppConfiguration", ["2024-05-01", "2023-03-01"], ["configurationStores"]),
@@ -69,21 +80,26 @@ export const namespaces: readonly NamespaceInfo[] = [
   open("Microsoft.Cache", ["2024-11-01", "2023-08-01"], ["redis"]),
   open("Microsoft.Cdn", ["2025-04-15", "2024-02-01"], ["profiles"]),
   open("Microsoft.CognitiveServices", ["2025-06-01", "2023-05-01"], ["accounts"]),
-  open("Microsoft.Compute", ["2025-04-01", "2024-07-01", "2023-03-01", "2022-11-01", "2021-07-01"], [
-    "availabilitySets",
-    "disks",
-    "images",
-    "sshPublicKeys",
-    "virtualMachines",
-    "virtualMachines/extensions",
-    "virtualMachineScaleSets",
-  ]),
+  open(
+    "Microsoft.Compute",
+    ["2025-04-01", "2024-07-01", "2023-03-01", "2022-11-01", "2021-07-01"],
+    [
+      "availabilitySets",
+      "disks",
+      "images",
+      "sshPublicKeys",
+      "virtualMachines",
+      "virtualMachines/extensions",
+      "virtualMachineScaleSets",
+    ],
+  ),
   open("Microsoft.ContainerInstance", ["2025-09-01", "2023-05-01"], ["containerGroups"]),
   open("Microsoft.ContainerRegistry", ["2025-04-01", "2023-07-01"], ["registries"]),
-  open("Microsoft.ContainerService", ["2026-04-01", "2025-05-01", "2024-05-01", "2022-11-01"], [
-    "managedClusters",
-    "managedClusters/agentPools",
-  ]),
+  open(
+    "Microsoft.ContainerService",
+    ["2026-04-01", "2025-05-01", "2024-05-01", "2022-11-01"],
+    ["managedClusters", "managedClusters/agentPools"],
+  ),
   open("Microsoft.DataFactory", ["2018-06-01"], ["factories"]),
   open("Microsoft.DBforMySQL", ["2023-12-30"], ["flexibleServers"]),
   open("Microsoft.DBforPostgreSQL", ["2024-08-01", "2022-12-01"], ["flexibleServers"]),
@@ -94,15 +110,19 @@ export const namespaces: readonly NamespaceInfo[] = [
   open("Microsoft.KeyVault", ["2026-02-01", "2025-05-01", "2023-07-01", "2022-07-01"], ["vaults"]),
   open("Microsoft.Logic", ["2019-05-01"], ["workflows"]),
   open("Microsoft.MachineLearningServices", ["2025-06-01", "2024-04-01"], ["workspaces"]),
-  open("Microsoft.Network", ["2025-01-01", "2024-05-01", "2023-09-01", "2022-07-01"], [
-    "networkInterfaces",
-    "networkSecurityGroups",
-    "privateDnsZones",
-    "privateEndpoints",
-    "publicIPAddresses",
-    "virtualNetworks",
-    "virtualNetworks/subnets",
-  ]),
+  open(
+    "Microsoft.Network",
+    ["2025-01-01", "2024-05-01", "2023-09-01", "2022-07-01"],
+    [
+      "networkInterfaces",
+      "networkSecurityGroups",
+      "privateDnsZones",
+      "privateEndpoints",
+      "publicIPAddresses",
+      "virtualNetworks",
+      "virtualNetworks/subnets",
+    ],
+  ),
   open("Microsoft.OperationalInsights", ["2025-02-01", "2022-10-01"], ["workspaces"]),
   open("Microsoft.Search", ["2025-05-01", "2023-11-01"], ["searchServices"]),
   open("Microsoft.ServiceBus", ["2024-01-01", "2021-11-01"], ["namespaces"]),

@@ -39,5 +39,7 @@ export function workloadVariables(
     NODE_EXTRA_CA_CERTS: status.caFile,
     REQUESTS_CA_BUNDLE: status.caBundleFile,
     SSL_CERT_FILE: status.caBundleFile,
+    // azure-cosmos for Python never verifies certificates of localhost, and urllib3 complains on each connection.
+    PYTHONWARNINGS: "ignore:Unverified HTTPS request",
   };
 }

@@ -1,5 +1,4 @@
 /** The list of commands, help, and the one place where errors become a line of text and an exit code. */
-import { ListenError } from "../http/listen.ts";
 import { StoreUnavailable } from "../storage/port.ts";
 import { version } from "../version.ts";
 import { type Command, CommandError, type Terminal, UsageError } from "./command.ts";
@@ -75,7 +74,7 @@ function complain(command: Command, error: unknown, terminal: Terminal): number 
     terminal.error(`celestite ${command.name}: ${error.message} 'celestite ${command.name} --help' shows how.\n`);
     return 2;
   }
-  if (error instanceof CommandError || error instanceof StoreUnavailable || error instanceof ListenError) {
+  if (error instanceof CommandError || error instanceof StoreUnavailable || isListenError(error)) {
     terminal.error(`celestite ${command.name}: ${error.message}\n`);
     return 1;
   }
@@ -88,6 +87,11 @@ function complain(command: Command, error: unknown, terminal: Terminal): number 
 
 function isParseArgsError(error: unknown): error is Error {
   return error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+}
+
+/** By name, because loading the listener's class would load the whole server for every command. */
+function isListenError(error: unknown): error is Error {
+  return error instanceof Error && error.name === "ListenError";
 }
 
 /** An error of the operating system (missing file, no permission): its own message names path and cause. */

@@ -4,7 +4,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { startCelestite } from "../celestite.ts";
 import { systemClock, systemEntropy } from "../clock.ts";
 import { anyPorts, dataDirectoryDefault, defaultSettings, inheritedEnvironment } from "../config.ts";
 import type { ServerStatus, Workload } from "../operator/gateway.ts";
@@ -94,6 +93,8 @@ function parse(args: readonly string[]): RunOptions {
 async function runPrivately(options: RunOptions, terminal: Terminal): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), "celestite-"));
   try {
+    // The server is most of the program; commands that only talk to one do without it.
+    const { startCelestite } = await import("../celestite.ts");
     const server = await startCelestite(
       { ...defaultSettings(), dataDirectory: directory, store: "memory", ports: anyPorts },
       {

@@ -1,7 +1,6 @@
 /** `celestite start`: the server in the foreground. */
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { startCelestite } from "../celestite.ts";
 import { systemClock, systemEntropy } from "../clock.ts";
 import { anyPorts, dataDirectoryDefault, defaultPorts, defaultSettings, type Settings } from "../config.ts";
 import type { ServerStatus } from "../operator/gateway.ts";
@@ -46,6 +45,8 @@ export const startCommand: Command = {
       ...(values.memory === true ? { store: "memory" } : {}),
       ...(values["any-ports"] === true ? { ports: anyPorts } : {}),
     };
+    // The server is most of the program; commands that only talk to one do without it.
+    const { startCelestite } = await import("../celestite.ts");
     const server = await startCelestite(settings, {
       clock: systemClock,
       entropy: systemEntropy,

@@ -25,7 +25,7 @@ export interface GroupCommit {
 }
 
 /** How many commits had failed, and what the last failure was. */
-export interface Mark {
+interface Mark {
   readonly failures: number;
 }
 

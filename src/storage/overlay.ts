@@ -33,7 +33,7 @@ export function emptyLayer(): WritableLayer {
 }
 
 /** The value of `key` in the first of `layers` that has it, else in `base`. */
-export function readThrough(layers: readonly Layer[], base: Base, key: Bytes): Bytes | undefined {
+function readThrough(layers: readonly Layer[], base: Base, key: Bytes): Bytes | undefined {
   for (const layer of layers) {
     const found = layer.get(key);
     if (found === DELETED) return undefined;

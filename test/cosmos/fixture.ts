@@ -132,10 +132,10 @@ export function request(method: string, target: string, headers: Record<string, 
 }
 
 function signature(key: string, method: string, target: string, date: string, options: SignedOptions): string {
-  const segments = (target.split("?")[0] ?? "").split("/").filter((part) => part !== "").map(decodeURIComponent);
-  const isFeed = segments.length % 2 === 1;
-  const type = options.resourceType ?? (isFeed ? segments.at(-1) : segments.at(-2)) ?? "";
-  const link = options.resourceLink ?? (isFeed ? segments.slice(0, -1) : segments).join("/");
+  const raw = (target.split("?")[0] ?? "").split("/").filter((part) => part !== "");
+  const isFeed = raw.length % 2 === 1;
+  const type = options.resourceType ?? (isFeed ? raw.at(-1) : raw.at(-2)) ?? "";
+  const link = options.resourceLink ?? (isFeed ? raw.slice(0, -1) : raw).map(decodeURIComponent).join("/");
   const sig = sign(Buffer.from(key, "base64"), textToSign(method, type, link, date, false)).toString("base64");
   return encodeURIComponent(`type=master&ver=1.0&sig=${sig}`);
 }

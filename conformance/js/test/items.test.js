@@ -56,8 +56,7 @@ test("If-None-Match on a read answers 304", async () => {
 });
 
 test("the partition key of the header must be the item's", async () => {
-  const id = "other-partition";
-  await assert.rejects(orders.items.create({ id }, { partitionKey: "elsewhere" }), { code: 400 });
+  await assert.rejects(orders.item("n-1", pk).replace({ id: "n-1", partitionKey: "elsewhere" }), { code: 400, substatus: 1001 });
 });
 
 const queries = [

@@ -2,8 +2,15 @@
  * The resources that a template means: nested ones lifted to the top, loops unrolled, names, ids and conditions
  * evaluated. Bodies stay unevaluated, because they may need what only the running deployment knows.
  */
-import type { ArmError } from "../../azure/arm-error.ts";
-import { isArray, isObject, type Json, type JsonObject, member, objectMember, stringMember } from "../json.ts";
+import {
+  isArray,
+  isObject,
+  type Json,
+  type JsonObject,
+  member,
+  objectMember,
+  stringMember,
+} from "../json.ts";
 import { copyCountMax, type Environment, evaluateValue, inLoop, RuntimeValueNeeded } from "./evaluate.ts";
 import { ExpressionError } from "./expressions.ts";
 import type { Position } from "./lenient-json.ts";
@@ -41,6 +48,14 @@ interface Expansion {
   readonly scopeId: string;
   readonly subscriptionId: string;
   readonly found: ResourceInstance[];
+  readonly loops: Set<string>;
+}
+
+export interface ExpandedTemplate {
+  /** In document order. */
+  readonly instances: readonly ResourceInstance[];
+  /** Lower-case names of all loops, also of those with no iteration. */
+  readonly loops: ReadonlySet<string>;
 }
 
 interface Parent {
@@ -48,18 +63,18 @@ interface Parent {
   readonly name: string;
 }
 
-/** Every resource of the template in document order. Throws ArmError 400 `InvalidTemplate`. */
+/** Every resource of the template. Throws ArmError 400 `InvalidTemplate`. */
 export function expandResources(
   template: Template,
   environment: Environment,
   scope: { readonly scopeId: string; readonly subscriptionId: string },
-): readonly ResourceInstance[] {
-  const expansion: Expansion = { template, ...scope, found: [] };
+): ExpandedTemplate {
+  const expansion: Expansion = { template, ...scope, found: [], loops: new Set() };
   for (const { symbol, resource } of template.resources) {
     expandOne(expansion, resource, symbol, environment, undefined);
   }
   rejectDuplicates(expansion.found);
-  return expansion.found;
+  return { instances: expansion.found, loops: expansion.loops };
 }
 
 function rejectDuplicates(instances: readonly ResourceInstance[]): void {
@@ -90,6 +105,7 @@ function expandOne(
     return;
   }
   const name = stringMember(copy, "name") ?? symbol ?? "";
+  for (const each of symbol === undefined ? [name] : [name, symbol]) expansion.loops.add(each.toLowerCase());
   const count = plan(member(copy, "count") ?? null, environment, name);
   if (typeof count !== "number" || !Number.isInteger(count) || count < 0 || count > copyCountMax) {
     throw invalidTemplate(
@@ -197,7 +213,7 @@ export function plan(value: Json, environment: Environment, label: string): Json
   }
 }
 
-function planError(error: unknown, label: string): ArmError | unknown {
+function planError(error: unknown, label: string): unknown {
   if (error instanceof RuntimeValueNeeded) return notExpected(error.read.function);
   if (error instanceof ExpressionError) {
     return invalidTemplate(

@@ -5,7 +5,7 @@
 import { isArray, isObject, type Json, without } from "../json.ts";
 import { evaluate, RuntimeValueNeeded } from "./evaluate.ts";
 import { callsIn, type Expression, ExpressionError, isExpression, parseExpression } from "./expressions.ts";
-import type { ResourceInstance } from "./instances.ts";
+import type { ExpandedTemplate, ResourceInstance } from "./instances.ts";
 import { invalidTemplate } from "./template-errors.ts";
 
 /** Finds the instances that a name may mean. */
@@ -49,31 +49,30 @@ export interface DeploymentGraph {
 }
 
 /** Throws ArmError 400 `InvalidTemplate` for a dependency that is not in the template and for cycles. */
-export function buildGraph(instances: readonly ResourceInstance[], index: InstanceIndex): DeploymentGraph {
+export function buildGraph({ instances, loops }: ExpandedTemplate, index: InstanceIndex): DeploymentGraph {
   const dependencies = new Map<ResourceInstance, Set<ResourceInstance>>();
   for (const instance of instances) {
-    const needed = new Set([...explicit(instance, index), ...implicit(instance, index)]);
-    needed.delete(instance);
-    dependencies.set(instance, needed);
+    const found = implicit(instance, index).filter((each) => each !== instance);
+    dependencies.set(instance, new Set([...explicit(instance, index, loops), ...found]));
   }
   addBatches(instances, dependencies);
   return { order: sort(instances, dependencies), dependencies };
 }
 
-function explicit(instance: ResourceInstance, index: InstanceIndex): ResourceInstance[] {
+function explicit(
+  instance: ResourceInstance,
+  index: InstanceIndex,
+  loops: ReadonlySet<string>,
+): ResourceInstance[] {
   return instance.dependsOn.flatMap((name) => {
     const found = index.find(name);
     if (found.length > 0) return found;
-    if (isEmptyLoop(name)) return [];
+    if (loops.has(name.toLowerCase())) return [];
     throw invalidTemplate(
       `The resource '${name.slice(0, 300)}' is not defined in the template. Please see https://aka.ms/arm-syntax for usage details.`,
       instance.position,
     );
   });
-}
-
-function isEmptyLoop(name: string): boolean {
-  return name === "";
 }
 
 /** Runtime calls whose target is known now; an id with an api-version means what exists outside the template. */

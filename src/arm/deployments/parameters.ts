@@ -4,8 +4,8 @@ import { clip } from "../errors.ts";
 import { isArray, isObject, type Json, type JsonObject, member, memberName, objectMember } from "../json.ts";
 import { describeType } from "./evaluate.ts";
 import { canonicalText, equalValues } from "./functions/arguments.ts";
-import { invalidTemplate, place } from "./template-errors.ts";
 import type { Template } from "./template.ts";
+import { invalidTemplate, place } from "./template-errors.ts";
 
 export interface ParameterValue {
   readonly name: string;
@@ -43,7 +43,11 @@ export function readType(declaration: Json | undefined, owner: string): Paramete
 const referenceDepthMax = 32;
 
 /** A declaration with its `$ref` followed; members beside the reference win. */
-export function followReference(declaration: JsonObject, definitions: JsonObject, left: number = referenceDepthMax): JsonObject {
+export function followReference(
+  declaration: JsonObject,
+  definitions: JsonObject,
+  left: number = referenceDepthMax,
+): JsonObject {
   const reference = declaration["$ref"];
   if (typeof reference !== "string") return declaration;
   const name = reference.replace(/^#\/definitions\//, "");
@@ -78,7 +82,8 @@ export function readParameter(
 ): ParameterValue {
   const declared = template.parameters[name];
   const position = template.positionOf(template.parameters, name);
-  if (!isObject(declared)) throw invalidTemplate(`The template parameter '${name}' must be an object.`, position);
+  if (!isObject(declared))
+    throw invalidTemplate(`The template parameter '${name}' must be an object.`, position);
   const declaration = followReference(declared, template.definitions);
   const type = readType(declaration, `the template parameter '${name}'`);
   const sent = sentValue(member(given, name), name);

@@ -69,7 +69,9 @@ export function resourceIdFunctions(facts: IdFacts): readonly (readonly [string,
   return [
     [
       "resourceid",
-      idFunction(({ before, type, names }, name) => resourceIdIn(resourceScope(facts, before, name), type, names)),
+      idFunction(({ before, type, names }, name) =>
+        resourceIdIn(resourceScope(facts, before, name), type, names),
+      ),
     ],
     [
       "subscriptionresourceid",

@@ -2,7 +2,7 @@
  * Template functions that depend on the deployment: parameters and variables, where it runs, resource ids, and what
  * only a running deployment can read. `createScope` puts them together with the pure table.
  */
-import { uuid, type Clock, type Entropy } from "../../clock.ts";
+import { type Clock, type Entropy, uuid } from "../../clock.ts";
 import { isArray, isObject, type Json, type JsonObject, member, memberName, objectMember } from "../json.ts";
 import {
   type Environment,
@@ -20,8 +20,8 @@ import { compactFormat, formatDate } from "./functions/dates.ts";
 import { pureFunctions } from "./functions.ts";
 import { type ParameterValue, readParameter, rejectUnknown } from "./parameters.ts";
 import { resourceIdFunctions } from "./resource-id-functions.ts";
-import { invalidTemplate } from "./template-errors.ts";
 import type { Template } from "./template.ts";
+import { invalidTemplate } from "./template-errors.ts";
 
 /** Where a deployment runs and what its functions answer about it. */
 export interface ScopeFacts {
@@ -69,7 +69,10 @@ export function createScope(facts: ScopeFacts): Scope {
     budget: newBudget(),
   };
   const parameters = parameterReader(facts, base);
-  functions.set("parameters", lookUp("parameter", (name) => parameters.get(name)));
+  functions.set(
+    "parameters",
+    lookUp("parameter", (name) => parameters.get(name)),
+  );
   const variables = variableReader(facts.template, base);
   functions.set("variables", lookUp("variable", variables));
   return { environment: base, parameters: parameters.all() };
@@ -101,7 +104,8 @@ function parameterReader(
   const read = (name: string): ParameterValue => {
     const before = known.get(name);
     if (before !== undefined) return before;
-    if (open.has(name)) throw invalidTemplate(`The default of the template parameter '${name}' depends on itself.`);
+    if (open.has(name))
+      throw invalidTemplate(`The default of the template parameter '${name}' depends on itself.`);
     open.add(name);
     try {
       const value = readParameter(facts.template, facts.given, name, (initial) =>
@@ -151,7 +155,8 @@ function withDefaultFunctions(
       {
         min: 0,
         max: 1,
-        run: (values, _, name) => formatDate(now, values.length === 0 ? compactFormat : text(name, values, 0)),
+        run: (values, _, name) =>
+          formatDate(now, values.length === 0 ? compactFormat : text(name, values, 0)),
       },
     ],
     ["newguid", { min: 0, max: 0, run: () => uuid(facts.entropy) }],
@@ -220,7 +225,10 @@ function factFunctions(facts: ScopeFacts): readonly (readonly [string, TemplateF
         },
       },
     ],
-    ["copyindex", { min: 0, max: 2, run: (values, environment, name) => copyIndex(values, environment, name) }],
+    [
+      "copyindex",
+      { min: 0, max: 2, run: (values, environment, name) => copyIndex(values, environment, name) },
+    ],
   ];
 }
 

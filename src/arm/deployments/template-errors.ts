@@ -23,7 +23,11 @@ export function place(position: Position | undefined): string {
 }
 
 /** 400 `InvalidTemplate` for an expression of one resource that failed while its body was made. */
-export function resourceExpressionFailed(id: string, position: Position | undefined, detail: string): ArmError {
+export function resourceExpressionFailed(
+  id: string,
+  position: Position | undefined,
+  detail: string,
+): ArmError {
   return new ArmError(
     400,
     "InvalidTemplate",

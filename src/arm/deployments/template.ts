@@ -3,7 +3,15 @@
  * What the sections mean is in `parameters.ts`, `scope-functions.ts` and `instances.ts`.
  */
 import { ArmError } from "../../azure/arm-error.ts";
-import { isArray, isObject, type Json, type JsonObject, member, objectMember, stringMember } from "../json.ts";
+import {
+  isArray,
+  isObject,
+  type Json,
+  type JsonObject,
+  member,
+  objectMember,
+  stringMember,
+} from "../json.ts";
 import type { LenientDocument, Position } from "./lenient-json.ts";
 import { invalidTemplate } from "./template-errors.ts";
 
@@ -36,7 +44,10 @@ const schemaPattern =
 export function readDeployment(document: LenientDocument): DeploymentRequest {
   const properties = objectMember(document.value, "properties");
   if (properties === undefined) throw invalidRequest("The property 'properties' is required.");
-  if (member(properties, "templateLink") !== undefined || member(properties, "parametersLink") !== undefined) {
+  if (
+    member(properties, "templateLink") !== undefined ||
+    member(properties, "parametersLink") !== undefined
+  ) {
     throw new ArmError(
       501,
       "NotImplemented",
@@ -46,8 +57,11 @@ export function readDeployment(document: LenientDocument): DeploymentRequest {
   const template = objectMember(properties, "template");
   if (template === undefined) throw invalidRequest("The property 'properties.template' is required.");
   const mode = stringMember(properties, "mode") ?? "Incremental";
-  const known = (["Incremental", "Complete"] as const).find((each) => each.toLowerCase() === mode.toLowerCase());
-  if (known === undefined) throw invalidRequest(`The deployment mode '${mode.slice(0, 100)}' is not supported.`);
+  const known = (["Incremental", "Complete"] as const).find(
+    (each) => each.toLowerCase() === mode.toLowerCase(),
+  );
+  if (known === undefined)
+    throw invalidRequest(`The deployment mode '${mode.slice(0, 100)}' is not supported.`);
   return {
     template: readTemplate(template, document.positionOf),
     parameters: objectMember(properties, "parameters") ?? {},

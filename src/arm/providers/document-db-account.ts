@@ -14,12 +14,7 @@ import {
 import { directoryLock } from "../../identity/control.ts";
 import type { Reader } from "../../storage/port.ts";
 import { clip, locationRequired } from "../errors.ts";
-import {
-  applyIdentity,
-  readIdentityBlock,
-  renderIdentity,
-  requireAssignRights,
-} from "../identity-block.ts";
+import { applyIdentity, readIdentityBlock, renderIdentity, requireAssignRights } from "../identity-block.ts";
 import { isArray, isObject, type JsonObject, member, objectMember, stringMember, without } from "../json.ts";
 import { displayLocation, normalizeLocation } from "../locations.ts";
 import { type Call, type ControlPlane, type Outcome, parameter } from "../operation.ts";
@@ -195,13 +190,7 @@ function accountRecord(
   };
 }
 
-const consistencyLevels = [
-  "Strong",
-  "BoundedStaleness",
-  "Session",
-  "ConsistentPrefix",
-  "Eventual",
-] as const;
+const consistencyLevels = ["Strong", "BoundedStaleness", "Session", "ConsistentPrefix", "Eventual"] as const;
 
 /** Reads what acts from the members of the resource; throws ArmError 400 for wrong types and 501 for other APIs. */
 function settingsOf(
@@ -222,9 +211,7 @@ function settingsOf(
     );
   }
   const wanted = stringMember(objectMember(properties, "consistencyPolicy"), "defaultConsistencyLevel");
-  const level = consistencyLevels.find(
-    (each) => each.toLowerCase() === (wanted ?? "Session").toLowerCase(),
-  );
+  const level = consistencyLevels.find((each) => each.toLowerCase() === (wanted ?? "Session").toLowerCase());
   if (level === undefined) {
     throw cosmosError(call, 400, "BadRequest", `Invalid default consistency level '${clip(wanted ?? "")}'.`);
   }

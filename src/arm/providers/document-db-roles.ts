@@ -8,7 +8,15 @@ import type { SqlRoleAssignment, SqlRoleDefinition } from "../../cosmos/control.
 import { directoryLock } from "../../identity/control.ts";
 import type { Reader } from "../../storage/port.ts";
 import { clip } from "../errors.ts";
-import { isArray, isObject, type Json, type JsonObject, member, objectMember, stringMember } from "../json.ts";
+import {
+  isArray,
+  isObject,
+  type Json,
+  type JsonObject,
+  member,
+  objectMember,
+  stringMember,
+} from "../json.ts";
 import { type Call, type Outcome, parameter } from "../operation.ts";
 import { cosmosError, requireAccount } from "./document-db-account.ts";
 import { changeAccount } from "./document-db-sql.ts";

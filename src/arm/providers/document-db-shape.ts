@@ -3,7 +3,15 @@
  * or not, because Terraform reports a difference for a default that it does not get back.
  */
 import type { Account } from "../../cosmos/control.ts";
-import { isArray, isObject, type Json, type JsonObject, member, objectMember, stringMember } from "../json.ts";
+import {
+  isArray,
+  isObject,
+  type Json,
+  type JsonObject,
+  member,
+  objectMember,
+  stringMember,
+} from "../json.ts";
 import { displayLocation, normalizeLocation } from "../locations.ts";
 import { propertiesOf, type StoredResource } from "../resources.ts";
 

@@ -68,7 +68,12 @@ const accountOperations: readonly Operation[] = [
     action: `${type}/readonlykeys/action`,
     handler: listReadonlyKeys,
   },
-  { method: "GET", path: `${one}/readonlykeys`, action: `${type}/readonlykeys/read`, handler: listReadonlyKeys },
+  {
+    method: "GET",
+    path: `${one}/readonlykeys`,
+    action: `${type}/readonlykeys/read`,
+    handler: listReadonlyKeys,
+  },
   {
     method: "POST",
     path: `${one}/listConnectionStrings`,

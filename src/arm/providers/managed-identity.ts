@@ -2,9 +2,10 @@
  * Microsoft.ManagedIdentity: user-assigned identities as resources. The principal behind one is the directory's; it
  * is made and removed in the resource's own transaction. Ids carry `resourcegroups` in lower case, as the service's.
  */
+
+import { ArmError } from "../../azure/arm-error.ts";
 import { directoryLock, type ManagedIdentityRecord } from "../../identity/control.ts";
 import type { Reader } from "../../storage/port.ts";
-import { ArmError } from "../../azure/arm-error.ts";
 import { locationRequired, resourceNotFound } from "../errors.ts";
 import { type JsonObject, objectMember, stringMember } from "../json.ts";
 import { normalizeLocation } from "../locations.ts";
@@ -122,7 +123,10 @@ async function patchIdentity(call: Call): Promise<Outcome> {
   const tags = objectMember(body, "tags");
   const { plane } = call;
   return plane.store.transact([armLock, directoryLock], async (transaction) => {
-    const existing = await requireResource(transaction, await resolveIdentity(transaction, call.address.path));
+    const existing = await requireResource(
+      transaction,
+      await resolveIdentity(transaction, call.address.path),
+    );
     const next = { ...existing, body: patched(existing.body, tags === undefined ? {} : { tags }) };
     putResource(transaction, next);
     return { status: 200, body: render(next, await requireRecord(plane, transaction, next)) };

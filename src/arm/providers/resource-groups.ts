@@ -24,8 +24,18 @@ const groups = "/subscriptions/{subscription}/resourceGroups";
 const type = "Microsoft.Resources/subscriptions/resourceGroups";
 
 export const resourceGroupOperations: readonly Operation[] = [
-  { method: "PUT", path: `${groups}/{group}`, action: `${type}/write`, handler: (call) => write(call, false) },
-  { method: "PATCH", path: `${groups}/{group}`, action: `${type}/write`, handler: (call) => write(call, true) },
+  {
+    method: "PUT",
+    path: `${groups}/{group}`,
+    action: `${type}/write`,
+    handler: (call) => write(call, false),
+  },
+  {
+    method: "PATCH",
+    path: `${groups}/{group}`,
+    action: `${type}/write`,
+    handler: (call) => write(call, true),
+  },
   { method: "GET", path: `${groups}/{group}`, action: `${type}/read`, handler: readGroup },
   { method: "HEAD", path: `${groups}/{group}`, action: `${type}/read`, handler: headGroup },
   { method: "DELETE", path: `${groups}/{group}`, action: `${type}/delete`, handler: deleteGroup },

@@ -24,7 +24,7 @@ import {
 } from "../role-assignments.ts";
 import { objectBody } from "./generic.ts";
 
-export const guidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+export const guidPattern: RegExp = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 export function bareGuid(guid: string): string {
   return guid.replaceAll("-", "").toLowerCase();

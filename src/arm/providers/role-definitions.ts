@@ -4,7 +4,15 @@ import { scopeCovers } from "../../azure/resource-id.ts";
 import { builtInRoles, findBuiltInRole, type RolePermission } from "../../azure/roles.ts";
 import { clip } from "../errors.ts";
 import { invalidFilter, parseFilter } from "../filters.ts";
-import { isArray, isObject, type Json, type JsonObject, member, objectMember, stringMember } from "../json.ts";
+import {
+  isArray,
+  isObject,
+  type Json,
+  type JsonObject,
+  member,
+  objectMember,
+  stringMember,
+} from "../json.ts";
 import { type Call, type Outcome, parameter } from "../operation.ts";
 import { armLock } from "../records.ts";
 import {

@@ -4,6 +4,7 @@
  */
 import type { Compilation } from "./compilation.ts";
 import { constantValue, isConstant } from "./evaluate.ts";
+import { likePrefix } from "./like.ts";
 import { asPath, type Binary, type Call, type Expression, operands, type Query } from "./syntax.ts";
 import { isArray, type Value } from "./values.ts";
 
@@ -146,6 +147,12 @@ function conditionOf(c: Compilation, filter: Expression): readonly Condition[] |
     case "in": {
       if (filter.negated || !filter.list.every((item) => isConstant(c, item))) return undefined;
       return onPath(c, filter.value, "in", definedOnly(filter.list.map((item) => constantValue(c, item))));
+    }
+    case "like": {
+      const pattern = isConstant(c, filter.pattern) ? constantValue(c, filter.pattern) : undefined;
+      if (filter.negated || typeof pattern !== "string") return undefined;
+      const { prefix, exact } = likePrefix(pattern, filter.escape);
+      return onPath(c, filter.value, exact ? "in" : "startsWith", [prefix]);
     }
     case "call":
       return filter.udf ? undefined : callCondition(c, filter);

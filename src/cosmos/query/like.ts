@@ -24,6 +24,20 @@ export function compileLike(pattern: string, mark: string | undefined): (text: s
   return (text) => matches(text, pieces);
 }
 
+/** The literal text every match starts with; `exact` when the pattern is nothing but that text. */
+export function likePrefix(
+  pattern: string,
+  mark: string | undefined,
+): { readonly prefix: string; readonly exact: boolean } {
+  const pieces = parsePieces(pattern, mark);
+  let prefix = "";
+  for (const piece of pieces) {
+    if (piece.kind !== "text") return { prefix, exact: false };
+    prefix += piece.character;
+  }
+  return { prefix, exact: true };
+}
+
 function parsePieces(pattern: string, mark: string | undefined): readonly Piece[] {
   const pieces: Piece[] = [];
   for (let at = 0; at < pattern.length; at++) {

@@ -10,6 +10,7 @@ import { errorAt, plainError } from "./error.ts";
 import { compileExpression } from "./evaluate.ts";
 import { type Facts, factsOf } from "./facts.ts";
 import type { Implementation, VectorEmbedding } from "./functions/signature.ts";
+import { splitFusion } from "./order-check.ts";
 import { parseQuery } from "./parser.ts";
 import { compileSubquery } from "./pipeline.ts";
 import { asVectorDistance, nearestFirst, vectorMetric } from "./rank.ts";
@@ -61,6 +62,19 @@ export interface PreparedQuery {
   readonly offset?: number;
   readonly limit?: number;
   readonly facts: Facts;
+  /** For each ORDER BY item: does it sort downwards. */
+  readonly descending: readonly boolean[];
+  /** ORDER BY a score that no index orders (VectorDistance, RANK): clients buffer and sort. */
+  readonly nonStreamingOrderBy: boolean;
+  /** The direction of each component score of ORDER BY RANK. */
+  readonly rankDirections: readonly ("ASC" | "DESC")[];
+  /** A query inside FROM aggregates or removes duplicates, so partitions cannot be merged from outside. */
+  readonly innerNeedsMerge: boolean;
+  /**
+   * With more than one key range a gateway refuses to serve this query itself (400 with sub-status 1004): it needs
+   * state across ranges. The client must fetch a plan and query each range.
+   */
+  readonly crossPartitionUnservable: boolean;
   /** Starts an execution; independent of every other one. */
   start(resume?: RunState, options?: RunOptions): QueryRun;
 }
@@ -84,32 +98,45 @@ export function prepareQuery(
   const offset = countOf(query.offset, values, "OFFSET");
   const limit = countOf(query.limit, values, "LIMIT");
   const facts = factsOf(compilation);
-  const replays = query.distinct || replaysInside(bound, query);
-  const ordered = query.orderBy !== undefined && bound.scopes.get(query)?.grouped !== true;
+  const ordered = query.orderBy !== undefined && !isGrouped(bound, query);
+  const descending = (query.orderBy?.items ?? []).map(({ value, direction }) => {
+    return (direction ?? defaultDirection(compilation, value)) === "DESC";
+  });
+  const innerNeedsMerge = chain(query).some(
+    (part) => part !== query && (part.distinct || isGrouped(bound, part)),
+  );
+  const replays = query.distinct || innerNeedsMerge || isGrouped(bound, query);
   const plan = {
     query,
     offset: offset ?? 0,
     limit: Math.min(top ?? Number.POSITIVE_INFINITY, limit ?? Number.POSITIVE_INFINITY),
     replays,
-    descending: (query.orderBy?.items ?? []).map(({ value, direction }) => {
-      const vector = asVectorDistance(value);
-      const nearest = vector === undefined ? "ASC" : nearestFirst(vectorMetric(compilation, vector));
-      return (direction ?? nearest) === "DESC";
-    }),
+    descending,
     checksRows: !isPlain(query),
   };
   return {
     syntax: query,
     readsItems: readsItems(bound, query),
-    streaming: !ordered && !groupsInside(bound, query),
+    streaming: !ordered && !chain(query).some((part) => isGrouped(bound, part)),
     resumesBy: ordered || replays ? "replay" : "position",
     distinct: query.distinct,
-    grouped: bound.scopes.get(query)?.grouped === true,
+    grouped: isGrouped(bound, query),
     aggregates: (bound.scopes.get(query)?.aggregates ?? []).map(({ aggregate }) => aggregate.planName),
     ...(top !== undefined && { top }),
     ...(offset !== undefined && { offset }),
     ...(limit !== undefined && { limit }),
     facts,
+    descending,
+    nonStreamingOrderBy: (query.orderBy?.items ?? []).some(({ value }) => value.kind === "call"),
+    rankDirections: rankedScores(query).map((score) => defaultDirection(compilation, score)),
+    innerNeedsMerge,
+    crossPartitionUnservable:
+      query.orderBy !== undefined ||
+      query.distinct ||
+      isGrouped(bound, query) ||
+      innerNeedsMerge ||
+      top !== undefined ||
+      offset !== undefined,
     start(resume, runOptions = {}) {
       const sorts = ordered && runOptions.sorted !== true;
       const complete: RunPlan = { ...plan, sorts, compilation: compile() };
@@ -198,13 +225,22 @@ function readsItems(bound: Bound, query: Query): boolean {
   return input?.kind === "path" && bound.containers.has(input);
 }
 
-function groupsInside(bound: Bound, query: Query): boolean {
-  return chain(query).some((part) => bound.scopes.get(part)?.grouped === true);
+function isGrouped(bound: Bound, query: Query): boolean {
+  return bound.scopes.get(query)?.grouped === true;
 }
 
-/** Grouping anywhere along the chain, or DISTINCT in an inner query, needs all items seen again. */
-function replaysInside(bound: Bound, query: Query): boolean {
-  return groupsInside(bound, query) || chain(query).some((part) => part !== query && part.distinct);
+/** Nearest first for vectors, highest score first for texts, ascending for everything else. */
+function defaultDirection(c: Compilation, value: Expression): "ASC" | "DESC" {
+  const vector = asVectorDistance(value);
+  if (vector !== undefined) return nearestFirst(vectorMetric(c, vector));
+  return value.kind === "call" ? "DESC" : "ASC";
+}
+
+/** The component scores of ORDER BY RANK. */
+function rankedScores(query: Query): readonly Expression[] {
+  const item = query.orderBy?.rank === true ? query.orderBy.items[0]?.value : undefined;
+  if (item === undefined) return [];
+  return item.kind === "call" && item.name.toUpperCase() === "RRF" ? splitFusion(item).components : [item];
 }
 
 /** True when rows are parts of the item put together once: then they are finite and no larger than the query. */

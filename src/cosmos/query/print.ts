@@ -109,11 +109,13 @@ export function printExpression(expression: Expression): string {
     case "identifier":
       return expression.name;
     case "member":
-      return `${printExpression(expression.object)}.${expression.name}`;
+      return `${printOwner(expression.object)}.${expression.name}`;
     case "index":
-      return `${printExpression(expression.object)}[${printExpression(expression.index)}]`;
+      return `${printOwner(expression.object)}[${printExpression(expression.index)}]`;
     case "unary":
-      return `(${expression.operator} ${printExpression(expression.operand)})`;
+      return isNegativeNumber(expression)
+        ? `-${printExpression(expression.operand)}`
+        : `(${expression.operator} ${printExpression(expression.operand)})`;
     case "binary":
       return printBinary(expression);
     case "between":
@@ -143,6 +145,17 @@ export function printExpression(expression: Expression): string {
     case "let":
       return `(LET ${expression.name} = ${printExpression(expression.value)} IN ${printExpression(expression.body)})`;
   }
+}
+
+/** A minus before a number prints without parentheses, as part of the number. */
+function isNegativeNumber(expression: Expression): boolean {
+  if (expression.kind !== "unary" || expression.operator !== "-") return false;
+  return expression.operand.kind === "literal" && typeof expression.operand.value === "number";
+}
+
+/** What stands before a dot or bracket: there a minus would bind less tightly. */
+function printOwner(object: Expression): string {
+  return isNegativeNumber(object) ? `(${printExpression(object)})` : printExpression(object);
 }
 
 function printTested({ value, negated }: { readonly value: Expression; readonly negated: boolean }): string {

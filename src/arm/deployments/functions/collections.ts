@@ -66,14 +66,17 @@ function deepUnion(a: JsonObject, b: JsonObject): JsonObject {
 }
 
 function union(values: readonly Json[], name: string): Json {
-  if (values.every(isArray)) return [...new Map(values.flat().map((each) => [canonicalText(each), each])).values()];
+  if (values.every(isArray))
+    return [...new Map(values.flat().map((each) => [canonicalText(each), each])).values()];
   return values.map((_, index) => object(name, values, index)).reduce(deepUnion, {});
 }
 
 function intersection(values: readonly Json[], name: string): Json {
   const first = at(values, 0);
   if (isArray(first)) {
-    const sets = values.slice(1).map((_, index) => new Set(array(name, values, index + 1).map(canonicalText)));
+    const sets = values
+      .slice(1)
+      .map((_, index) => new Set(array(name, values, index + 1).map(canonicalText)));
     const kept = first.filter((each) => sets.every((set) => set.has(canonicalText(each))));
     return [...new Map(kept.map((each) => [canonicalText(each), each])).values()];
   }

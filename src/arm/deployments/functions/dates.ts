@@ -3,7 +3,9 @@ import type { Json } from "../../json.ts";
 import { type FunctionTable, integer, refuse, text } from "./arguments.ts";
 
 const formatLengthMax = 200;
-const months = "January,February,March,April,May,June,July,August,September,October,November,December".split(",");
+const months = "January,February,March,April,May,June,July,August,September,October,November,December".split(
+  ",",
+);
 const days = "Sunday,Monday,Tuesday,Wednesday,Thursday,Friday,Saturday".split(",");
 
 function pad(value: number, length: number): string {
@@ -72,7 +74,8 @@ export const compactFormat = "yyyyMMddTHHmmssZ";
 
 function parseDate(name: string, source: string): number {
   const compact = /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z$/.exec(source);
-  const iso = compact === null ? source : source.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, "$1-$2-$3T$4:$5:$6Z");
+  const iso =
+    compact === null ? source : source.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, "$1-$2-$3T$4:$5:$6Z");
   const zoned = /(Z|[+-]\d{2}:\d{2})$/i.test(iso) || !iso.includes(":") ? iso : `${iso.replace(" ", "T")}Z`;
   const time = Date.parse(zoned.replace(/^(\d{4}-\d{2}-\d{2}) /, "$1T"));
   if (Number.isNaN(time)) throw refuse(name, "the value is not a date and time");
@@ -80,9 +83,10 @@ function parseDate(name: string, source: string): number {
 }
 
 function addDuration(name: string, time: number, duration: string): number {
-  const match = /^(-)?P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$/.exec(
-    duration,
-  );
+  const match =
+    /^(-)?P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$/.exec(
+      duration,
+    );
   if (match === null || /[PT]$/.test(duration)) throw refuse(name, "the duration is not valid ISO 8601");
   const sign = match[1] === undefined ? 1 : -1;
   const [years, monthCount, weeks, dayCount, hours, minutes, seconds] = match

@@ -62,7 +62,9 @@ function formatNumber(name: string, value: number, specifier: string): string {
     case "P":
       return `${grouped(value * 100, digits ?? 2)} %`;
     case "X": {
-      const hex = Math.trunc(value).toString(16).padStart(digits ?? 1, "0");
+      const hex = Math.trunc(value)
+        .toString(16)
+        .padStart(digits ?? 1, "0");
       return kind === "X" ? hex.toUpperCase() : hex;
     }
     default:

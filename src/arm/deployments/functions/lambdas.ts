@@ -1,6 +1,6 @@
 /** Template functions that apply a lambda: `map(array, lambda('x', ..))` and its relatives. */
 import { isArray, type Json, type JsonObject } from "../../json.ts";
-import { evaluate, type Environment } from "../evaluate.ts";
+import { type Environment, evaluate } from "../evaluate.ts";
 import type { Expression } from "../expressions.ts";
 import { boolean, type FunctionTable, object, refuse, text, toText, wrongType } from "./arguments.ts";
 

@@ -1,6 +1,6 @@
 /** Template functions for decisions and numbers. Those that need only some of their arguments evaluate only those. */
 import type { Json } from "../../json.ts";
-import { evaluate, type Environment } from "../evaluate.ts";
+import { type Environment, evaluate } from "../evaluate.ts";
 import type { Expression } from "../expressions.ts";
 import { at, boolean, equalValues, type FunctionTable, integer, refuse, wrongType } from "./arguments.ts";
 

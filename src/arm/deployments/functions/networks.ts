@@ -23,7 +23,8 @@ function parseNetwork(name: string, source: string): Network {
 
 function parseV4(address: string): bigint | undefined {
   const parts = address.split(".");
-  if (parts.length !== 4 || !parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256)) return undefined;
+  if (parts.length !== 4 || !parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256))
+    return undefined;
   return parts.reduce((sum, part) => (sum << 8n) | BigInt(part), 0n);
 }
 
@@ -73,7 +74,10 @@ function parseCidr(values: readonly Json[], name: string): Json {
   const last = first + sizeOf(network) - 1n;
   const shown = { network: print(first, bits), netmask: mask(prefix, bits) };
   const short = bits - prefix < 2;
-  const usable = { firstUsable: print(short ? first : first + 1n, bits), lastUsable: print(bits === 32 && !short ? last - 1n : last, bits) };
+  const usable = {
+    firstUsable: print(short ? first : first + 1n, bits),
+    lastUsable: print(bits === 32 && !short ? last - 1n : last, bits),
+  };
   return bits === 32
     ? { ...shown, broadcast: print(last, bits), ...usable, cidr: prefix }
     : { ...shown, ...usable, cidr: prefix };

@@ -31,7 +31,9 @@ function substring(values: readonly Json[], name: string): string {
 function split(values: readonly Json[], name: string): Json {
   const whole = text(name, values, 0);
   const given = at(values, 1);
-  const delimiters = isArray(given) ? given.map((_, index) => text(name, given, index)) : [text(name, values, 1)];
+  const delimiters = isArray(given)
+    ? given.map((_, index) => text(name, given, index))
+    : [text(name, values, 1)];
   let parts = [whole];
   for (const delimiter of delimiters) {
     if (delimiter !== "") parts = parts.flatMap((part) => part.split(delimiter));
@@ -124,15 +126,21 @@ export const stringFunctions: FunctionTable = {
   toupper: fixed(1, (values, name) => text(name, values, 0).toUpperCase()),
   trim: fixed(1, (values, name) => text(name, values, 0).trim()),
   startswith: fixed(2, (values, name) =>
-    text(name, values, 0).toLowerCase().startsWith(text(name, values, 1).toLowerCase()),
+    text(name, values, 0)
+      .toLowerCase()
+      .startsWith(text(name, values, 1).toLowerCase()),
   ),
   endswith: fixed(2, (values, name) =>
-    text(name, values, 0).toLowerCase().endsWith(text(name, values, 1).toLowerCase()),
+    text(name, values, 0)
+      .toLowerCase()
+      .endsWith(text(name, values, 1).toLowerCase()),
   ),
   replace: fixed(3, (values, name) => {
     const from = text(name, values, 1);
     if (from === "") throw refuse(name, "the text to replace must not be empty");
-    return text(name, values, 0).split(from).join(text(name, values, 2));
+    return text(name, values, 0)
+      .split(from)
+      .join(text(name, values, 2));
   }),
   substring: { min: 2, max: 3, run: (values, _, name) => substring(values, name) },
   split: fixed(2, split),

@@ -1,0 +1,204 @@
+/**
+ * Everything about a deployment that is decided before anything is changed: parameters, the resources it means,
+ * their order, and whether the caller may write each of them. `validate` and the deployment itself share it.
+ */
+import { ArmError, type ArmErrorDetail } from "../../azure/arm-error.ts";
+import { describeEnvironment } from "../cloud-metadata.ts";
+import { isObject, type Json, type JsonObject, member, without } from "../json.ts";
+import type { Call } from "../operation.ts";
+import { type GroupRecord, groupId, renderGroup, type SubscriptionRecord } from "../resource-groups.ts";
+import { type Environment, evaluateValue, RuntimeValueNeeded } from "./evaluate.ts";
+import { ExpressionError } from "./expressions.ts";
+import { templateHash } from "./hashes.ts";
+import { expandResources, type ResourceInstance } from "./instances.ts";
+import { buildGraph, type DeploymentGraph, type InstanceIndex, indexInstances } from "./order.ts";
+import { isSecure, type ParameterValue } from "./parameters.ts";
+import { createScope } from "./scope-functions.ts";
+import type { DeploymentRequest } from "./template.ts";
+import { invalidDeployment, resourceExpressionFailed } from "./template-errors.ts";
+
+/** The place of a deployment and the request that asks for it. */
+export interface DeploymentTarget {
+  readonly name: string;
+  readonly subscription: SubscriptionRecord;
+  readonly group: GroupRecord | undefined;
+}
+
+export interface PreparedDeployment {
+  readonly id: string;
+  readonly scopeId: string;
+  readonly target: DeploymentTarget;
+  readonly request: DeploymentRequest;
+  readonly environment: Environment;
+  readonly parameters: readonly ParameterValue[];
+  readonly instances: readonly ResourceInstance[];
+  readonly index: InstanceIndex;
+  readonly graph: DeploymentGraph;
+  readonly templateHash: string;
+}
+
+export function scopeIdOf(target: DeploymentTarget): string {
+  return target.group === undefined
+    ? `/subscriptions/${target.subscription.subscriptionId}`
+    : groupId(target.group);
+}
+
+export function deploymentId(target: DeploymentTarget): string {
+  return `${scopeIdOf(target)}/providers/Microsoft.Resources/deployments/${target.name}`;
+}
+
+/** Throws ArmError 400 for the template or its parameters, and for rights that the caller lacks. */
+export async function prepareDeployment(
+  call: Call,
+  target: DeploymentTarget,
+  request: DeploymentRequest,
+): Promise<PreparedDeployment> {
+  const { template } = request;
+  const scopeId = scopeIdOf(target);
+  const hash = templateHash(template.document);
+  const scope = createScope({
+    template,
+    given: request.parameters,
+    scopeId,
+    subscriptionId: target.subscription.subscriptionId,
+    resourceGroup: target.group === undefined ? undefined : renderGroup(target.group),
+    subscription: {
+      id: `/subscriptions/${target.subscription.subscriptionId}`,
+      subscriptionId: target.subscription.subscriptionId,
+      tenantId: target.subscription.tenantId,
+      displayName: target.subscription.displayName,
+    },
+    tenant: { tenantId: call.plane.tenantId, displayName: call.plane.tenantName, countryCode: "US" },
+    environment: describeEnvironment(call),
+    deployment: describeDeployment(target, request, hash),
+    deployer: {
+      objectId: call.caller.objectId,
+      tenantId: call.plane.tenantId,
+      userPrincipalName: call.caller.isUser ? call.caller.name : "",
+    },
+    clock: call.plane.clock,
+    entropy: call.plane.entropy,
+  });
+  const { environment, parameters } = scope;
+  const { subscriptionId } = target.subscription;
+  const expanded = expandResources(template, environment, { scopeId, subscriptionId });
+  const index = indexInstances(expanded.instances);
+  const graph = buildGraph(expanded, index);
+  for (const instance of expanded.instances) checkBody(instance);
+  await preflight(call, expanded.instances);
+  return {
+    id: deploymentId(target),
+    scopeId,
+    target,
+    request,
+    environment,
+    parameters,
+    instances: expanded.instances,
+    index,
+    graph,
+    templateHash: hash,
+  };
+}
+
+function describeDeployment(target: DeploymentTarget, request: DeploymentRequest, hash: string): JsonObject {
+  return {
+    name: target.name,
+    id: deploymentId(target),
+    type: "Microsoft.Resources/deployments",
+    ...(request.location === undefined ? {} : { location: request.location }),
+    properties: {
+      template: request.template.document,
+      templateHash: hash,
+      parameters: request.parameters,
+      mode: request.mode,
+      provisioningState: "Accepted",
+    },
+  };
+}
+
+/** Members of a template resource that are the engine's, not the resource's. */
+const engineMembers = [
+  "type",
+  "name",
+  "apiVersion",
+  "condition",
+  "copy",
+  "dependsOn",
+  "scope",
+  "resources",
+  "comments",
+  "existing",
+  "metadata",
+  "resourceGroup",
+  "subscriptionId",
+  "@options",
+  "asserts",
+  "import",
+  "extension",
+];
+
+/** The unevaluated body of the write that a resource stands for. */
+export function bodyOf(instance: ResourceInstance): JsonObject {
+  return without(instance.source, engineMembers);
+}
+
+export function isNestedDeployment(instance: ResourceInstance): boolean {
+  return instance.type.toLowerCase() === "microsoft.resources/deployments";
+}
+
+/**
+ * Evaluates what can be evaluated of a body before the run, member by member, so that a mistake in the template is
+ * found before anything is changed. What needs the running deployment is left for later.
+ */
+function checkBody(instance: ResourceInstance): void {
+  if (!instance.enabled || isNestedDeployment(instance)) return;
+  const body = bodyOf(instance);
+  const { properties, ...rest } = body;
+  const open = isObject(properties) && member(properties, "copy") === undefined;
+  const parts = open ? [rest, ...Object.values(properties)] : [body];
+  for (const part of parts) checkPart(instance, part);
+}
+
+function checkPart(instance: ResourceInstance, part: Json): void {
+  try {
+    evaluateValue(part, instance.environment);
+  } catch (error) {
+    if (error instanceof RuntimeValueNeeded) return;
+    if (!(error instanceof ExpressionError)) throw error;
+    throw resourceExpressionFailed(instance.id, instance.position, error.message);
+  }
+}
+
+/** Asks for every resource whether the caller may write it, or read it if it only exists. */
+async function preflight(call: Call, instances: readonly ResourceInstance[]): Promise<void> {
+  const failures: ArmErrorDetail[] = [];
+  for (const instance of instances) {
+    if (!instance.enabled || instance.existing) continue;
+    const failure = await preflightOne(call, instance);
+    if (failure !== undefined) failures.push(failure);
+  }
+  if (failures.length > 0) throw invalidDeployment(failures);
+}
+
+async function preflightOne(call: Call, instance: ResourceInstance): Promise<ArmErrorDetail | undefined> {
+  try {
+    const { action, scope, decision } = await call.check("PUT", instance.id, instance.apiVersion);
+    if (decision.allowed) return undefined;
+    const { name, objectId } = call.caller;
+    return {
+      code: "AuthorizationFailed",
+      target: instance.id,
+      message: `Authorization failed for template resource '${instance.name}' of type '${instance.type}'. The client '${name}' with object id '${objectId}' does not have permission to perform action '${action}' at scope '${scope}'.`,
+    };
+  } catch (error) {
+    if (error instanceof ArmError) return { ...error.detail, target: instance.id };
+    throw error;
+  }
+}
+
+/** `{name: {type, value}}` as a deployment shows its parameters: secure ones without their value. */
+export function renderParameters(parameters: readonly ParameterValue[]): JsonObject {
+  return Object.fromEntries(
+    parameters.map(({ name, type, value }) => [name, isSecure(type) ? { type } : { type, value }]),
+  );
+}

@@ -1,0 +1,78 @@
+/**
+ * Writes docs/reference from the tables in the source: the support matrix of the data plane, the built-in data roles
+ * and the commands. `--check` changes nothing and fails when a page is out of date.
+ */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { builtInDataRoles, cosmosActions } from "../src/azure/cosmos-actions.ts";
+import { commands } from "../src/cli/command-line.ts";
+import { type OperationRow, operations } from "../src/cosmos/wire/operations.ts";
+
+const directory = fileURLToPath(new URL("../../docs/reference/", import.meta.url));
+
+function rightOf(row: OperationRow): string {
+  if (row.action === "notWithAad") return "keys only (403/5300 with a token)";
+  if (row.action === "actionsOfParts") return "the right of each part";
+  const action = cosmosActions[row.action].replace("Microsoft.DocumentDB/databaseAccounts/", "");
+  return `\`${action}\` ${row.at === "anyScope" ? "at any scope" : `at ${row.at} or above`}`;
+}
+
+function supportMatrix(): string {
+  const rows = operations.map((row) => {
+    const request = `${row.method} ${row.address}${row.mark === "plain" ? "" : ` (${row.mark})`}`;
+    return `| ${row.name} | ${request} | ${rightOf(row)} | ${row.handler === undefined ? "not implemented (501)" : "yes"} |`;
+  });
+  const built = operations.filter((row) => row.handler !== undefined).length;
+  return `# Data plane: support matrix
+
+Generated from \`src/cosmos/wire/operations.ts\` by \`npm run docs\`. ${built} of ${operations.length} operations are built; the others answer
+501 and say so.
+
+| operation | request | right needed | built |
+|---|---|---|---|
+${rows.join("\n")}
+`;
+}
+
+function dataRoles(): string {
+  const actions = Object.values(cosmosActions).map((action) => `- \`${action}\``);
+  const roles = builtInDataRoles.map((role) => `| ${role.roleName} | \`${role.name}\` | ${role.dataActions.map((action) => `\`${action}\``).join("<br>")} |`);
+  return `# Data actions and built-in data roles
+
+Generated from \`src/azure/cosmos-actions.ts\` by \`npm run docs\`.
+
+${actions.join("\n")}
+
+| role | id | data actions |
+|---|---|---|
+${roles.join("\n")}
+`;
+}
+
+function commandLine(): string {
+  const sections = commands.map((command) => `## celestite ${command.name}\n\n\`\`\`text\n${command.help}\`\`\`\n`);
+  return `# Commands
+
+Generated from the help texts by \`npm run docs\`.
+
+${sections.join("\n")}`;
+}
+
+const pages: Readonly<Record<string, string>> = {
+  "support-matrix.md": supportMatrix(),
+  "data-roles.md": dataRoles(),
+  "commands.md": commandLine(),
+};
+
+const check = process.argv.includes("--check");
+await mkdir(directory, { recursive: true });
+for (const [name, text] of Object.entries(pages)) {
+  const path = join(directory, name);
+  const current = await readFile(path, "utf8").catch(() => "");
+  if (current === text) continue;
+  if (check) {
+    process.stderr.write(`docs/reference/${name} is out of date; run 'npm run docs'.\n`);
+    process.exitCode = 1;
+  } else await writeFile(path, text);
+}
