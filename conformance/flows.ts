@@ -63,7 +63,11 @@ async function grantedAndConfined({ language: { name }, report, app }: Flow): Pr
   const read = await app("worker", "read", "orders", id);
   report.check(`${name}: DefaultAzureCredential and read_item`, read.ok && read.id === id, read.message);
   const inside = await app("scoped", "read", "orders", id);
-  report.check(`${name}: a role at a container opens that container`, inside.ok && inside.id === id, inside.message);
+  report.check(
+    `${name}: a role at a container opens that container`,
+    inside.ok && inside.id === id,
+    inside.message,
+  );
   const sibling = await app("scoped", "read", "customers", id);
   const where = "on resource [dbs/shop/colls/customers]";
   report.check(
@@ -74,7 +78,8 @@ async function grantedAndConfined({ language: { name }, report, app }: Flow): Pr
   const readerWrites = await app("reader", "create", "orders", `other-${name}`);
   report.check(
     `${name}: a reader cannot create (403, items/create)`,
-    readerWrites.status === 403 && readerWrites.message?.includes("sqlDatabases/containers/items/create") === true,
+    readerWrites.status === 403 &&
+      readerWrites.message?.includes("sqlDatabases/containers/items/create") === true,
     JSON.stringify(readerWrites),
   );
 }
@@ -83,28 +88,44 @@ async function deniedAndMended({ server, language: { name }, report, app }: Flow
   const nobody = `nobody-${name}`;
   const id = `item-${name}`;
   const denied = await app(nobody, "read", "orders", id);
-  const text = "does not have required RBAC permissions to perform action [Microsoft.DocumentDB/databaseAccounts/";
+  const text =
+    "does not have required RBAC permissions to perform action [Microsoft.DocumentDB/databaseAccounts/";
   report.check(
     `${name}: no role, 403 with the service's text and substatus`,
-    denied.status === 403 && (denied.substatus === 5301 || denied.substatus === 5302) && denied.message?.includes(text) === true,
+    denied.status === 403 &&
+      (denied.substatus === 5301 || denied.substatus === 5302) &&
+      denied.message?.includes(text) === true,
     JSON.stringify(denied),
   );
   const explained = await server.celestite("explain", "--last");
   const oid = /principal \[([0-9a-f-]{36})\]/.exec(denied.message ?? "")?.[1] ?? "no oid";
   report.check(
     `${name}: explain names principal, action, assignments and one command`,
-    [oid, nobody, "required action", "Role assignments considered:", "it is for another principal", "The smallest fix:"].every((part) =>
-      explained.stdout.includes(part),
-    ),
+    [
+      oid,
+      nobody,
+      "required action",
+      "Role assignments considered:",
+      "it is for another principal",
+      "The smallest fix:",
+    ].every((part) => explained.stdout.includes(part)),
     explained.stdout + explained.stderr,
   );
   const command = /^\s*celestite (role assign .+)$/m.exec(explained.stdout)?.[1] ?? "";
   const args = [...command.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? "");
   const fixed = await server.celestite(...args);
   const after = await app(nobody, "read", "orders", id);
-  report.check(`${name}: after that command it reads, without a restart`, after.ok && after.id === id, fixed.stderr + (after.message ?? ""));
+  report.check(
+    `${name}: after that command it reads, without a restart`,
+    after.ok && after.id === id,
+    fixed.stderr + (after.message ?? ""),
+  );
   const write = await app(nobody, "create", "orders", `more-${name}`);
-  report.check(`${name}: but what it was given is only reading (403)`, write.status === 403, JSON.stringify(write));
+  report.check(
+    `${name}: but what it was given is only reading (403)`,
+    write.status === 403,
+    JSON.stringify(write),
+  );
 }
 
 async function twoPrincipals({ server, language, report, app }: Flow): Promise<void> {
@@ -115,12 +136,26 @@ async function twoPrincipals({ server, language, report, app }: Flow): Promise<v
     JSON.stringify([a, b]),
   );
   const stolen = await server.celestite(
-    "run", "--identity", "worker", "--", "env", "IDENTITY_HEADER=wrong", ...language.app, "whoami",
+    "run",
+    "--identity",
+    "worker",
+    "--",
+    "env",
+    "IDENTITY_HEADER=wrong",
+    ...language.app,
+    "whoami",
   );
   const line = parse(stolen.stdout, stolen.stderr);
   report.check(`${language.name}: a wrong identity header gets no token`, !line.ok, JSON.stringify(line));
   const foreign = await server.celestite(
-    "run", "--identity", "worker", "--", "env", `AZURE_CLIENT_ID=${server.outputs["readerClientId"] ?? ""}`, ...language.app, "whoami",
+    "run",
+    "--identity",
+    "worker",
+    "--",
+    "env",
+    `AZURE_CLIENT_ID=${server.outputs["readerClientId"] ?? ""}`,
+    ...language.app,
+    "whoami",
   );
   const refused = parse(foreign.stdout, foreign.stderr);
   report.check(
@@ -133,31 +168,66 @@ async function twoPrincipals({ server, language, report, app }: Flow): Promise<v
 /** A token outlives its identity, and a program its host; their rights must not. */
 async function endedIdentities({ server, language: { name, app }, report }: Flow): Promise<void> {
   const template = fileURLToPath(new URL("../../conformance/short-lived.json", import.meta.url));
-  const deployed = await server.celestite("deploy", template, "-g", "conformance", "-p", `name=${name}`, "--json");
-  const { properties } = JSON.parse(deployed.stdout) as { properties: { outputs: Record<string, { value: string }> } };
+  const deployed = await server.celestite(
+    "deploy",
+    template,
+    "-g",
+    "conformance",
+    "-p",
+    `name=${name}`,
+    "--json",
+  );
+  const { properties } = JSON.parse(deployed.stdout) as {
+    properties: { outputs: Record<string, { value: string }> };
+  };
   const identity = properties.outputs["identityId"]?.value ?? "";
   const web = properties.outputs["webId"]?.value ?? "";
   const open = (...who: string[]): Conversation =>
-    converse(process.execPath, [cli, "run", ...who, "--", ...app, "read-again-and-again", "orders", `item-${name}`], server.env);
-  const line = async (conversation: Conversation): Promise<Line> => parse((await conversation.next()) ?? "", "no output");
+    converse(
+      process.execPath,
+      [cli, "run", ...who, "--", ...app, "read-again-and-again", "orders", `item-${name}`],
+      server.env,
+    );
+  const line = async (conversation: Conversation): Promise<Line> =>
+    parse((await conversation.next()) ?? "", "no output");
 
   const onHost = open("--as", web);
   const own = open("--identity", identity);
   const [hostBefore, ownBefore] = [await line(onHost), await line(own)];
-  report.check(`${name}: a program on a web app reads under its system-assigned identity`, hostBefore.ok, JSON.stringify(hostBefore));
-  report.check(`${name}: a program reads under a user-assigned identity`, ownBefore.ok, JSON.stringify(ownBefore));
+  report.check(
+    `${name}: a program on a web app reads under its system-assigned identity`,
+    hostBefore.ok,
+    JSON.stringify(hostBefore),
+  );
+  report.check(
+    `${name}: a program reads under a user-assigned identity`,
+    ownBefore.ok,
+    JSON.stringify(ownBefore),
+  );
 
   await server.celestite("rest", "DELETE", `${web}?api-version=2023-12-01`);
   onHost.say("again");
   own.say("again");
   const [hostAfter, ownAfter] = [await line(onHost), await line(own)];
   const denied = (after: Line): boolean => !after.ok && after.status === 403;
-  report.check(`${name}: with the web app its system-assigned identity ends (403)`, denied(hostAfter), JSON.stringify(hostAfter));
-  report.check(`${name}: the user-assigned identity outlives the web app`, ownAfter.ok, JSON.stringify(ownAfter));
+  report.check(
+    `${name}: with the web app its system-assigned identity ends (403)`,
+    denied(hostAfter),
+    JSON.stringify(hostAfter),
+  );
+  report.check(
+    `${name}: the user-assigned identity outlives the web app`,
+    ownAfter.ok,
+    JSON.stringify(ownAfter),
+  );
 
   await server.celestite("rest", "DELETE", `${identity}?api-version=2023-01-31`);
   own.say("again");
   const ended = await line(own);
-  report.check(`${name}: a role of a deleted identity opens nothing, whatever token it holds (403)`, denied(ended), JSON.stringify(ended));
+  report.check(
+    `${name}: a role of a deleted identity opens nothing, whatever token it holds (403)`,
+    denied(ended),
+    JSON.stringify(ended),
+  );
   await Promise.all([onHost.end(), own.end()]);
 }

@@ -19,7 +19,9 @@ interface Suite {
   /** Installs runtime and SDKs; the text says why it could not. */
   prepare(): Promise<string | undefined>;
   /** Runs the language's own tests; the server's settings are in the environment. */
-  test(env: Readonly<Record<string, string>>): Promise<{ readonly passed: number; readonly failed: number; readonly output: string }>;
+  test(
+    env: Readonly<Record<string, string>>,
+  ): Promise<{ readonly passed: number; readonly failed: number; readonly output: string }>;
 }
 
 const jsNode = join(here, "js/node_modules/.bin/node");
@@ -30,26 +32,53 @@ const suites: readonly Suite[] = [
     language: { name: "js", app: [jsNode, join(here, "js/app.js")] },
     async prepare() {
       const installed = await run("npm", ["ci", "--no-audit", "--no-fund"], { cwd: join(here, "js") });
-      return installed.code === 0 && existsSync(jsNode) ? undefined : `npm ci failed: ${installed.stderr.slice(-2000)}`;
+      return installed.code === 0 && existsSync(jsNode)
+        ? undefined
+        : `npm ci failed: ${installed.stderr.slice(-2000)}`;
     },
     async test(env) {
-      const finished = await run(jsNode, ["--test", "--test-reporter=tap", join(here, "js/test/**/*.test.js")], { env });
-      const count = (what: string): number => Number(new RegExp(`^# ${what} (\\d+)`, "m").exec(finished.stdout)?.[1] ?? 0);
-      return { passed: count("pass"), failed: count("fail") + (finished.code === 0 ? 0 : Number(count("fail") === 0)), output: finished.stdout + finished.stderr };
+      const finished = await run(
+        jsNode,
+        ["--test", "--test-reporter=tap", join(here, "js/test/**/*.test.js")],
+        { env },
+      );
+      const count = (what: string): number =>
+        Number(new RegExp(`^# ${what} (\\d+)`, "m").exec(finished.stdout)?.[1] ?? 0);
+      return {
+        passed: count("pass"),
+        failed: count("fail") + (finished.code === 0 ? 0 : Number(count("fail") === 0)),
+        output: finished.stdout + finished.stderr,
+      };
     },
   },
   {
     language: { name: "python", app: [python, join(here, "python/app.py")] },
     async prepare() {
-      const made = existsSync(python) ? { code: 0, stderr: "" } : await run("python3", ["-m", "venv", join(here, "python/.venv")]);
+      const made = existsSync(python)
+        ? { code: 0, stderr: "" }
+        : await run("python3", ["-m", "venv", join(here, "python/.venv")]);
       if (made.code !== 0) return `python3 with venv is needed: ${made.stderr.slice(-2000)}`;
-      const installed = await run(python, ["-m", "pip", "install", "-q", "-r", join(here, "python/requirements.txt")]);
+      const installed = await run(python, [
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "-r",
+        join(here, "python/requirements.txt"),
+      ]);
       return installed.code === 0 ? undefined : `pip failed: ${installed.stderr.slice(-2000)}`;
     },
     async test(env) {
-      const finished = await run(python, ["-m", "unittest", "discover", "-s", join(here, "python"), "-p", "test_*.py"], { env });
+      const finished = await run(
+        python,
+        ["-m", "unittest", "discover", "-s", join(here, "python"), "-p", "test_*.py"],
+        { env },
+      );
       const total = Number(/^Ran (\d+) tests?/m.exec(finished.stderr)?.[1] ?? 0);
-      const broken = [...finished.stderr.matchAll(/(?:failures|errors)=(\d+)/g)].reduce((sum, match) => sum + Number(match[1]), 0);
+      const broken = [...finished.stderr.matchAll(/(?:failures|errors)=(\d+)/g)].reduce(
+        (sum, match) => sum + Number(match[1]),
+        0,
+      );
       const failed = finished.code === 0 ? 0 : Math.max(1, broken);
       return { passed: Math.max(0, total - failed), failed, output: finished.stdout + finished.stderr };
     },
@@ -60,14 +89,28 @@ async function runSuite(suite: Suite, server: ServerUnderTest, report: Report): 
   const { name } = suite.language;
   const missing = await suite.prepare();
   if (missing !== undefined) {
-    if (process.env["CI"] === "true") report.check(`${name}: its toolchain and SDKs are there`, false, missing);
+    if (process.env["CI"] === "true")
+      report.check(`${name}: its toolchain and SDKs are there`, false, missing);
     else process.stdout.write(`NOT RUN - ${name}: ${missing}\n`);
     return;
   }
   await runFlows(server, suite.language, report);
-  const settings = await server.celestite("env", "--identity", "worker", "--identity", "reader", "--identity", "scoped", "--format", "json");
+  const settings = await server.celestite(
+    "env",
+    "--identity",
+    "worker",
+    "--identity",
+    "reader",
+    "--identity",
+    "scoped",
+    "--format",
+    "json",
+  );
   const variables = JSON.parse(settings.stdout) as Record<string, string>;
-  const outputs = Object.entries(server.outputs).map(([key, value]): [string, string] => [`CONFORMANCE_${key}`, value]);
+  const outputs = Object.entries(server.outputs).map(([key, value]): [string, string] => [
+    `CONFORMANCE_${key}`,
+    value,
+  ]);
   const result = await suite.test({ ...variables, ...server.env, ...Object.fromEntries(outputs) });
   if (result.failed > 0) process.stdout.write(`${result.output}\n`);
   report.add(`${name}: its own tests`, result.passed, result.failed);

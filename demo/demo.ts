@@ -71,21 +71,41 @@ async function startServer(data: string): Promise<{ readonly child: ChildProcess
 }
 
 const workerShown = (identity: string): string => `run --identity ${identity} -- node worker.js`;
-const workerArgs = (identity: string): string[] => ["run", "--identity", identity, "--", process.execPath, worker];
+const workerArgs = (identity: string): string[] => [
+  "run",
+  "--identity",
+  identity,
+  "--",
+  process.execPath,
+  worker,
+];
 
 async function tour(data: string): Promise<void> {
   say("A template: two managed identities, a Cosmos account, and a data role for one of them.");
-  const deployed = await celestite(data, ["deploy", template, "-g", "rg-cosmosrbac"], "deploy main.json -g rg-cosmosrbac");
+  const deployed = await celestite(
+    data,
+    ["deploy", template, "-g", "rg-cosmosrbac"],
+    "deploy main.json -g rg-cosmosrbac",
+  );
   expect("the template is deployed", deployed.code === 0);
 
   say("The worker, under the identity that has the role. No key, no secret, no connection string.");
   const granted = await celestite(data, workerArgs("worker"), workerShown("worker"));
-  expect("the worker creates and reads its item", granted.code === 0 && granted.output.includes("created and read"));
+  expect(
+    "the worker creates and reads its item",
+    granted.code === 0 && granted.output.includes("created and read"),
+  );
 
   say("The same worker, under an identity without a role.");
   const denied = await celestite(data, workerArgs("visitor"), workerShown("visitor"));
-  expect("it is denied with the service's 403", denied.code === 1 && denied.output.includes("failed with 403, substatus 5301"));
-  expect("and the service's text", denied.output.includes("does not have required RBAC permissions to perform action"));
+  expect(
+    "it is denied with the service's 403",
+    denied.code === 1 && denied.output.includes("failed with 403, substatus 5301"),
+  );
+  expect(
+    "and the service's text",
+    denied.output.includes("does not have required RBAC permissions to perform action"),
+  );
 
   await mend(data);
 }
@@ -102,7 +122,10 @@ async function mend(data: string): Promise<void> {
     expect("the command works", fixed.code === 0);
     const again = await celestite(data, workerArgs("visitor"), workerShown("visitor"));
     if (again.code !== 0) continue;
-    expect("the worker runs under the other identity, too, without a restart", again.output.includes("created and read"));
+    expect(
+      "the worker runs under the other identity, too, without a restart",
+      again.output.includes("created and read"),
+    );
     return;
   }
   expect("the printed commands suffice", false);
@@ -117,11 +140,14 @@ const server = await startServer(data);
 expect("the server is up", server.up);
 if (server.up) await tour(data);
 
-if (failures.length > 0) say(`${failures.length} step(s) did not do what they should:\n  ${failures.join("\n  ")}`);
+if (failures.length > 0)
+  say(`${failures.length} step(s) did not do what they should:\n  ${failures.join("\n  ")}`);
 else say("Every step did what it should.");
 
 if (server.up && failures.length === 0 && !process.argv.includes("--exit")) {
-  say(`The server stays up until Ctrl-C. In another terminal:\n  export CELESTITE_DATA=${data}\n  celestite run --identity worker -- YOUR PROGRAM`);
+  say(
+    `The server stays up until Ctrl-C. In another terminal:\n  export CELESTITE_DATA=${data}\n  celestite run --identity worker -- YOUR PROGRAM`,
+  );
   await new Promise<void>((resolve) => {
     process.once("SIGINT", () => resolve());
     process.once("SIGTERM", () => resolve());

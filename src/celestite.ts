@@ -124,9 +124,19 @@ async function compose(ground: Ground): Promise<Omit<Celestite, "close">> {
     caBundleFile: authority.bundlePath,
   });
   const secret = Buffer.from(around.entropy.bytes(32)).toString("base64url");
-  const operator = operatorService(operatorParts({ secret, identity, engine, recorder, status }));
+  const openMetadata = async (service: Service): Promise<Listener> => {
+    const listener = await listen({ ...base(ground), port: 0, service });
+    closers.push(() => listener.close());
+    return listener;
+  };
+  const operator = operatorService(
+    operatorParts({ secret, identity, engine, recorder, status, openMetadata }),
+  );
   const managed = operatorOrManaged(operator, identity.managed.appService);
-  ports.managed = await opened(closers, listen({ ...base(ground), port: settings.ports.managed, service: managed }));
+  ports.managed = await opened(
+    closers,
+    listen({ ...base(ground), port: settings.ports.managed, service: managed }),
+  );
   const operatorUrl = `http://${urlHost(settings.host)}:${ports.managed}`;
   await writeOperatorFile(settings.dataDirectory, { url: operatorUrl, secret });
   closers.push(() => removeOperatorFile(settings.dataDirectory));
@@ -134,7 +144,9 @@ async function compose(ground: Ground): Promise<Omit<Celestite, "close">> {
 }
 
 async function openSettingsStore(settings: Settings): Promise<Store> {
-  return settings.store === "memory" ? openMemory() : openStore(`lmdb:${join(settings.dataDirectory, "store")}`);
+  return settings.store === "memory"
+    ? openMemory()
+    : openStore(`lmdb:${join(settings.dataDirectory, "store")}`);
 }
 
 function openArmPlane(
@@ -163,7 +175,10 @@ function openArmPlane(
 }
 
 /** The other services as a caller of ARM should see them: on the host it used, at their own ports. */
-function armNeighbours(origin: string, ports: OpenPorts): { authority: string; graph: string; portal: string } {
+function armNeighbours(
+  origin: string,
+  ports: OpenPorts,
+): { authority: string; graph: string; portal: string } {
   const host = URL.canParse(origin) ? new URL(origin).hostname : "localhost";
   const authority = `https://${host}:${ports.authority}`;
   return { authority, graph: authority, portal: authority };

@@ -13,7 +13,9 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const source = join(root, "src");
 
 /** What a folder (the longest match wins) may import besides itself, `azure` and `clock.ts`; `node:` modules apart. */
-const arrows: Readonly<Record<string, { readonly imports: readonly string[]; readonly node: readonly string[] | "any" }>> = {
+const arrows: Readonly<
+  Record<string, { readonly imports: readonly string[]; readonly node: readonly string[] | "any" }>
+> = {
   azure: { imports: [], node: [] },
   "clock.ts": { imports: [], node: ["node:crypto"] },
   "version.ts": { imports: [], node: [] },
@@ -25,14 +27,31 @@ const arrows: Readonly<Record<string, { readonly imports: readonly string[]; rea
   tls: { imports: [], node: "any" },
   http: { imports: ["observability"], node: "any" },
   operator: { imports: ["http", "observability"], node: ["node:crypto"] },
-  identity: { imports: ["authz", "storage/port.ts", "storage/keys.ts", "http", "observability"], node: ["node:crypto", "node:util", "node:buffer"] },
-  cosmos: { imports: ["authz", "storage/port.ts", "storage/keys.ts", "http", "observability"], node: ["node:crypto"] },
-  "cosmos/query": { imports: [], node: [] },
-  arm: {
-    imports: ["authz", "storage/port.ts", "storage/keys.ts", "http", "observability", "identity/control.ts", "cosmos/control.ts"],
+  identity: {
+    imports: ["authz", "storage/port.ts", "storage/keys.ts", "http", "observability"],
     node: ["node:crypto", "node:util", "node:buffer"],
   },
-  "arm/deployments": { imports: ["arm", "authz", "storage/port.ts", "http"], node: ["node:crypto", "node:util", "node:buffer"] },
+  cosmos: {
+    imports: ["authz", "storage/port.ts", "storage/keys.ts", "http", "observability"],
+    node: ["node:crypto"],
+  },
+  "cosmos/query": { imports: [], node: [] },
+  arm: {
+    imports: [
+      "authz",
+      "storage/port.ts",
+      "storage/keys.ts",
+      "http",
+      "observability",
+      "identity/control.ts",
+      "cosmos/control.ts",
+    ],
+    node: ["node:crypto", "node:util", "node:buffer"],
+  },
+  "arm/deployments": {
+    imports: ["arm", "authz", "storage/port.ts", "http"],
+    node: ["node:crypto", "node:util", "node:buffer"],
+  },
   composition: { imports: ["*"], node: "any" },
   cli: { imports: ["*"], node: "any" },
   "celestite.ts": { imports: ["*"], node: "any" },
@@ -43,12 +62,28 @@ const arrows: Readonly<Record<string, { readonly imports: readonly string[]; rea
 const functionLinesMax = 70;
 
 /** Words that have one home, and where it is. */
-const bannedWords: readonly { readonly pattern: RegExp; readonly why: string; readonly except: readonly string[] }[] = [
+const bannedWords: readonly {
+  readonly pattern: RegExp;
+  readonly why: string;
+  readonly except: readonly string[];
+}[] = [
   { pattern: /\bprocess\.env\b/, why: "config.ts reads the environment", except: ["config.ts"] },
   { pattern: /\bDate\.now\(\)|\bnew Date\(\)/, why: "time comes from clock.ts", except: ["clock.ts"] },
-  { pattern: /\bMath\.random\b|\brandomBytes\b|\brandomUUID\b/, why: "randomness comes from clock.ts", except: ["clock.ts"] },
-  { pattern: /\bTODO\b|\bFIXME\b|\bXXX\b|\bHACK\b/, why: "open work belongs into the issue tracker", except: [] },
-  { pattern: /\bconsole\.(log|error|warn)\b/, why: "output goes through the terminal or the records", except: [] },
+  {
+    pattern: /\bMath\.random\b|\brandomBytes\b|\brandomUUID\b/,
+    why: "randomness comes from clock.ts",
+    except: ["clock.ts"],
+  },
+  {
+    pattern: /\bTODO\b|\bFIXME\b|\bXXX\b|\bHACK\b/,
+    why: "open work belongs into the issue tracker",
+    except: [],
+  },
+  {
+    pattern: /\bconsole\.(log|error|warn)\b/,
+    why: "output goes through the terminal or the records",
+    except: [],
+  },
   { pattern: /@ts-(ignore|expect-error|nocheck)|biome-ignore/, why: "no silenced checks", except: [] },
 ];
 
@@ -72,7 +107,9 @@ function mayImport(file: string, target: string): boolean {
   const own = rule.endsWith(".ts") ? rule : `${rule}/`;
   if (target === rule || target.startsWith(own)) return true;
   if (target === "clock.ts" || target.startsWith("azure/")) return true;
-  return (arrows[rule]?.imports ?? []).some((allowed) => allowed === "*" || target === allowed || target.startsWith(`${allowed}/`));
+  return (arrows[rule]?.imports ?? []).some(
+    (allowed) => allowed === "*" || target === allowed || target.startsWith(`${allowed}/`),
+  );
 }
 
 describe("arrows between rooms", () => {
@@ -101,7 +138,8 @@ test("no function is longer than it can be read at once", () => {
 /** Functions and methods by their formatted shape: an opening line that ends in `{`, closed at the same indent. */
 function longFunctions(file: string, text: string): string[] {
   const lines = text.split("\n");
-  const opening = /^(\s*)(?:export )?(?:default )?(?:async )?(?:function\b|(?:const \w+(?::[^=]+)? = )?(?:async )?\([^)]*\)[^{]*=> \{|(?:async )?\w+\([^)]*\)(?:: [^{]+)? \{)/;
+  const opening =
+    /^(\s*)(?:export )?(?:default )?(?:async )?(?:function\b|(?:const \w+(?::[^=]+)? = )?(?:async )?\([^)]*\)[^{]*=> \{|(?:async )?\w+\([^)]*\)(?:: [^{]+)? \{)/;
   return lines.flatMap((line, at) => {
     const indent = opening.exec(line)?.[1];
     if (indent === undefined || /^\s*(if|for|while|switch|return|test|describe)\b/.test(line)) return [];

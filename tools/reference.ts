@@ -37,7 +37,10 @@ ${rows.join("\n")}
 
 function dataRoles(): string {
   const actions = Object.values(cosmosActions).map((action) => `- \`${action}\``);
-  const roles = builtInDataRoles.map((role) => `| ${role.roleName} | \`${role.name}\` | ${role.dataActions.map((action) => `\`${action}\``).join("<br>")} |`);
+  const roles = builtInDataRoles.map(
+    (role) =>
+      `| ${role.roleName} | \`${role.name}\` | ${role.dataActions.map((action) => `\`${action}\``).join("<br>")} |`,
+  );
   return `# Data actions and built-in data roles
 
 Generated from \`src/azure/cosmos-actions.ts\` by \`npm run docs\`.
@@ -51,7 +54,9 @@ ${roles.join("\n")}
 }
 
 function commandLine(): string {
-  const sections = commands.map((command) => `## celestite ${command.name}\n\n\`\`\`text\n${command.help}\`\`\`\n`);
+  const sections = commands.map(
+    (command) => `## celestite ${command.name}\n\n\`\`\`text\n${command.help}\`\`\`\n`,
+  );
   return `# Commands
 
 Generated from the help texts by \`npm run docs\`.

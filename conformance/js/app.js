@@ -15,7 +15,9 @@ async function report(work) {
     console.log(JSON.stringify({ ok: true, ...(await work()) }));
   } catch (error) {
     const { code, substatus, name, message } = error;
-    console.log(JSON.stringify({ ok: false, status: code ?? null, substatus: substatus ?? null, name, message }));
+    console.log(
+      JSON.stringify({ ok: false, status: code ?? null, substatus: substatus ?? null, name, message }),
+    );
   }
 }
 
@@ -25,7 +27,10 @@ async function read(container, id) {
 }
 
 async function create(container, id) {
-  const { statusCode } = await client.database("shop").container(container).items.create({ id, partitionKey: id });
+  const { statusCode } = await client
+    .database("shop")
+    .container(container)
+    .items.create({ id, partitionKey: id });
   return { status: statusCode };
 }
 

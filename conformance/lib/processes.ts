@@ -44,8 +44,15 @@ export interface Conversation {
   end(): Promise<void>;
 }
 
-export function converse(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Conversation {
-  const child: ChildProcess = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, ...env } });
+export function converse(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Conversation {
+  const child: ChildProcess = spawn(command, args, {
+    stdio: ["pipe", "pipe", "inherit"],
+    env: { ...process.env, ...env },
+  });
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const { stdout } = child;
   if (stdout === null) throw new Error("the child has no output");

@@ -15,7 +15,9 @@ export function createReport(out: (text: string) => void): Report {
     check(name, holds, detail = "") {
       if (holds) passed++;
       else failed++;
-      out(`${holds ? "ok" : "not ok"} - ${name}${holds || detail === "" ? "" : `\n    ${detail.replaceAll("\n", "\n    ")}`}\n`);
+      out(
+        `${holds ? "ok" : "not ok"} - ${name}${holds || detail === "" ? "" : `\n    ${detail.replaceAll("\n", "\n    ")}`}\n`,
+      );
     },
     add(name, more, broken) {
       passed += more;

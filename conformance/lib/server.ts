@@ -34,13 +34,23 @@ export async function startServer(): Promise<ServerUnderTest> {
     }
     await rm(data, { recursive: true, force: true });
   };
-  const deployed = await celestite("deploy", join(root, "conformance/main.json"), "-g", "conformance", "--json");
+  const deployed = await celestite(
+    "deploy",
+    join(root, "conformance/main.json"),
+    "-g",
+    "conformance",
+    "--json",
+  );
   if (deployed.code !== 0) {
     await stop();
     throw new Error(`the conformance template could not be deployed:\n${deployed.stderr}`);
   }
-  const { properties } = JSON.parse(deployed.stdout) as { properties: { outputs: Record<string, { value: string }> } };
-  const outputs = Object.fromEntries(Object.entries(properties.outputs).map(([name, output]) => [name, output.value]));
+  const { properties } = JSON.parse(deployed.stdout) as {
+    properties: { outputs: Record<string, { value: string }> };
+  };
+  const outputs = Object.fromEntries(
+    Object.entries(properties.outputs).map(([name, output]) => [name, output.value]),
+  );
   return { data, env, outputs, celestite, stop };
 }
 

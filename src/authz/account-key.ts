@@ -19,7 +19,13 @@ export interface SignedFacts {
 }
 
 /** The text under the signature (REST reference, "access control on Cosmos DB resources"); links keep their case. */
-export function textToSign(verb: string, resourceType: string, resourceLink: string, date: string, plain: boolean): string {
+export function textToSign(
+  verb: string,
+  resourceType: string,
+  resourceLink: string,
+  date: string,
+  plain: boolean,
+): string {
   const lower = date.toLowerCase();
   const dates = plain ? `\n${lower}\n` : `${lower}\n\n`;
   return `${verb.toLowerCase()}\n${resourceType.toLowerCase()}\n${resourceLink}\n${dates}`;

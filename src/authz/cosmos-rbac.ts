@@ -107,8 +107,10 @@ export function decideCosmos(policy: CosmosPolicy, request: DataRequest): Decisi
     action: request.action ?? "",
     resource: request.resource,
   } as const;
-  if (request.action === undefined) return { ...base, allowed: false, reason: "notPossibleWithAad", considered: [] };
-  if (!request.principalExists) return { ...base, allowed: false, reason: "principalDeleted", considered: [] };
+  if (request.action === undefined)
+    return { ...base, allowed: false, reason: "notPossibleWithAad", considered: [] };
+  if (!request.principalExists)
+    return { ...base, allowed: false, reason: "principalDeleted", considered: [] };
   for (const id of [request.principalId, ...request.groups]) {
     for (const compiled of policy.byPrincipal.get(id.toLowerCase()) ?? []) {
       if (failures(compiled, request, true).length > 0) continue;

@@ -23,7 +23,8 @@ export const commands: readonly Command[] = [
 /** Runs the command named by `args` and returns the exit code; nothing is thrown for a user's mistake. */
 export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<number> {
   const [name, ...rest] = args;
-  if (name === undefined || name === "help" || name === "--help" || name === "-h") return help(rest[0], terminal);
+  if (name === undefined || name === "help" || name === "--help" || name === "-h")
+    return help(rest[0], terminal);
   if (name === "--version" || name === "-v") {
     terminal.out(`celestite ${version}\n`);
     return 0;
@@ -71,7 +72,9 @@ A first tour:
 
 function complain(command: Command, error: unknown, terminal: Terminal): number {
   if (error instanceof UsageError || isParseArgsError(error)) {
-    terminal.error(`celestite ${command.name}: ${error.message} 'celestite ${command.name} --help' shows how.\n`);
+    terminal.error(
+      `celestite ${command.name}: ${error.message} 'celestite ${command.name} --help' shows how.\n`,
+    );
     return 2;
   }
   if (error instanceof CommandError || error instanceof StoreUnavailable || isListenError(error)) {

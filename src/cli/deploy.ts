@@ -56,7 +56,9 @@ export const deployCommand: Command = {
     });
     const [file, extra] = positionals;
     if (file === undefined || extra !== undefined) throw new UsageError("Name one template file.");
-    const server = await requireServer(values.data === undefined ? dataDirectoryDefault() : resolve(values.data));
+    const server = await requireServer(
+      values.data === undefined ? dataDirectoryDefault() : resolve(values.data),
+    );
     const deployment = await deployTemplate(
       server,
       {
@@ -68,7 +70,9 @@ export const deployCommand: Command = {
       },
       terminal,
     );
-    terminal.out(values.json === true ? `${JSON.stringify(deployment, undefined, 2)}\n` : outputs(deployment));
+    terminal.out(
+      values.json === true ? `${JSON.stringify(deployment, undefined, 2)}\n` : outputs(deployment),
+    );
     return 0;
   },
 };
@@ -85,7 +89,10 @@ export async function deployTemplate(
   await ensureGroup(server, group, status.location);
   const name = request.name ?? basename(request.file, extname(request.file));
   const path = `${group}/providers/Microsoft.Resources/deployments/${encodeURIComponent(name)}?${armApi}`;
-  const parameters = { ...(await parameterFile(request.parameterFile)), ...parseParameters(request.parameters) };
+  const parameters = {
+    ...(await parameterFile(request.parameterFile)),
+    ...parseParameters(request.parameters),
+  };
   terminal.error(`Deploying ${request.file} to ${request.group} ...\n`);
   const started = await requireArm(server, "PUT", path, {
     properties: { mode: "Incremental", template, parameters },
@@ -112,7 +119,9 @@ async function waitForEnd(
       return deployment;
     }
     if (properties.provisioningState === "Failed" || properties.provisioningState === "Canceled") {
-      throw new CommandError(`The deployment ${properties.provisioningState.toLowerCase()}.\n${armFailure(properties.error) ?? ""}`);
+      throw new CommandError(
+        `The deployment ${properties.provisioningState.toLowerCase()}.\n${armFailure(properties.error) ?? ""}`,
+      );
     }
     await sleep(pollInterval);
     deployment = await requireArm(server, "GET", path);
@@ -130,7 +139,9 @@ async function readTemplate(file: string): Promise<unknown> {
 
 async function readJson(file: string): Promise<unknown> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new CommandError(error.code === "ENOENT" ? `There is no file ${file}.` : `Cannot read ${file}: ${error.message}.`);
+    throw new CommandError(
+      error.code === "ENOENT" ? `There is no file ${file}.` : `Cannot read ${file}: ${error.message}.`,
+    );
   });
   try {
     return JSON.parse(text.replace(/^\uFEFF/, ""));

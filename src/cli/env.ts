@@ -49,8 +49,11 @@ export const envCommand: Command = {
     });
     const { format } = values;
     const write = Object.hasOwn(formats, format) ? formats[format] : undefined;
-    if (write === undefined && format !== "json") throw new UsageError(`The format '${format}' is not known.`);
-    const server = await requireServer(values.data === undefined ? dataDirectoryDefault() : resolve(values.data));
+    if (write === undefined && format !== "json")
+      throw new UsageError(`The format '${format}' is not known.`);
+    const server = await requireServer(
+      values.data === undefined ? dataDirectoryDefault() : resolve(values.data),
+    );
     const workload = await operator<Workload>(server, "POST", "workloads", {
       identities: values.identity ?? [],
       ...(values.as === undefined ? {} : { host: values.as }),
@@ -58,7 +61,12 @@ export const envCommand: Command = {
     const status = await operator<ServerStatus>(server, "GET", "status");
     const variables = workloadVariables(status, workload, values.account);
     if (write === undefined) terminal.out(`${JSON.stringify(variables, undefined, 2)}\n`);
-    else terminal.out(Object.entries(variables).map(([name, value]) => write(name, value)).join(""));
+    else
+      terminal.out(
+        Object.entries(variables)
+          .map(([name, value]) => write(name, value))
+          .join(""),
+      );
     return 0;
   },
 };

@@ -35,11 +35,17 @@ export const explainCommand: Command = {
       options: { last: { type: "boolean" }, json: { type: "boolean" }, data: { type: "string" } },
     });
     if (positionals.length > 1) throw new UsageError("Name one activity id.");
-    const server = await requireServer(values.data === undefined ? dataDirectoryDefault() : resolve(values.data));
+    const server = await requireServer(
+      values.data === undefined ? dataDirectoryDefault() : resolve(values.data),
+    );
     const [id] = positionals;
     const path = id ?? (values.last === true ? "last" : "last?denied=true");
     const explanation = await operator<Explanation>(server, "GET", `decisions/${path}`);
-    terminal.out(values.json === true ? `${JSON.stringify(explanation, undefined, 2)}\n` : renderExplanation(explanation));
+    terminal.out(
+      values.json === true
+        ? `${JSON.stringify(explanation, undefined, 2)}\n`
+        : renderExplanation(explanation),
+    );
     return 0;
   },
 };
@@ -75,9 +81,11 @@ const reasons: Readonly<Record<Extract<Decision, { allowed: false }>["reason"], 
 
 function who({ principal }: Explanation, decision: Decision): string[] {
   const required = [`  required action  ${decision.action}`, `  on resource      ${decision.resource}`];
-  if (decision.credential.kind === "accountKey") return [`  account key      ${decision.credential.key}`, ...required];
+  if (decision.credential.kind === "accountKey")
+    return [`  account key      ${decision.credential.key}`, ...required];
   const { principalId, groups } = decision.credential;
-  const name = principal === undefined ? "(not in the directory)" : `${principal.displayName}, ${principal.type}`;
+  const name =
+    principal === undefined ? "(not in the directory)" : `${principal.displayName}, ${principal.type}`;
   return [
     `  principal        ${principalId} ${name}`,
     ...(groups.length === 0 ? [] : [`  member of        ${groups.join(", ")}`]),
@@ -116,10 +124,18 @@ const readActions: ReadonlySet<string> = new Set([
 
 function suggestion({ record, principal, accountId }: Explanation, decision: Decision): string[] {
   if (decision.allowed || decision.reason !== "noMatchingAssignment") return [];
-  if (record.category !== "DataPlaneRequests" || decision.credential.kind !== "aad" || accountId === undefined) return [];
-  const role = readActions.has(decision.action) ? "Cosmos DB Built-in Data Reader" : "Cosmos DB Built-in Data Contributor";
+  if (
+    record.category !== "DataPlaneRequests" ||
+    decision.credential.kind !== "aad" ||
+    accountId === undefined
+  )
+    return [];
+  const role = readActions.has(decision.action)
+    ? "Cosmos DB Built-in Data Reader"
+    : "Cosmos DB Built-in Data Contributor";
   const scope = decision.resource === "/" ? "/" : `/${decision.resource}`;
-  const name = principal?.managedIdentity === "user" ? principal.displayName : decision.credential.principalId;
+  const name =
+    principal?.managedIdentity === "user" ? principal.displayName : decision.credential.principalId;
   const command = `celestite role assign --account ${record.account} --principal ${name} --role "${role}" --scope "${scope}"`;
   return ["", "The smallest fix:", `  ${command}`];
 }

@@ -33,7 +33,9 @@ export const restCommand: Command = {
     if (method === undefined || path === undefined || extra !== undefined || !path.startsWith("/")) {
       throw new UsageError("Give a method and a path that begins with '/'.");
     }
-    const server = await requireServer(values.data === undefined ? dataDirectoryDefault() : resolve(values.data));
+    const server = await requireServer(
+      values.data === undefined ? dataDirectoryDefault() : resolve(values.data),
+    );
     const reply = await arm(server, method.toUpperCase(), path, parseBody(values.body));
     terminal.out(`${JSON.stringify(reply.body, undefined, 2)}\n`);
     if (reply.status >= 400) throw new CommandError(`ARM answered HTTP ${reply.status}.`);

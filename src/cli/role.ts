@@ -36,7 +36,11 @@ interface RoleDefinitionBody {
 }
 
 interface RoleAssignmentBody {
-  readonly properties: { readonly roleDefinitionId: string; readonly principalId: string; readonly scope: string };
+  readonly properties: {
+    readonly roleDefinitionId: string;
+    readonly principalId: string;
+    readonly scope: string;
+  };
 }
 
 export const roleCommand: Command = {
@@ -55,13 +59,16 @@ export const roleCommand: Command = {
         data: { type: "string" },
       },
     });
-    const server = await requireServer(values.data === undefined ? dataDirectoryDefault() : resolve(values.data));
+    const server = await requireServer(
+      values.data === undefined ? dataDirectoryDefault() : resolve(values.data),
+    );
     const account = await chooseAccount(server, values.account);
     if (positionals[0] === "list" && positionals.length === 1) {
       terminal.out(await list(server, account));
       return 0;
     }
-    if (positionals[0] !== "assign" || positionals.length !== 1) throw new UsageError("Say 'assign' or 'list'.");
+    if (positionals[0] !== "assign" || positionals.length !== 1)
+      throw new UsageError("Say 'assign' or 'list'.");
     if (values.principal === undefined || values.role === undefined) {
       throw new UsageError("--principal and --role are needed.");
     }
@@ -72,7 +79,9 @@ export const roleCommand: Command = {
 
 async function chooseAccount(server: Server, name: string | undefined): Promise<AccountStatus> {
   const { accounts } = await operator<ServerStatus>(server, "GET", "status");
-  const named = accounts.filter((account) => name === undefined || account.name.toLowerCase() === name.toLowerCase());
+  const named = accounts.filter(
+    (account) => name === undefined || account.name.toLowerCase() === name.toLowerCase(),
+  );
   const [account, second] = named;
   if (account !== undefined && second === undefined) return account;
   const names = accounts.map((candidate) => candidate.name).join(", ") || "none";
@@ -95,13 +104,18 @@ async function assign(
   const all = await definitions(server, account);
   const wanted = role.toLowerCase();
   const definition = all.find(
-    (candidate) => candidate.name.toLowerCase() === wanted || candidate.properties.roleName.toLowerCase() === wanted,
+    (candidate) =>
+      candidate.name.toLowerCase() === wanted || candidate.properties.roleName.toLowerCase() === wanted,
   );
   if (definition === undefined) {
     const names = all.map((candidate) => `"${candidate.properties.roleName}"`).join(", ");
     throw new CommandError(`The account ${account.name} has no role "${role}"; it has: ${names}.`);
   }
-  const principal = await operator<Principal>(server, "GET", `principals?name=${encodeURIComponent(principalName)}`);
+  const principal = await operator<Principal>(
+    server,
+    "GET",
+    `principals?name=${encodeURIComponent(principalName)}`,
+  );
   const fullScope = `${account.resourceId}${scope === "/" ? "" : scope.replace(/\/+$/, "")}`;
   const roleDefinitionId = `${account.resourceId}/sqlRoleDefinitions/${definition.name}`;
   const name = assignmentName([account.resourceId, roleDefinitionId, principal.objectId, fullScope]);
@@ -126,6 +140,8 @@ async function list(server: Server, account: AccountStatus): Promise<string> {
     return `  ${properties.principalId}  ${role}  ${properties.scope.slice(account.resourceId.length) || "/"}\n`;
   });
   const builtIn = new Set(builtInDataRoles.map((role) => role.name));
-  const defined = all.map((d) => `  ${d.name}  ${d.properties.roleName}${builtIn.has(d.name) ? " (built in)" : ""}\n`);
+  const defined = all.map(
+    (d) => `  ${d.name}  ${d.properties.roleName}${builtIn.has(d.name) ? " (built in)" : ""}\n`,
+  );
   return `Definitions of ${account.name}:\n${defined.join("")}Assignments:\n${lines.join("") || "  none\n"}`;
 }

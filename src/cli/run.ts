@@ -76,7 +76,8 @@ function parse(args: readonly string[]): RunOptions {
       data: { type: "string" },
     },
   });
-  if (positionals.length > 0) throw new UsageError(`'${positionals[0]}' stands before '--'; the command comes after it.`);
+  if (positionals.length > 0)
+    throw new UsageError(`'${positionals[0]}' stands before '--'; the command comes after it.`);
   if (command.length === 0) throw new UsageError("There is no command to run; it comes after '--'.");
   return {
     identities: values.identity ?? [],
@@ -115,7 +116,11 @@ async function runPrivately(options: RunOptions, terminal: Terminal): Promise<nu
 
 async function runOn(server: Server, options: RunOptions, terminal: Terminal): Promise<number> {
   if (options.template !== undefined) {
-    await deployTemplate(server, { file: options.template, group: "celestite", parameters: options.parameters }, terminal);
+    await deployTemplate(
+      server,
+      { file: options.template, group: "celestite", parameters: options.parameters },
+      terminal,
+    );
   }
   const workload = await operator<Workload>(server, "POST", "workloads", {
     identities: options.identities,
@@ -133,7 +138,9 @@ async function runOn(server: Server, options: RunOptions, terminal: Terminal): P
 function checkAccount(status: ServerStatus, account: string | undefined): void {
   const names = status.accounts.map((candidate) => candidate.name);
   if (account === undefined || names.some((name) => name.toLowerCase() === account.toLowerCase())) return;
-  throw new CommandError(`There is no Cosmos account '${account}'; there are: ${names.join(", ") || "none"}.`);
+  throw new CommandError(
+    `There is no Cosmos account '${account}'; there are: ${names.join(", ") || "none"}.`,
+  );
 }
 
 function childVariables(
@@ -146,7 +153,9 @@ function childVariables(
   const removed = diverting.filter((name) => inherited[name] !== undefined);
   for (const name of removed) delete inherited[name];
   if (removed.length > 0) {
-    terminal.error(`celestite run: not passed on, because they would divert the credential: ${removed.join(", ")}\n`);
+    terminal.error(
+      `celestite run: not passed on, because they would divert the credential: ${removed.join(", ")}\n`,
+    );
   }
   return { ...inherited, ...workloadVariables(status, workload, options.account) };
 }

@@ -61,7 +61,8 @@ export async function operator<T>(server: Server, method: string, path: string, 
   });
   const text = await response.text();
   const value: unknown = text === "" ? undefined : JSON.parse(text);
-  if (!response.ok) throw new CommandError((value as { error?: string } | undefined)?.error ?? `HTTP ${response.status}`);
+  if (!response.ok)
+    throw new CommandError((value as { error?: string } | undefined)?.error ?? `HTTP ${response.status}`);
   return value as T;
 }
 
@@ -110,5 +111,8 @@ export function armFailure(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null) return undefined;
   const { code, message, details } = error as { code?: unknown; message?: unknown; details?: unknown };
   const inner = Array.isArray(details) ? details.map(armFailure).filter((line) => line !== undefined) : [];
-  return [`${String(code)}: ${String(message)}`, ...inner.map((line) => `  ${line.replaceAll("\n", "\n  ")}`)].join("\n");
+  return [
+    `${String(code)}: ${String(message)}`,
+    ...inner.map((line) => `  ${line.replaceAll("\n", "\n  ")}`),
+  ].join("\n");
 }

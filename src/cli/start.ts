@@ -65,7 +65,9 @@ function banner(settings: Settings, status: ServerStatus): string {
   const accounts =
     status.accounts.length === 0
       ? "  no Cosmos account yet: celestite deploy main.json -g my-group\n"
-      : status.accounts.map((account) => `  Cosmos ${account.name.padEnd(22)} ${account.endpoint}\n`).join("");
+      : status.accounts
+          .map((account) => `  Cosmos ${account.name.padEnd(22)} ${account.endpoint}\n`)
+          .join("");
   return `Celestite ${status.version} is ready${settings.store === "memory" ? " (in memory)" : ""}.
 
   managed identity              ${status.endpoints.managedIdentity}
@@ -92,4 +94,3 @@ function untilStopped(): Promise<void> {
 function describe(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
-

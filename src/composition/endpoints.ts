@@ -63,7 +63,10 @@ async function openNext(
   throw new ListenError(`No free port from ${options.firstPort} on for the account ${account}.`);
 }
 
-async function closeSockets(sockets: Map<string, Promise<Listener>>, names: readonly string[]): Promise<void> {
+async function closeSockets(
+  sockets: Map<string, Promise<Listener>>,
+  names: readonly string[],
+): Promise<void> {
   const closing = names.map((name) => sockets.get(name));
   for (const name of names) sockets.delete(name);
   for (const listener of closing) await (await listener?.catch(() => undefined))?.close();

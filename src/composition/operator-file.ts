@@ -4,7 +4,10 @@ import { join } from "node:path";
 
 export const operatorFile = "operator.json";
 
-export async function writeOperatorFile(directory: string, content: { url: string; secret: string }): Promise<void> {
+export async function writeOperatorFile(
+  directory: string,
+  content: { url: string; secret: string },
+): Promise<void> {
   const path = join(directory, operatorFile);
   await writeFile(path, `${JSON.stringify(content)}\n`, { mode: 0o600 });
   // The mode above counts only for a new file.

@@ -1,7 +1,10 @@
 /** What the running server lends to the operator interface, assembled from the rooms. */
-import type { Engine } from "../cosmos/engine/engine.ts";
-import type { Identity } from "../identity/identity.ts";
+
 import type { Principal } from "../azure/principal.ts";
+import type { Engine } from "../cosmos/engine/engine.ts";
+import type { Listener } from "../http/listen.ts";
+import type { Service } from "../http/service.ts";
+import type { Identity } from "../identity/identity.ts";
 import type { DiagnosticRecord, Recorder } from "../observability/diagnostic-records.ts";
 import {
   type Explanation,
@@ -18,20 +21,28 @@ export interface OperatorContext {
   readonly engine: Engine;
   readonly recorder: Recorder;
   readonly status: () => Promise<ServerStatus>;
+  /** Opens a metadata service (IMDS) of its own for a workload on a virtual machine. */
+  readonly openMetadata: (service: Service) => Promise<Listener>;
 }
 
 export function operatorParts(context: OperatorContext): OperatorParts {
   const { identity, recorder, secret, status } = context;
+  const metadata = new Map<string, Listener>();
   return {
     secret,
     recorder,
     status,
-    addWorkload: (request) => addWorkload(context, request),
+    addWorkload: (request) => addWorkload(context, metadata, request),
     async removeWorkload(id) {
       identity.managed.workloads.release(id);
+      await metadata.get(id)?.close();
+      metadata.delete(id);
     },
     async operatorToken() {
-      const issued = await identity.issueFor(identity.directory.bootstrapUserId, "https://management.azure.com");
+      const issued = await identity.issueFor(
+        identity.directory.bootstrapUserId,
+        "https://management.azure.com",
+      );
       return issued.accessToken;
     },
     explain: (record) => explain(context, record),
@@ -39,7 +50,11 @@ export function operatorParts(context: OperatorContext): OperatorParts {
   };
 }
 
-async function addWorkload(context: OperatorContext, request: WorkloadRequest): Promise<Workload> {
+async function addWorkload(
+  context: OperatorContext,
+  metadata: Map<string, Listener>,
+  request: WorkloadRequest,
+): Promise<Workload> {
   const { identity } = context;
   const named = await Promise.all(request.identities.map((name) => findIdentity(context, name)));
   const host = request.host === undefined ? undefined : await findHost(context, request.host);
@@ -50,19 +65,25 @@ async function addWorkload(context: OperatorContext, request: WorkloadRequest): 
     identities: named.map((principal) => principal.resourceId ?? ""),
     ...(host === undefined ? {} : { hostResourceId: host }),
   });
-  const status = await context.status();
   const [only, ...others] = named;
   // As in Azure, DefaultAzureCredential needs the client id of a user-assigned identity; with one there is no doubt.
   const clientId =
-    host === undefined && only?.appId !== undefined && others.length === 0 ? { AZURE_CLIENT_ID: only.appId } : {};
-  return {
-    id,
-    environment: {
-      IDENTITY_ENDPOINT: status.endpoints.managedIdentity,
-      IDENTITY_HEADER: secret,
-      ...clientId,
-    },
-  };
+    host === undefined && only?.appId !== undefined && others.length === 0
+      ? { AZURE_CLIENT_ID: only.appId }
+      : {};
+  if (host !== undefined && isVirtualMachine(host)) {
+    const listener = await context.openMetadata(identity.managed.imds(id, { answerWithoutHeader: true }));
+    metadata.set(id, listener);
+    return { id, environment: { AZURE_POD_IDENTITY_AUTHORITY_HOST: `http://127.0.0.1:${listener.port}` } };
+  }
+  const status = await context.status();
+  const endpoint = { IDENTITY_ENDPOINT: status.endpoints.managedIdentity, IDENTITY_HEADER: secret };
+  return { id, environment: { ...endpoint, ...clientId } };
+}
+
+/** Virtual machines and their scale sets have the instance metadata service; other hosts the App Service endpoint. */
+function isVirtualMachine(host: string): boolean {
+  return /\/providers\/Microsoft\.Compute\/virtualMachine(s|ScaleSets)\/[^/]+$/i.test(host);
 }
 
 /** The user-assigned identity with this name, resource id, client id or object id. */
@@ -108,7 +129,8 @@ async function findPrincipal(identity: Identity, name: string): Promise<Principa
 }
 
 async function explain(context: OperatorContext, record: DiagnosticRecord): Promise<Explanation> {
-  const principal = record.principalId === undefined ? undefined : await context.identity.directory.find(record.principalId);
+  const principal =
+    record.principalId === undefined ? undefined : await context.identity.directory.find(record.principalId);
   const account = context.engine.catalog.find(record.account)?.record.account;
   return {
     record,

@@ -8,7 +8,10 @@ const localHosts: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
  * True for our own listeners and for every Cosmos account, by its public name and by its local address with and
  * without port (SDKs differ in whether they keep it). The set follows the accounts as they come and go.
  */
-export function knownResources(engine: Engine, ownPorts: () => readonly number[]): (audience: string) => boolean {
+export function knownResources(
+  engine: Engine,
+  ownPorts: () => readonly number[],
+): (audience: string) => boolean {
   return (audience) => {
     const wanted = audience.toLowerCase().replace(/\/+$/, "");
     const local = (port: number): boolean => localHosts.some((host) => wanted === `https://${host}:${port}`);

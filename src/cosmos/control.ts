@@ -10,7 +10,13 @@ import { readAll } from "./engine/catalog.ts";
 import * as containers from "./engine/containers.ts";
 import * as dataRoles from "./engine/data-roles.ts";
 import type { Engine } from "./engine/engine.ts";
-import { type ContainerRecord, contentRange, type DatabaseRecord, renderContainer, renderDatabase } from "./engine/records.ts";
+import {
+  type ContainerRecord,
+  contentRange,
+  type DatabaseRecord,
+  renderContainer,
+  renderDatabase,
+} from "./engine/records.ts";
 import { CosmosError } from "./errors.ts";
 
 /** The lock (see storage/port.ts) over an account's settings, databases, containers, roles and keys. */
@@ -174,13 +180,18 @@ export function createCosmosControl(engine: Engine, endpoints: AccountEndpoints)
   };
 }
 
-type DatabaseControl = Pick<CosmosControl, "putDatabase" | "getDatabase" | "listDatabases" | "deleteDatabase">;
+type DatabaseControl = Pick<
+  CosmosControl,
+  "putDatabase" | "getDatabase" | "listDatabases" | "deleteDatabase"
+>;
 
 function databaseControl(engine: Engine): DatabaseControl {
   return {
     putDatabase: (transaction, account, resource) =>
       asArmError(async () => {
-        const { record } = await containers.putDatabase(engine, transaction, account, resource, { mustBeNew: false });
+        const { record } = await containers.putDatabase(engine, transaction, account, resource, {
+          mustBeNew: false,
+        });
         return renderDatabase(record);
       }),
     async getDatabase(reader, account, database) {
@@ -194,14 +205,24 @@ function databaseControl(engine: Engine): DatabaseControl {
   };
 }
 
-type ContainerControl = Pick<CosmosControl, "putContainer" | "getContainer" | "listContainers" | "deleteContainer">;
+type ContainerControl = Pick<
+  CosmosControl,
+  "putContainer" | "getContainer" | "listContainers" | "deleteContainer"
+>;
 
 function containerControl(engine: Engine): ContainerControl {
   return {
     putContainer: (transaction, account, database, resource) =>
       asArmError(async () => {
         const options = { mustBeNew: false };
-        const { record } = await containers.putContainer(engine, transaction, account, database, resource, options);
+        const { record } = await containers.putContainer(
+          engine,
+          transaction,
+          account,
+          database,
+          resource,
+          options,
+        );
         return renderContainer(record);
       }),
     async getContainer(reader, account, database, container) {
@@ -209,7 +230,9 @@ function containerControl(engine: Engine): ContainerControl {
       return record === undefined ? undefined : renderContainer(record);
     },
     listContainers: async (reader, account, database) =>
-      (await readAll<ContainerRecord>(reader, contentRange(account, "container", database))).map(renderContainer),
+      (await readAll<ContainerRecord>(reader, contentRange(account, "container", database))).map(
+        renderContainer,
+      ),
     deleteContainer: (transaction, account, database, container) =>
       containers.deleteContainer(engine, transaction, account, database, container),
   };

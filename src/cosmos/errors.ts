@@ -69,22 +69,24 @@ export function notFound(): CosmosError {
 
 /** The database or container that should own the resource is absent. */
 export function ownerNotFound(): CosmosError {
-  return new CosmosError(
-    404,
-    "NotFound",
-    listed("Owner resource does not exist"),
-    { substatus: 1003 },
-  );
+  return new CosmosError(404, "NotFound", listed("Owner resource does not exist"), { substatus: 1003 });
 }
 
 /** The caller's session token is ahead of what this replica has. */
 export function sessionNotAvailable(): CosmosError {
-  return new CosmosError(404, "NotFound", listed("The read session is not available for the input session token."), {
-    substatus: 1002,
-  });
+  return new CosmosError(
+    404,
+    "NotFound",
+    listed("The read session is not available for the input session token."),
+    {
+      substatus: 1002,
+    },
+  );
 }
 
-export function conflict(message = "Entity with the specified id already exists in the system."): CosmosError {
+export function conflict(
+  message = "Entity with the specified id already exists in the system.",
+): CosmosError {
   return new CosmosError(409, "Conflict", listed(message));
 }
 
@@ -101,12 +103,20 @@ export function tooLarge(): CosmosError {
 }
 
 export function methodNotAllowed(method: string): CosmosError {
-  return new CosmosError(405, "MethodNotAllowed", `The requested verb ${method} is not supported on this resource.`);
+  return new CosmosError(
+    405,
+    "MethodNotAllowed",
+    `The requested verb ${method} is not supported on this resource.`,
+  );
 }
 
 /** An operation of the service that this server does not have (yet); it says so instead of pretending. */
 export function notImplemented(operation: string): CosmosError {
-  return new CosmosError(501, "NotImplemented", `The operation '${operation}' is not implemented by this server.`);
+  return new CosmosError(
+    501,
+    "NotImplemented",
+    `The operation '${operation}' is not implemented by this server.`,
+  );
 }
 
 /** Renders an error in the service's form; every message ends with the activity id. */
@@ -114,7 +124,11 @@ export function renderError(error: CosmosError, activityId: string): Reply {
   const message = `${error.message}\r\nActivityId: ${activityId}, ${sdkSuffix}`;
   return {
     status: error.status,
-    headers: { "content-type": "application/json", "x-ms-substatus": String(error.substatus), ...error.headers },
+    headers: {
+      "content-type": "application/json",
+      "x-ms-substatus": String(error.substatus),
+      ...error.headers,
+    },
     body: JSON.stringify({ code: error.code, message, ...error.extra }),
   };
 }

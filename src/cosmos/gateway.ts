@@ -13,7 +13,13 @@ import { sessionToken } from "./engine/sessions.ts";
 import { CosmosError, methodNotAllowed, notImplemented, renderError, tooLarge } from "./errors.ts";
 import type { OperationContext, OperationResult } from "./operations/operation.ts";
 import { type Address, parseAddress } from "./wire/address.ts";
-import { type Access, type AccessParts, type AccessRequest, decideAccess, renderDenial } from "./wire/authorize.ts";
+import {
+  type Access,
+  type AccessParts,
+  type AccessRequest,
+  decideAccess,
+  renderDenial,
+} from "./wire/authorize.ts";
 import { serviceHeaders } from "./wire/headers.ts";
 import { findOperation, type OperationRow } from "./wire/operations.ts";
 
@@ -48,7 +54,9 @@ export function accountService(parts: GatewayParts, account: string): Service {
       failure = error;
       reply = withCommonHeaders(renderError(error, activityId), activityId, 0);
     }
-    parts.record(diagnosticRecord(parts, { request, progress, started, activityId, account, reply, failure, result }));
+    parts.record(
+      diagnosticRecord(parts, { request, progress, started, activityId, account, reply, failure, result }),
+    );
     return reply;
   };
 }
@@ -143,10 +151,13 @@ function render(result: OperationResult, activityId: string, progress: Progress)
     headers["x-ms-alt-content-path"] = encodeURI(`dbs/${container.database}/colls/${container.id}`);
     headers["x-ms-content-path"] = container.rid;
   } else if (progress.row?.address === "account") headers["x-ms-number-of-read-regions"] = "0";
-  if (result.body === undefined) return withCommonHeaders({ status: result.status, headers }, activityId, result.charge);
+  if (result.body === undefined)
+    return withCommonHeaders({ status: result.status, headers }, activityId, result.charge);
   headers["content-type"] = "application/json";
   const body =
-    typeof result.body === "string" || result.body instanceof Uint8Array ? result.body : JSON.stringify(result.body);
+    typeof result.body === "string" || result.body instanceof Uint8Array
+      ? result.body
+      : JSON.stringify(result.body);
   return withCommonHeaders({ status: result.status, headers, body }, activityId, result.charge);
 }
 
@@ -161,7 +172,9 @@ function partitionHeaders(result: OperationResult): Record<string, string> {
     lsn,
     "x-ms-cosmos-llsn": lsn,
     "x-ms-global-committed-lsn": lsn,
-    ...(result.lsn === undefined ? {} : { "x-ms-item-lsn": String(result.lsn), "x-ms-cosmos-item-llsn": String(result.lsn) }),
+    ...(result.lsn === undefined
+      ? {}
+      : { "x-ms-item-lsn": String(result.lsn), "x-ms-cosmos-item-llsn": String(result.lsn) }),
   };
 }
 

@@ -2,7 +2,12 @@
  * Listeners: sockets, TLS, the body limit and the last-resort 500. From here on a request is a plain value
  * (service.ts) with its raw target, because ids may contain anything and nothing may decode or collapse them early.
  */
-import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { SecureContext } from "node:tls";
@@ -89,10 +94,17 @@ function createServer(options: ListenOptions): Server {
           },
         };
   const { key, cert } = tls;
-  return createHttpsServer({ maxHeaderSize: headerBytesMax, key, cert, ALPNProtocols: ["http/1.1"], ...sni }, handler);
+  return createHttpsServer(
+    { maxHeaderSize: headerBytesMax, key, cert, ALPNProtocols: ["http/1.1"], ...sni },
+    handler,
+  );
 }
 
-async function answer(options: ListenOptions, message: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  options: ListenOptions,
+  message: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   try {
     const body = await readBody(message, options.bodyBytesMax);
     if (body === "aborted") return;
@@ -122,7 +134,10 @@ function toRequest(message: IncomingMessage, body: Uint8Array | "too large", sec
 }
 
 /** The whole body, or word that it is longer than allowed (the rest is read and dropped so that the reply gets through). */
-async function readBody(message: IncomingMessage, max: number): Promise<Uint8Array | "too large" | "aborted"> {
+async function readBody(
+  message: IncomingMessage,
+  max: number,
+): Promise<Uint8Array | "too large" | "aborted"> {
   const chunks: Buffer[] = [];
   let size = 0;
   try {
@@ -143,7 +158,8 @@ function send(message: IncomingMessage, response: ServerResponse, reply: Reply):
   const { body } = reply;
   const length = body === undefined ? 0 : typeof body === "string" ? Buffer.byteLength(body) : body.length;
   const bodiless = reply.status === 204 || reply.status === 304;
-  const sized = bodiless || (message.method === "HEAD" && body === undefined) ? {} : { "content-length": length };
+  const sized =
+    bodiless || (message.method === "HEAD" && body === undefined) ? {} : { "content-length": length };
   response.writeHead(reply.status, { ...reply.headers, ...sized });
   if (body === undefined || message.method === "HEAD") response.end();
   else response.end(body);
@@ -153,7 +169,10 @@ function internalError(): Reply {
   return {
     status: 500,
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ code: "InternalServerError", message: "The server met an error that it did not expect." }),
+    body: JSON.stringify({
+      code: "InternalServerError",
+      message: "The server met an error that it did not expect.",
+    }),
   };
 }
 
@@ -165,7 +184,9 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
   }
   const tooLarge = error.code === "HPE_HEADER_OVERFLOW";
   const status = tooLarge ? "431 Request Header Fields Too Large" : "400 Bad Request";
-  const message = tooLarge ? `The request head is longer than ${headerBytesMax} bytes.` : "The request is not valid HTTP.";
+  const message = tooLarge
+    ? `The request head is longer than ${headerBytesMax} bytes.`
+    : "The request is not valid HTTP.";
   const body = JSON.stringify({ code: tooLarge ? "RequestHeaderFieldsTooLarge" : "BadRequest", message });
   socket.end(
     `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
@@ -174,10 +195,14 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
 
 function listenError(error: NodeJS.ErrnoException, host: string, port: number): ListenError {
   if (error.code === "EADDRINUSE") {
-    return new ListenError(`Port ${port} on ${host} is in use. Stop the program that holds it, or choose another port.`);
+    return new ListenError(
+      `Port ${port} on ${host} is in use. Stop the program that holds it, or choose another port.`,
+    );
   }
   if (error.code === "EACCES") {
-    return new ListenError(`Port ${port} on ${host} needs privileges this process does not have; choose one above 1023.`);
+    return new ListenError(
+      `Port ${port} on ${host} needs privileges this process does not have; choose one above 1023.`,
+    );
   }
   return new ListenError(`Cannot listen on ${host} port ${port}: ${error.code ?? error.message}.`);
 }

@@ -74,7 +74,10 @@ export function operatorService(parts: OperatorParts): Service {
       return json(401, { error: "The operator secret is missing or wrong." });
     }
     try {
-      return (await route(parts, request)) ?? json(404, { error: `There is no ${request.method} ${request.target}.` });
+      return (
+        (await route(parts, request)) ??
+        json(404, { error: `There is no ${request.method} ${request.target}.` })
+      );
     } catch (error) {
       if (error instanceof OperatorError) return json(400, { error: error.message });
       throw error;
@@ -108,9 +111,15 @@ async function route(parts: OperatorParts, request: Request): Promise<Reply | un
 
 async function decision(parts: OperatorParts, id: string | undefined, denied: boolean): Promise<Reply> {
   const refused = (entry: DiagnosticRecord): boolean => entry.statusCode === 401 || entry.statusCode === 403;
-  const record = id === undefined || id === "last" ? parts.recorder.last(denied ? refused : undefined) : parts.recorder.find(id);
+  const record =
+    id === undefined || id === "last"
+      ? parts.recorder.last(denied ? refused : undefined)
+      : parts.recorder.find(id);
   if (record === undefined) {
-    const what = id === undefined || id === "last" ? "No request has been recorded yet." : `No request with activity id ${id} is remembered.`;
+    const what =
+      id === undefined || id === "last"
+        ? "No request has been recorded yet."
+        : `No request with activity id ${id} is remembered.`;
     return json(404, { error: what });
   }
   return json(200, await parts.explain(record));
@@ -123,8 +132,13 @@ function workloadRequest(body: Uint8Array): WorkloadRequest {
   } catch {
     throw new OperatorError("The request body is not JSON.");
   }
-  const given = (typeof value === "object" && value !== null ? value : {}) as { host?: unknown; identities?: unknown };
-  const identities = Array.isArray(given.identities) ? given.identities.filter((name) => typeof name === "string") : [];
+  const given = (typeof value === "object" && value !== null ? value : {}) as {
+    host?: unknown;
+    identities?: unknown;
+  };
+  const identities = Array.isArray(given.identities)
+    ? given.identities.filter((name) => typeof name === "string")
+    : [];
   return typeof given.host === "string" ? { host: given.host, identities } : { identities };
 }
 

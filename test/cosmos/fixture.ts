@@ -2,11 +2,17 @@
  * One test construction site for the data plane: memory store, manual clock, real identity, and the account's service
  * as a function, so a test sends requests without sockets.
  */
-import { manualClock, seededEntropy, type ManualClock } from "../../src/clock.ts";
-import { type Account, type CosmosControl, cosmosLock, createCosmosControl } from "../../src/cosmos/control.ts";
+
+import { sign, textToSign } from "../../src/authz/account-key.ts";
+import { type ManualClock, manualClock, seededEntropy } from "../../src/clock.ts";
+import {
+  type Account,
+  type CosmosControl,
+  cosmosLock,
+  createCosmosControl,
+} from "../../src/cosmos/control.ts";
 import { type Engine, openEngine } from "../../src/cosmos/engine/engine.ts";
 import { accountService } from "../../src/cosmos/gateway.ts";
-import { sign, textToSign } from "../../src/authz/account-key.ts";
 import type { Reply, Request, Service } from "../../src/http/service.ts";
 import { directoryLock } from "../../src/identity/control.ts";
 import { type Identity, openIdentity } from "../../src/identity/identity.ts";
@@ -32,7 +38,13 @@ export interface CosmosFixture {
   /** Sends it signed with an account key. */
   sendSigned(method: string, target: string, options?: SignedOptions): Promise<Reply>;
   /** Sends it with a token of this principal. */
-  sendAs(principalId: string, method: string, target: string, headers?: Record<string, string>, body?: unknown): Promise<Reply>;
+  sendAs(
+    principalId: string,
+    method: string,
+    target: string,
+    headers?: Record<string, string>,
+    body?: unknown,
+  ): Promise<Reply>;
   token(principalId: string, audience?: string): Promise<string>;
   /** Makes a managed identity and returns its object id. */
   principal(name: string): Promise<string>;
@@ -43,7 +55,11 @@ export interface CosmosFixture {
 export interface SignedOptions {
   readonly headers?: Record<string, string>;
   readonly body?: unknown;
-  readonly key?: "primaryMasterKey" | "secondaryMasterKey" | "primaryReadonlyMasterKey" | "secondaryReadonlyMasterKey";
+  readonly key?:
+    | "primaryMasterKey"
+    | "secondaryMasterKey"
+    | "primaryReadonlyMasterKey"
+    | "secondaryReadonlyMasterKey";
   /** What is signed, when it is not what the target says. */
   readonly resourceType?: string;
   readonly resourceLink?: string;
@@ -57,8 +73,18 @@ export async function openCosmosFixture(): Promise<CosmosFixture> {
   const entropy = seededEntropy(7);
   const records: DiagnosticRecord[] = [];
   const engine = await openEngine({ store, clock, entropy });
-  const identity = await openIdentity({ store, clock, entropy, domain: "celestite.local", knownResource: () => true });
-  const control = createCosmosControl(engine, { open: async () => port, close: () => {}, url: () => `${origin}/` });
+  const identity = await openIdentity({
+    store,
+    clock,
+    entropy,
+    domain: "celestite.local",
+    knownResource: () => true,
+  });
+  const control = createCosmosControl(engine, {
+    open: async () => port,
+    close: () => {},
+    url: () => `${origin}/`,
+  });
   const { verifier, directory } = identity;
   const service = accountService(
     { engine, verifier, directory, clock, entropy, record: (entry) => void records.push(entry) },
@@ -78,13 +104,18 @@ export async function openCosmosFixture(): Promise<CosmosFixture> {
       createdAt: 0,
       ...settings,
     };
-    await store.transact([cosmosLock(accountName)], (transaction) => control.putAccount(transaction, account, port));
+    await store.transact([cosmosLock(accountName)], (transaction) =>
+      control.putAccount(transaction, account, port),
+    );
   };
   await setAccount({});
   await store.transact([cosmosLock(accountName)], async (transaction) => {
     await control.putDatabase(transaction, accountName, { id: "shop" });
     for (const id of ["orders", "customers"]) {
-      await control.putContainer(transaction, accountName, "shop", { id, partitionKey: { paths: ["/pk"], kind: "Hash" } });
+      await control.putContainer(transaction, accountName, "shop", {
+        id,
+        partitionKey: { paths: ["/pk"], kind: "Hash" },
+      });
     }
   });
   const send: CosmosFixture["send"] = (method, target, headers = {}, body = undefined) =>
@@ -106,43 +137,83 @@ export async function openCosmosFixture(): Promise<CosmosFixture> {
       const keys = await control.listKeys(store, accountName);
       const key = keys?.[options.key ?? "primaryMasterKey"] ?? "";
       const date = new Date(clock.now() + (options.skew ?? 0)).toUTCString();
-      return send(method, target, { "x-ms-date": date, authorization: signature(key, method, target, date, options), ...options.headers }, options.body);
+      return send(
+        method,
+        target,
+        {
+          "x-ms-date": date,
+          authorization: signature(key, method, target, date, options),
+          ...options.headers,
+        },
+        options.body,
+      );
     },
     async sendAs(principalId, method, target, headers = {}, body = undefined) {
-      return send(method, target, { authorization: `type=aad&ver=1.0&sig=${await token(principalId)}`, ...headers }, body);
+      return send(
+        method,
+        target,
+        { authorization: `type=aad&ver=1.0&sig=${await token(principalId)}`, ...headers },
+        body,
+      );
     },
     async principal(name) {
       const id = `/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${name}`;
-      const record = await store.transact([directoryLock], (transaction) => identity.control.putUserAssigned(transaction, id, name));
+      const record = await store.transact([directoryLock], (transaction) =>
+        identity.control.putUserAssigned(transaction, id, name),
+      );
       return record.principalId;
     },
     async assign(name, principalId, role, scope = "") {
       const roleDefinitionId = `${accountId}/sqlRoleDefinitions/${role}`;
       await store.transact([cosmosLock(accountName)], (transaction) =>
-        control.putRoleAssignment(transaction, accountName, { name, roleDefinitionId, principalId, scope: `${accountId}${scope}` }),
+        control.putRoleAssignment(transaction, accountName, {
+          name,
+          roleDefinitionId,
+          principalId,
+          scope: `${accountId}${scope}`,
+        }),
       );
     },
   };
 }
 
-export function request(method: string, target: string, headers: Record<string, string>, body: unknown): Request {
+export function request(
+  method: string,
+  target: string,
+  headers: Record<string, string>,
+  body: unknown,
+): Request {
   const bytes =
-    body === undefined ? new Uint8Array(0) : body instanceof Uint8Array ? body : Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
+    body === undefined
+      ? new Uint8Array(0)
+      : body instanceof Uint8Array
+        ? body
+        : Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
   return { method, target, headers, body: bytes, origin, remoteAddress: "127.0.0.1" };
 }
 
-function signature(key: string, method: string, target: string, date: string, options: SignedOptions): string {
+function signature(
+  key: string,
+  method: string,
+  target: string,
+  date: string,
+  options: SignedOptions,
+): string {
   const raw = (target.split("?")[0] ?? "").split("/").filter((part) => part !== "");
   const isFeed = raw.length % 2 === 1;
   const type = options.resourceType ?? (isFeed ? raw.at(-1) : raw.at(-2)) ?? "";
   const link = options.resourceLink ?? (isFeed ? raw.slice(0, -1) : raw).map(decodeURIComponent).join("/");
-  const sig = sign(Buffer.from(key, "base64"), textToSign(method, type, link, date, false)).toString("base64");
+  const sig = sign(Buffer.from(key, "base64"), textToSign(method, type, link, date, false)).toString(
+    "base64",
+  );
   return encodeURIComponent(`type=master&ver=1.0&sig=${sig}`);
 }
 
 /** The JSON body of a reply. */
 export function bodyOf(reply: Reply): Record<string, unknown> {
-  return reply.body === undefined ? {} : (JSON.parse(Buffer.from(reply.body).toString("utf8")) as Record<string, unknown>);
+  return reply.body === undefined
+    ? {}
+    : (JSON.parse(Buffer.from(reply.body).toString("utf8")) as Record<string, unknown>);
 }
 
 /** Status and substatus of a reply, as `403/5301` or `200`. */

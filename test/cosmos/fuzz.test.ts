@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { seededEntropy } from "../../src/clock.ts";
-import { type Listener, listen } from "../../src/http/listen.ts";
 import { parseAddress } from "../../src/cosmos/wire/address.ts";
+import { type Listener, listen } from "../../src/http/listen.ts";
 import { type CosmosFixture, openCosmosFixture, request } from "./fixture.ts";
 
 const mutations = 12_000;
@@ -27,22 +27,64 @@ const seeds: readonly Seed[] = [
   { method: "GET", target: "/dbs", headers: { "x-ms-max-item-count": "10" } },
   { method: "GET", target: "/dbs/shop", headers: {} },
   { method: "POST", target: "/dbs", headers: {}, body: '{"id":"fuzz"}' },
-  { method: "POST", target: "/dbs/shop/colls", headers: {}, body: '{"id":"fuzz","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}' },
-  { method: "PUT", target: orders, headers: {}, body: '{"id":"orders","partitionKey":{"paths":["/pk"],"kind":"Hash"}}' },
-  { method: "GET", target: `${orders}/pkranges`, headers: { "a-im": "Incremental Feed", "if-none-match": '"1"' } },
-  { method: "POST", target: `${orders}/docs`, headers: { "x-ms-documentdb-partitionkey": pk }, body: '{"id":"i","pk":"a","v":[1,2,{"x":null}]}' },
-  { method: "POST", target: `${orders}/docs`, headers: { "x-ms-documentdb-partitionkey": pk, "x-ms-documentdb-is-upsert": "true", "if-match": "*" }, body: '{"id":"1","pk":"a"}' },
-  { method: "GET", target: `${orders}/docs/1`, headers: { "x-ms-documentdb-partitionkey": pk, "x-ms-session-token": "0:-1#1" } },
-  { method: "PUT", target: `${orders}/docs/1`, headers: { "x-ms-documentdb-partitionkey": pk }, body: '{"id":"1","pk":"a","n":1.5e3}' },
+  {
+    method: "POST",
+    target: "/dbs/shop/colls",
+    headers: {},
+    body: '{"id":"fuzz","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}',
+  },
+  {
+    method: "PUT",
+    target: orders,
+    headers: {},
+    body: '{"id":"orders","partitionKey":{"paths":["/pk"],"kind":"Hash"}}',
+  },
+  {
+    method: "GET",
+    target: `${orders}/pkranges`,
+    headers: { "a-im": "Incremental Feed", "if-none-match": '"1"' },
+  },
+  {
+    method: "POST",
+    target: `${orders}/docs`,
+    headers: { "x-ms-documentdb-partitionkey": pk },
+    body: '{"id":"i","pk":"a","v":[1,2,{"x":null}]}',
+  },
+  {
+    method: "POST",
+    target: `${orders}/docs`,
+    headers: { "x-ms-documentdb-partitionkey": pk, "x-ms-documentdb-is-upsert": "true", "if-match": "*" },
+    body: '{"id":"1","pk":"a"}',
+  },
+  {
+    method: "GET",
+    target: `${orders}/docs/1`,
+    headers: { "x-ms-documentdb-partitionkey": pk, "x-ms-session-token": "0:-1#1" },
+  },
+  {
+    method: "PUT",
+    target: `${orders}/docs/1`,
+    headers: { "x-ms-documentdb-partitionkey": pk },
+    body: '{"id":"1","pk":"a","n":1.5e3}',
+  },
   { method: "DELETE", target: `${orders}/docs/2`, headers: { "x-ms-documentdb-partitionkey": pk } },
   { method: "GET", target: `${orders}/docs`, headers: { "x-ms-continuation": "after:1" } },
   {
     method: "POST",
     target: `${orders}/docs`,
-    headers: { "x-ms-documentdb-isquery": "true", "x-ms-documentdb-query-enablecrosspartition": "true", "x-ms-max-item-count": "5" },
+    headers: {
+      "x-ms-documentdb-isquery": "true",
+      "x-ms-documentdb-query-enablecrosspartition": "true",
+      "x-ms-max-item-count": "5",
+    },
     body: `{"query":"SELECT TOP 3 c.id, UPPER(c.pk) AS p FROM c WHERE c.n > @n AND (c.v[0] = 1 OR IS_NULL(c.w)) ORDER BY c.n DESC","parameters":[{"name":"@n","value":1}]}`,
   },
-  { method: "POST", target: `${orders}/docs`, headers: { "x-ms-cosmos-is-query-plan-request": "True" }, body: '{"query":"SELECT c.a, COUNT(1) AS n FROM c GROUP BY c.a"}' },
+  {
+    method: "POST",
+    target: `${orders}/docs`,
+    headers: { "x-ms-cosmos-is-query-plan-request": "True" },
+    body: '{"query":"SELECT c.a, COUNT(1) AS n FROM c GROUP BY c.a"}',
+  },
 ];
 
 /** A stream of pseudo-random choices. */
@@ -59,7 +101,40 @@ function choices(seed: number): { below(n: number): number; pick<T>(list: readon
   };
 }
 
-const fragments = ["", "\0", "%", "%zz", "%2F", "..", "//", "'", '"', "\\", "{", "}", "[", "]", "null", "-1", "1e999", "ż🦊", "\ud800", "__proto__", "constructor", "@x", "SELECT", "(((((", "/*", "999999999999999999999", ",", ":", "#", "?", " ", "\u2028"];
+const fragments = [
+  "",
+  "\0",
+  "%",
+  "%zz",
+  "%2F",
+  "..",
+  "//",
+  "'",
+  '"',
+  "\\",
+  "{",
+  "}",
+  "[",
+  "]",
+  "null",
+  "-1",
+  "1e999",
+  "ż🦊",
+  "\ud800",
+  "__proto__",
+  "constructor",
+  "@x",
+  "SELECT",
+  "(((((",
+  "/*",
+  "999999999999999999999",
+  ",",
+  ":",
+  "#",
+  "?",
+  " ",
+  "\u2028",
+];
 
 function mutate(text: string, random: ReturnType<typeof choices>): string {
   let result = text;
@@ -67,7 +142,10 @@ function mutate(text: string, random: ReturnType<typeof choices>): string {
   for (let i = 0; i < times; i++) {
     const at = random.below(result.length + 1);
     const cut = random.below(3) === 0 ? random.below(8) : random.below(2);
-    const insert = random.below(4) === 0 ? result.slice(random.below(result.length + 1)).slice(0, 20) : random.pick(fragments);
+    const insert =
+      random.below(4) === 0
+        ? result.slice(random.below(result.length + 1)).slice(0, 20)
+        : random.pick(fragments);
     result = result.slice(0, at) + insert + result.slice(at + cut);
   }
   return result;
@@ -78,14 +156,29 @@ function mutateSeed(seed: Seed, random: ReturnType<typeof choices>): Seed {
     case 0:
       return { ...seed, target: mutate(seed.target, random) };
     case 1: {
-      const names = [...Object.keys(seed.headers), "x-ms-continuation", "x-ms-max-item-count", "x-ms-session-token", "x-ms-documentdb-partitionkey", "x-ms-documentdb-partitionkeyrangeid", "prefer", "a-im", "content-type"];
+      const names = [
+        ...Object.keys(seed.headers),
+        "x-ms-continuation",
+        "x-ms-max-item-count",
+        "x-ms-session-token",
+        "x-ms-documentdb-partitionkey",
+        "x-ms-documentdb-partitionkeyrangeid",
+        "prefer",
+        "a-im",
+        "content-type",
+      ];
       const name = random.pick(names);
       return { ...seed, headers: { ...seed.headers, [name]: mutate(seed.headers[name] ?? "", random) } };
     }
     case 2:
-      return { ...seed, method: random.pick(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "MERGE"]) };
+      return {
+        ...seed,
+        method: random.pick(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "MERGE"]),
+      };
     default:
-      return seed.body === undefined ? { ...seed, target: mutate(seed.target, random) } : { ...seed, body: mutate(seed.body, random) };
+      return seed.body === undefined
+        ? { ...seed, target: mutate(seed.target, random) }
+        : { ...seed, body: mutate(seed.body, random) };
   }
 }
 
@@ -97,9 +190,19 @@ describe("mutated requests", () => {
   before(async () => {
     fixture = await openCosmosFixture();
     const worker = await fixture.principal("worker");
-    await fixture.assign("d0000000-0000-0000-0000-000000000001", worker, "00000000-0000-0000-0000-000000000002");
+    await fixture.assign(
+      "d0000000-0000-0000-0000-000000000001",
+      worker,
+      "00000000-0000-0000-0000-000000000002",
+    );
     authorization = `type=aad&ver=1.0&sig=${await fixture.token(worker)}`;
-    listener = await listen({ port: 0, host: "127.0.0.1", service: fixture.service, bodyBytesMax: 1 << 20, onError: (error) => unexpected.push(error) });
+    listener = await listen({
+      port: 0,
+      host: "127.0.0.1",
+      service: fixture.service,
+      bodyBytesMax: 1 << 20,
+      onError: (error) => unexpected.push(error),
+    });
   });
   after(() => listener.close());
 
@@ -112,7 +215,10 @@ describe("mutated requests", () => {
         ? sendWithKey(fixture, seed)
         : fixture.service(request(seed.method, seed.target, { authorization, ...seed.headers }, seed.body));
       const reply = await send;
-      assert.ok(reply.status >= 200 && reply.status < 500 || reply.status === 501, `${reply.status} for ${JSON.stringify(seed)}`);
+      assert.ok(
+        (reply.status >= 200 && reply.status < 500) || reply.status === 501,
+        `${reply.status} for ${JSON.stringify(seed)}`,
+      );
       if (reply.status >= 400) JSON.parse(Buffer.from(reply.body ?? "").toString("utf8"));
     }
     assert.deepEqual(unexpected, []);
@@ -121,7 +227,11 @@ describe("mutated requests", () => {
   test(`${rawMutations} broken byte streams end, and the server works on`, async () => {
     const random = choices(7);
     for (let i = 0; i < rawMutations; i += 20) {
-      await Promise.all(Array.from({ length: 20 }, () => sendRaw(listener.port, rawRequest(mutateSeed(random.pick(seeds), random), authorization, random))));
+      await Promise.all(
+        Array.from({ length: 20 }, () =>
+          sendRaw(listener.port, rawRequest(mutateSeed(random.pick(seeds), random), authorization, random)),
+        ),
+      );
     }
     assert.deepEqual(unexpected, []);
     assert.equal((await fixture.send("GET", "/", { authorization })).status, 200);
@@ -133,7 +243,9 @@ async function sendWithKey(fixture: CosmosFixture, seed: Seed): ReturnType<Cosmo
   let signed: { resourceType: string; resourceLink: string };
   try {
     const address = parseAddress(seed.target);
-    const link = address.kind.endsWith("Feed") ? address.link.split("/").slice(0, -1).join("/") : address.link;
+    const link = address.kind.endsWith("Feed")
+      ? address.link.split("/").slice(0, -1).join("/")
+      : address.link;
     signed = { resourceType: address.resourceType, resourceLink: link };
   } catch {
     signed = { resourceType: "", resourceLink: "" };
@@ -143,8 +255,17 @@ async function sendWithKey(fixture: CosmosFixture, seed: Seed): ReturnType<Cosmo
 
 function rawRequest(seed: Seed, authorization: string, random: ReturnType<typeof choices>): Buffer {
   const body = seed.body ?? "";
-  const head = [`${seed.method} ${seed.target} HTTP/1.1`, "Host: localhost", `Authorization: ${authorization}`, "Connection: close"];
-  const lines = [...head, ...Object.entries(seed.headers).map(([name, value]) => `${name}: ${value}`), `Content-Length: ${Buffer.byteLength(body)}`];
+  const head = [
+    `${seed.method} ${seed.target} HTTP/1.1`,
+    "Host: localhost",
+    `Authorization: ${authorization}`,
+    "Connection: close",
+  ];
+  const lines = [
+    ...head,
+    ...Object.entries(seed.headers).map(([name, value]) => `${name}: ${value}`),
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
   return Buffer.from(mutate(`${lines.join("\r\n")}\r\n\r\n${body}`, random));
 }
 
@@ -157,7 +278,8 @@ function sendRaw(port: number, bytes: Buffer): Promise<void> {
       reject(new Error(`no answer to ${JSON.stringify(bytes.toString())}`));
     });
     socket.on("data", (chunk) => {
-      if (/^HTTP\/1\.1 500/.test(chunk.toString("latin1"))) reject(new Error(`500 for ${JSON.stringify(bytes.toString())}`));
+      if (/^HTTP\/1\.1 500/.test(chunk.toString("latin1")))
+        reject(new Error(`500 for ${JSON.stringify(bytes.toString())}`));
     });
     socket.on("error", () => resolve());
     socket.on("close", () => resolve());

@@ -16,7 +16,8 @@ const orders = worker.database("shop").container("orders");
 const pk = "js-items";
 
 before(async () => {
-  for (let n = 0; n < 25; n++) await orders.items.upsert({ id: `n-${n}`, partitionKey: pk, n, even: n % 2 === 0 });
+  for (let n = 0; n < 25; n++)
+    await orders.items.upsert({ id: `n-${n}`, partitionKey: pk, n, even: n % 2 === 0 });
 });
 
 test("create returns the item with its system properties, etag and session token", async () => {
@@ -46,17 +47,24 @@ test("replace honours If-Match", async () => {
   assert.equal(replaced.resource.v, 2);
   assert.notEqual(replaced.etag, etag);
   await assert.rejects(orders.item("replaced", pk).replace({ ...resource, v: 3 }, stale), { code: 412 });
-  await assert.rejects(orders.item("missing", pk).replace({ id: "missing", partitionKey: pk }), { code: 404 });
+  await assert.rejects(orders.item("missing", pk).replace({ id: "missing", partitionKey: pk }), {
+    code: 404,
+  });
 });
 
 test("If-None-Match on a read answers 304", async () => {
   const { etag } = await orders.item("n-1", pk).read();
-  const again = await orders.item("n-1", pk).read({ accessCondition: { type: "IfNoneMatch", condition: etag } });
+  const again = await orders
+    .item("n-1", pk)
+    .read({ accessCondition: { type: "IfNoneMatch", condition: etag } });
   assert.equal(again.statusCode, 304);
 });
 
 test("the partition key of the header must be the item's", async () => {
-  await assert.rejects(orders.item("n-1", pk).replace({ id: "n-1", partitionKey: "elsewhere" }), { code: 400, substatus: 1001 });
+  await assert.rejects(orders.item("n-1", pk).replace({ id: "n-1", partitionKey: "elsewhere" }), {
+    code: 400,
+    substatus: 1001,
+  });
 });
 
 const queries = [
@@ -65,7 +73,10 @@ const queries = [
   ["SELECT TOP 2 VALUE c.n FROM c WHERE c.partitionKey = @pk AND c.even = true ORDER BY c.n", [0, 2]],
   ["SELECT VALUE SUM(c.n) FROM c WHERE c.partitionKey = @pk AND c.n < 5", [10]],
   ["SELECT VALUE c.id FROM c WHERE c.partitionKey = @pk AND c.n IN (3, 4) OFFSET 1 LIMIT 1", ["n-4"]],
-  ["SELECT VALUE { half: c.n / 2, upper: UPPER(c.id) } FROM c WHERE c.partitionKey = @pk AND c.n = 3", [{ half: 1.5, upper: "N-3" }]],
+  [
+    "SELECT VALUE { half: c.n / 2, upper: UPPER(c.id) } FROM c WHERE c.partitionKey = @pk AND c.n = 3",
+    [{ half: 1.5, upper: "N-3" }],
+  ],
 ];
 for (const [query, expected] of queries) {
   test(query, async () => {
@@ -76,11 +87,17 @@ for (const [query, expected] of queries) {
 }
 
 test("paging returns every row once", async () => {
-  const iterator = orders.items.query("SELECT VALUE c.n FROM c WHERE STARTSWITH(c.id, 'n-')", { partitionKey: pk, maxItemCount: 4 });
+  const iterator = orders.items.query("SELECT VALUE c.n FROM c WHERE STARTSWITH(c.id, 'n-')", {
+    partitionKey: pk,
+    maxItemCount: 4,
+  });
   const pages = [];
   while (iterator.hasMoreResults()) pages.push((await iterator.fetchNext()).resources ?? []);
   assert.ok(pages.length >= 7);
-  assert.deepEqual(pages.flat().sort((a, b) => a - b), [...Array(25).keys()]);
+  assert.deepEqual(
+    pages.flat().sort((a, b) => a - b),
+    [...Array(25).keys()],
+  );
 });
 
 test("a malformed query is 400 with the service's error code", async () => {
@@ -97,7 +114,10 @@ test("reading databases and containers needs only metadata rights, changing them
   const { resources } = await worker.database("shop").containers.readAll().fetchAll();
   assert.deepEqual(resources.map((container) => container.id).sort(), ["customers", "orders"]);
   await assert.rejects(worker.databases.create({ id: "new" }), { code: 403, substatus: 5300 });
-  await assert.rejects(worker.database("shop").containers.create({ id: "new", partitionKey: "/pk" }), { code: 403, substatus: 5300 });
+  await assert.rejects(worker.database("shop").containers.create({ id: "new", partitionKey: "/pk" }), {
+    code: 403,
+    substatus: 5300,
+  });
   await assert.rejects(orders.delete(), { code: 403, substatus: 5300 });
 });
 

@@ -34,7 +34,10 @@ test("the token itself opens the account", async () => {
 
 const forgeries = {
   "alg none": [() => `${encode({ ...header, alg: "none" })}.${encode(claims)}.`, 5003],
-  "alg none with the old signature": [() => `${encode({ ...header, alg: "none" })}.${good.split(".").slice(1).join(".")}`, 5003],
+  "alg none with the old signature": [
+    () => `${encode({ ...header, alg: "none" })}.${good.split(".").slice(1).join(".")}`,
+    5003,
+  ],
   "HS256 with the public key as secret": [
     () => {
       const input = `${encode({ ...header, alg: "HS256" })}.${encode(claims)}`;
@@ -43,9 +46,16 @@ const forgeries = {
     },
     5003,
   ],
-  "an unknown key": [() => signed({ ...header, kid: "unknown", x5t: "unknown" }, claims, foreign.privateKey), 5200],
+  "an unknown key": [
+    () => signed({ ...header, kid: "unknown", x5t: "unknown" }, claims, foreign.privateKey),
+    5200,
+  ],
   "a foreign key under our key's name": [() => signed(header, claims, foreign.privateKey), 5004],
-  "changed claims": [() => `${good.split(".")[0]}.${encode({ ...claims, oid: "00000000-0000-0000-0000-000000000000" })}.${good.split(".")[2]}`, 5004],
+  "changed claims": [
+    () =>
+      `${good.split(".")[0]}.${encode({ ...claims, oid: "00000000-0000-0000-0000-000000000000" })}.${good.split(".")[2]}`,
+    5004,
+  ],
   "a cut signature": [() => good.slice(0, -10), 5004],
   "only two parts": [() => good.split(".").slice(0, 2).join("."), 5003],
   "20 kB of token": [() => `${good}${"A".repeat(20_000)}`, 5001],

@@ -3,13 +3,20 @@
  * an account leaves its items unreachable at once (their keys carry the account's `uid`); `purge.ts` frees the space.
  */
 import { ArmError } from "../../azure/arm-error.ts";
-import { type Clock, type Entropy } from "../../clock.ts";
+import type { Clock, Entropy } from "../../clock.ts";
 import type { Reader, Transaction } from "../../storage/port.ts";
 import type { Account, AccountKeys, AccountSettings, KeyKind } from "../control.ts";
 import type { Catalog } from "./catalog.ts";
 import { readAll } from "./catalog.ts";
-import { accountContents, accountKey, type AccountRecord, accountRange, decodeRecord, encodeRecord } from "./records.ts";
 import { deleteRange } from "./purge.ts";
+import {
+  type AccountRecord,
+  accountContents,
+  accountKey,
+  accountRange,
+  decodeRecord,
+  encodeRecord,
+} from "./records.ts";
 
 /** Length of an account key; 64 random bytes make the 88 characters that clients expect. */
 const keyBytes = 64;
@@ -89,7 +96,11 @@ export async function listAccounts(reader: Reader): Promise<readonly Account[]> 
 }
 
 /** Removes the account, its keys, roles, databases and containers; false when there was none. */
-export async function deleteAccount(parts: EngineParts, transaction: Transaction, account: string): Promise<boolean> {
+export async function deleteAccount(
+  parts: EngineParts,
+  transaction: Transaction,
+  account: string,
+): Promise<boolean> {
   const record = await readAccount(transaction, account);
   if (record === undefined) return false;
   transaction.delete(accountKey(account));

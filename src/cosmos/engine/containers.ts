@@ -36,7 +36,9 @@ export function checkResourceId(id: unknown): asserts id is string {
   }
   // A lone surrogate has no UTF-8 form, so the id could not be addressed again.
   if (id.length > maxIdLength || /[/\\#?]|\p{Surrogate}/u.test(id) || id.endsWith(" ")) {
-    throw badRequest(`The resource name '${id.slice(0, maxIdLength)}' is invalid: it must have 1 to ${maxIdLength} characters, none of '/', '\\', '#', '?', and no trailing space.`);
+    throw badRequest(
+      `The resource name '${id.slice(0, maxIdLength)}' is invalid: it must have 1 to ${maxIdLength} characters, none of '/', '\\', '#', '?', and no trailing space.`,
+    );
   }
 }
 
@@ -160,7 +162,10 @@ function changedContainer(
   old: ContainerRecord,
   resource: Readonly<Record<string, unknown>>,
 ): ContainerRecord {
-  const wanted = resource["partitionKey"] === undefined ? old.partitionKey : partitionKeyDefinition(resource["partitionKey"]);
+  const wanted =
+    resource["partitionKey"] === undefined
+      ? old.partitionKey
+      : partitionKeyDefinition(resource["partitionKey"]);
   if (!samePartitionKey(wanted, old.partitionKey)) {
     throw badRequest("Document collection partition key cannot be changed.");
   }
@@ -171,7 +176,10 @@ function changedContainer(
       throw badRequest(`The ${name} of a container cannot be changed after it was created.`);
     }
   }
-  const kept = { uniqueKeyPolicy: old.properties["uniqueKeyPolicy"], vectorEmbeddingPolicy: old.properties["vectorEmbeddingPolicy"] };
+  const kept = {
+    uniqueKeyPolicy: old.properties["uniqueKeyPolicy"],
+    vectorEmbeddingPolicy: old.properties["vectorEmbeddingPolicy"],
+  };
   return {
     ...old,
     properties: JSON.parse(JSON.stringify({ ...kept, ...properties })) as Record<string, unknown>,
@@ -197,34 +205,50 @@ export async function deleteContainer(
 
 function partitionKeyDefinition(value: unknown): PartitionKeyDefinition {
   if (typeof value !== "object" || value === null || !("paths" in value) || !Array.isArray(value.paths)) {
-    throw badRequest("The input content is invalid because the required properties - 'partitionKey; ' - are missing");
+    throw badRequest(
+      "The input content is invalid because the required properties - 'partitionKey; ' - are missing",
+    );
   }
   const given = value as { paths: unknown[]; kind?: unknown; version?: unknown; systemKey?: unknown };
   const paths = given.paths.map((path) => {
     if (typeof path !== "string" || !path.startsWith("/") || path.length < 2) {
-      throw badRequest(`The partition key component definition path '${String(path)}' could not be accepted, failed near position '0'.`);
+      throw badRequest(
+        `The partition key component definition path '${String(path)}' could not be accepted, failed near position '0'.`,
+      );
     }
     return path;
   });
   const kind = given.kind ?? (paths.length > 1 ? "MultiHash" : "Hash");
-  if (kind !== "Hash" && kind !== "MultiHash") throw badRequest(`The partition key kind '${String(kind)}' is not supported.`);
+  if (kind !== "Hash" && kind !== "MultiHash")
+    throw badRequest(`The partition key kind '${String(kind)}' is not supported.`);
   if (paths.length === 0 || paths.length > (kind === "Hash" ? 1 : maxPartitionKeyPaths)) {
     throw badRequest(`A partition key of kind ${kind} cannot have ${paths.length} paths.`);
   }
   const version = given.version ?? 2;
-  if (version !== 1 && version !== 2) throw badRequest(`The partition key version '${String(version)}' is not supported.`);
-  if (kind === "MultiHash" && version !== 2) throw badRequest("A partition key of kind MultiHash must have version 2.");
+  if (version !== 1 && version !== 2)
+    throw badRequest(`The partition key version '${String(version)}' is not supported.`);
+  if (kind === "MultiHash" && version !== 2)
+    throw badRequest("A partition key of kind MultiHash must have version 2.");
   return { paths, kind, version, ...(given.systemKey === true ? { systemKey: true } : {}) };
 }
 
 function samePartitionKey(a: PartitionKeyDefinition, b: PartitionKeyDefinition): boolean {
-  return a.kind === b.kind && a.paths.length === b.paths.length && a.paths.every((path, at) => path === b.paths[at]);
+  return (
+    a.kind === b.kind &&
+    a.paths.length === b.paths.length &&
+    a.paths.every((path, at) => path === b.paths[at])
+  );
 }
 
 /** The client's properties with the service's defaults; system properties and the partition key are kept apart. */
 function containerProperties(resource: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const kept = Object.entries(resource).filter(
-    ([name, value]) => name !== "id" && name !== "partitionKey" && !name.startsWith("_") && value !== undefined && value !== null,
+    ([name, value]) =>
+      name !== "id" &&
+      name !== "partitionKey" &&
+      !name.startsWith("_") &&
+      value !== undefined &&
+      value !== null,
   );
   const ttl = resource["defaultTtl"];
   if (ttl !== undefined && ttl !== null && !(Number.isInteger(ttl) && (ttl === -1 || (ttl as number) > 0))) {

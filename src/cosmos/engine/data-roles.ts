@@ -17,7 +17,8 @@ import { contentKey, contentRange, decodeRecord, encodeRecord } from "./records.
 const maxDefinitions = 100;
 const maxAssignments = 2000;
 
-const isBuiltIn = (name: string): boolean => builtInDataRoles.some((role) => role.name === name.toLowerCase());
+const isBuiltIn = (name: string): boolean =>
+  builtInDataRoles.some((role) => role.name === name.toLowerCase());
 
 /** The GUID at the end of a role definition id, lower case. */
 const lastSegment = (id: string): string => (id.replace(/\/+$/, "").split("/").pop() ?? "").toLowerCase();
@@ -30,7 +31,8 @@ export async function putRoleDefinition(
 ): Promise<SqlRoleDefinition> {
   const { account: owner } = await requireAccount(transaction, account);
   const name = definition.name.toLowerCase();
-  if (isBuiltIn(name)) throw badRequest(`Built-in role definition [${name}] cannot be created, updated or deleted.`);
+  if (isBuiltIn(name))
+    throw badRequest(`Built-in role definition [${name}] cannot be created, updated or deleted.`);
   const existing = await readAll<SqlRoleDefinition>(transaction, contentRange(account, "roleDefinition"));
   checkDefinition(owner.resourceId, definition);
   const clash = [...builtInDefinitions(owner.resourceId), ...existing].some(
@@ -64,7 +66,9 @@ function checkDefinition(accountId: string, definition: SqlRoleDefinition): void
   }
   for (const scope of definition.assignableScopes) {
     if (scopeBelow(accountId, scope) === undefined) {
-      throw badRequest(`The assignable scope [${scope}] does not lie below the database account [${accountId}].`);
+      throw badRequest(
+        `The assignable scope [${scope}] does not lie below the database account [${accountId}].`,
+      );
     }
   }
   const actions = definition.permissions.flatMap((permission) => permission.dataActions);
@@ -89,10 +93,15 @@ export async function getRoleDefinition(
   account: string,
   name: string,
 ): Promise<SqlRoleDefinition | undefined> {
-  return (await listRoleDefinitions(reader, account)).find((definition) => definition.name === name.toLowerCase());
+  return (await listRoleDefinitions(reader, account)).find(
+    (definition) => definition.name === name.toLowerCase(),
+  );
 }
 
-export async function listRoleDefinitions(reader: Reader, account: string): Promise<readonly SqlRoleDefinition[]> {
+export async function listRoleDefinitions(
+  reader: Reader,
+  account: string,
+): Promise<readonly SqlRoleDefinition[]> {
   const { account: owner } = await requireAccount(reader, account);
   const custom = await readAll<SqlRoleDefinition>(reader, contentRange(account, "roleDefinition"));
   return [...builtInDefinitions(owner.resourceId), ...custom];
@@ -105,12 +114,17 @@ export async function deleteRoleDefinition(
   name: string,
 ): Promise<boolean> {
   const guid = name.toLowerCase();
-  if (isBuiltIn(guid)) throw badRequest(`Built-in role definition [${guid}] cannot be created, updated or deleted.`);
+  if (isBuiltIn(guid))
+    throw badRequest(`Built-in role definition [${guid}] cannot be created, updated or deleted.`);
   const key = contentKey(account, "roleDefinition", guid);
   if ((await transaction.get(key)) === undefined) return false;
   const assignments = await listRoleAssignments(transaction, account);
   if (assignments.some((assignment) => lastSegment(assignment.roleDefinitionId) === guid)) {
-    throw new ArmError(409, "Conflict", `The role definition [${guid}] is used by a role assignment; delete that first.`);
+    throw new ArmError(
+      409,
+      "Conflict",
+      `The role definition [${guid}] is used by a role assignment; delete that first.`,
+    );
   }
   transaction.delete(key);
   transaction.afterCommit(() => parts.catalog.removeRoleDefinition(account, guid));
@@ -155,11 +169,15 @@ async function checkAssignment(
   const expected = normalizeResourceId(`${accountId}/sqlRoleDefinitions/${guid}`);
   const definition = await getRoleDefinition(reader, account, guid);
   if (definition === undefined || normalizeResourceId(assignment.roleDefinitionId) !== expected) {
-    throw badRequest(`The role definition ID [${assignment.roleDefinitionId}] does not belong to this database account.`);
+    throw badRequest(
+      `The role definition ID [${assignment.roleDefinitionId}] does not belong to this database account.`,
+    );
   }
   const at = scopeBelow(accountId, scope);
   if (at === undefined) {
-    throw badRequest(`The scope [${assignment.scope}] does not lie below the database account [${accountId}].`);
+    throw badRequest(
+      `The scope [${assignment.scope}] does not lie below the database account [${accountId}].`,
+    );
   }
   const assignable = definition.assignableScopes.some((outer) => {
     const allowed = scopeBelow(accountId, outer);
@@ -169,7 +187,9 @@ async function checkAssignment(
     return allowed.container === undefined || allowed.container === at.container;
   });
   if (!assignable) {
-    throw badRequest(`The scope [${scope}] is not covered by the assignable scopes of the role definition [${guid}].`);
+    throw badRequest(
+      `The scope [${scope}] is not covered by the assignable scopes of the role definition [${guid}].`,
+    );
   }
 }
 
@@ -182,7 +202,10 @@ export async function getRoleAssignment(
   return bytes === undefined ? undefined : decodeRecord<SqlRoleAssignment>(bytes);
 }
 
-export async function listRoleAssignments(reader: Reader, account: string): Promise<readonly SqlRoleAssignment[]> {
+export async function listRoleAssignments(
+  reader: Reader,
+  account: string,
+): Promise<readonly SqlRoleAssignment[]> {
   return readAll<SqlRoleAssignment>(reader, contentRange(account, "roleAssignment"));
 }
 

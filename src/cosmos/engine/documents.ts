@@ -54,9 +54,11 @@ export function itemId(body: ItemBody): string {
   if (typeof id !== "string" || id === "") {
     throw badRequest("The input content is invalid because the required properties - 'id; ' - are missing");
   }
-  if (Buffer.byteLength(id) > idBytesMax) throw badRequest(`The id of an item cannot be longer than ${idBytesMax} bytes.`);
+  if (Buffer.byteLength(id) > idBytesMax)
+    throw badRequest(`The id of an item cannot be longer than ${idBytesMax} bytes.`);
   // A lone surrogate has no UTF-8 form, so the id could not be addressed again.
-  if (/[/\\#]|\p{Surrogate}/u.test(id)) throw badRequest("The id of an item cannot contain '/', '\\', '#' or half a character.");
+  if (/[/\\#]|\p{Surrogate}/u.test(id))
+    throw badRequest("The id of an item cannot contain '/', '\\', '#' or half a character.");
   return id;
 }
 
@@ -151,7 +153,12 @@ function checkState(write: ItemWrite, old: StoredItem | undefined): void {
   }
   if (old === undefined && write.kind !== "upsert") throw notFound();
   // An upsert of a missing item ignores If-Match and creates it, as the service does.
-  if (old !== undefined && write.ifMatch !== undefined && write.ifMatch !== "*" && write.ifMatch !== old.etag) {
+  if (
+    old !== undefined &&
+    write.ifMatch !== undefined &&
+    write.ifMatch !== "*" &&
+    write.ifMatch !== old.etag
+  ) {
     throw preconditionFailed();
   }
 }
@@ -225,7 +232,8 @@ function itemJson(partition: Partition, rid: string, etag: string, ts: number, b
 
 function decodeItem(number: number, value: Bytes): StoredItem {
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  if (bytes[0] !== formatVersion) throw new Error(`item ${number} has the unknown storage format ${String(bytes[0])}`);
+  if (bytes[0] !== formatVersion)
+    throw new Error(`item ${number} has the unknown storage format ${String(bytes[0])}`);
   const lsn = bytes.readDoubleBE(1);
   const ts = bytes.readUInt32BE(9);
   return { number, lsn, ts, etag: itemEtag(lsn, ts), json: bytes.subarray(headerBytes) };
@@ -234,7 +242,9 @@ function decodeItem(number: number, value: Bytes): StoredItem {
 /** Derived from LSN and time, so it changes with every write and need not be stored beside the JSON. */
 function itemEtag(lsn: number, ts: number): string {
   const low = (lsn % 2 ** 32).toString(16).padStart(8, "0");
-  const high = Math.floor(lsn / 2 ** 32).toString(16).padStart(4, "0");
+  const high = Math.floor(lsn / 2 ** 32)
+    .toString(16)
+    .padStart(4, "0");
   return `"${low}-${high}-0700-0000-${ts.toString(16).padStart(8, "0")}0000"`;
 }
 

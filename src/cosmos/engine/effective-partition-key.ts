@@ -66,7 +66,9 @@ function orderedComponent(component: PartitionKeyComponent): Buffer {
   if (component === true) return Buffer.from([0x03]);
   if (typeof component === "number") return orderedNumber(component);
   const text = Buffer.from(component, "utf8");
-  const shifted = Buffer.from(text.subarray(0, v1StringLimit + 1).map((byte) => (byte < 0xff ? byte + 1 : byte)));
+  const shifted = Buffer.from(
+    text.subarray(0, v1StringLimit + 1).map((byte) => (byte < 0xff ? byte + 1 : byte)),
+  );
   const terminator = text.length > v1StringLimit ? Buffer.alloc(0) : Buffer.from([0x00]);
   return Buffer.concat([Buffer.from([0x08]), shifted, terminator]);
 }
@@ -109,7 +111,8 @@ function murmur3x86(bytes: Buffer): number {
   const scramble = (k: number): number => Math.imul(rotate32(Math.imul(k, c1), 15), c2);
   let h = 0;
   const whole = bytes.length & ~3;
-  for (let i = 0; i < whole; i += 4) h = (Math.imul(rotate32(h ^ scramble(bytes.readInt32LE(i)), 13), 5) + 0xe6546b64) | 0;
+  for (let i = 0; i < whole; i += 4)
+    h = (Math.imul(rotate32(h ^ scramble(bytes.readInt32LE(i)), 13), 5) + 0xe6546b64) | 0;
   let tail = 0;
   for (let i = bytes.length - 1; i >= whole; i--) tail = (tail << 8) | (bytes[i] ?? 0);
   if (bytes.length !== whole) h ^= scramble(tail);

@@ -67,7 +67,9 @@ export function placePartition(
   components: readonly PartitionKeyComponent[],
   definition: PartitionKeyDefinition,
 ): LogicalPartition {
-  const encoded = encodeKey(components.map((component) => (component === undefined ? new Uint8Array(0) : component)));
+  const encoded = encodeKey(
+    components.map((component) => (component === undefined ? new Uint8Array(0) : component)),
+  );
   const tag = encoded.length <= tagBytesMax ? encoded : createHash("sha256").update(encoded).digest();
   return { components, epk: effectivePartitionKey(components, definition), tag };
 }

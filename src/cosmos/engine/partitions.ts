@@ -26,7 +26,13 @@ export interface Partitions {
 
 /** Key of the log entry `lsn` of a range. */
 export function logKey(partition: Pick<Partition, "container" | "range">, lsn: number): Bytes {
-  return encodeKey(["cosmos-l", partition.container.uid, partition.container.number, partition.range.id, lsn]);
+  return encodeKey([
+    "cosmos-l",
+    partition.container.uid,
+    partition.container.number,
+    partition.range.id,
+    lsn,
+  ]);
 }
 
 export function openPartitions(reader: Reader): Partitions {

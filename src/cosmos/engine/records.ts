@@ -3,7 +3,7 @@
  * with "cosmos"; items live elsewhere (documents.ts), under the account's `uid` and the container's `number`, which
  * are never reused, so a deleted container can never show its items through a new one of the same name.
  */
-import { type Clock, type Entropy } from "../../clock.ts";
+import type { Clock, Entropy } from "../../clock.ts";
 import { encodeKey, prefixRange } from "../../storage/keys.ts";
 import type { Bytes, KeyRange } from "../../storage/port.ts";
 import type { Account, AccountKeys, CosmosResource, KeyKind } from "../control.ts";
@@ -52,7 +52,8 @@ export const accountKey = (account: string): Bytes => encodeKey(["cosmos", "acco
 export const accountRange: KeyRange = prefixRange(["cosmos", "account"]);
 
 /** Everything that belongs to an account besides the account record itself. */
-export const accountContents = (account: string): KeyRange => prefixRange(["cosmos", "in", account.toLowerCase()]);
+export const accountContents = (account: string): KeyRange =>
+  prefixRange(["cosmos", "in", account.toLowerCase()]);
 
 export type ContentKind = "database" | "container" | "roleDefinition" | "roleAssignment";
 

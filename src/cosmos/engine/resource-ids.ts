@@ -4,7 +4,13 @@
  * and other children 16 with their type in the high nibble of byte 15).
  */
 
-export type ChildType = "item" | "storedProcedure" | "trigger" | "userDefinedFunction" | "pkRange" | "conflict";
+export type ChildType =
+  | "item"
+  | "storedProcedure"
+  | "trigger"
+  | "userDefinedFunction"
+  | "pkRange"
+  | "conflict";
 
 const childNibble: Readonly<Record<ChildType, number>> = {
   item: 0x0,

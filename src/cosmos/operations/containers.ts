@@ -1,5 +1,5 @@
 /** Containers: create, read, list, replace and delete, and their physical ranges. */
-import { deleteContainer as removeContainer, putContainer } from "../engine/containers.ts";
+import { putContainer, deleteContainer as removeContainer } from "../engine/containers.ts";
 import { renderContainer } from "../engine/records.ts";
 import { metadataCharge } from "../engine/request-charge.ts";
 import { childRid } from "../engine/resource-ids.ts";
@@ -23,7 +23,8 @@ export const readContainer: Operation = async (context) => {
   const record = context.container;
   const headers = {
     "x-ms-documentdb-collection-index-transformation-progress": "100",
-    "x-ms-resource-quota": "documentSize=10240;documentsSize=10485760;documentsCount=-1;collectionSize=10485760;",
+    "x-ms-resource-quota":
+      "documentSize=10240;documentsSize=10485760;documentsCount=-1;collectionSize=10485760;",
     "x-ms-resource-usage": "documentSize=0;documentsSize=0;documentsCount=0;collectionSize=0;",
   };
   return { status: 200, body: renderContainer(record), etag: record.etag, charge: metadataCharge, headers };

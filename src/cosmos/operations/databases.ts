@@ -1,6 +1,7 @@
 /** Databases: create, read, list and delete. */
+
+import { putDatabase, deleteDatabase as removeDatabase } from "../engine/containers.ts";
 import { renderDatabase } from "../engine/records.ts";
-import { deleteDatabase as removeDatabase, putDatabase } from "../engine/containers.ts";
 import { metadataCharge } from "../engine/request-charge.ts";
 import { notFound } from "../errors.ts";
 import { feed } from "./feed.ts";

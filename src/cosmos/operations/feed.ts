@@ -15,7 +15,8 @@ export function feed(
   const size = pageSize(context.headers);
   const page = resources.slice(start, start + size);
   const next = start + page.length;
-  const more: Record<string, string> = next < resources.length ? { "x-ms-continuation": `offset:${next}` } : {};
+  const more: Record<string, string> =
+    next < resources.length ? { "x-ms-continuation": `offset:${next}` } : {};
   return {
     status: 200,
     body: { _rid: parentRid, [name]: page, _count: page.length },

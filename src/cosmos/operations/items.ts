@@ -1,5 +1,11 @@
 /** Point operations on items: create, upsert, read, replace and delete. */
-import { type ItemWrite, itemId, readItem as findItem, type WriteResult, writeItem } from "../engine/documents.ts";
+import {
+  readItem as findItem,
+  type ItemWrite,
+  itemId,
+  type WriteResult,
+  writeItem,
+} from "../engine/documents.ts";
 import type { LogicalPartition } from "../engine/partition-key.ts";
 import type { ContainerRecord } from "../engine/records.ts";
 import { changeCharge, createCharge, readCharge } from "../engine/request-charge.ts";
@@ -38,13 +44,22 @@ export const replaceItem: Operation = async (context) => {
   const body = jsonBody(context);
   itemId(body);
   const logical = documentPartition(context, container, body);
-  return write(context, container, logical, { kind: "replace", id: leafId(context), body, ...ifMatch(context.headers) });
+  return write(context, container, logical, {
+    kind: "replace",
+    id: leafId(context),
+    body,
+    ...ifMatch(context.headers),
+  });
 };
 
 export const deleteItem: Operation = async (context) => {
   const container = requireContainer(context);
   const logical = requirePartition(context, container);
-  return write(context, container, logical, { kind: "delete", id: leafId(context), ...ifMatch(context.headers) });
+  return write(context, container, logical, {
+    kind: "delete",
+    id: leafId(context),
+    ...ifMatch(context.headers),
+  });
 };
 
 export const readItem: Operation = async (context) => {

@@ -2,6 +2,8 @@
  * What an operation receives and returns. The gateway has already read the address, checked the credential and taken
  * the decision; an operation turns a typed request into a typed result and knows nothing of HTTP beyond headers.
  */
+
+import type { Transaction } from "../../storage/port.ts";
 import { cosmosLock } from "../control.ts";
 import type { AccountView, DatabaseView } from "../engine/catalog.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -14,7 +16,6 @@ import {
 } from "../engine/partition-key.ts";
 import type { Partition } from "../engine/partitions.ts";
 import type { ContainerRecord } from "../engine/records.ts";
-import type { Transaction } from "../../storage/port.ts";
 import { badRequest, notFound, ownerNotFound } from "../errors.ts";
 import type { Address } from "../wire/address.ts";
 import type { RequestHeaders } from "../wire/headers.ts";
@@ -101,7 +102,10 @@ export function leafId(context: OperationContext): string {
 }
 
 /** The logical partition named by the partition key header; undefined when the header is absent. */
-export function headerPartition(context: OperationContext, container: ContainerRecord): LogicalPartition | undefined {
+export function headerPartition(
+  context: OperationContext,
+  container: ContainerRecord,
+): LogicalPartition | undefined {
   const header = context.headers["x-ms-documentdb-partitionkey"];
   if (header === undefined) return undefined;
   const components = parsePartitionKeyHeader(header);
@@ -112,7 +116,9 @@ export function headerPartition(context: OperationContext, container: ContainerR
     );
   }
   if (components.length > wanted) {
-    throw badRequest("The partition key supplied in x-ms-partitionkey header has more components than defined in the collection.");
+    throw badRequest(
+      "The partition key supplied in x-ms-partitionkey header has more components than defined in the collection.",
+    );
   }
   return placePartition(components, container.partitionKey);
 }
@@ -133,7 +139,10 @@ export function documentPartition(
   const logical = requirePartition(context, container);
   const own = placePartition(extractPartitionKey(document, container.partitionKey), container.partitionKey);
   if (!samePartition(own, logical)) {
-    throw badRequest("PartitionKey extracted from document doesn't match the one specified in the header", 1001);
+    throw badRequest(
+      "PartitionKey extracted from document doesn't match the one specified in the header",
+      1001,
+    );
   }
   return logical;
 }

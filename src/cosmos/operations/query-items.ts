@@ -10,14 +10,21 @@ import { type ContainerRecord, renderContainer, renderDatabase } from "../engine
 import { queryCharge } from "../engine/request-charge.ts";
 import { checkSession } from "../engine/sessions.ts";
 import { badQuery, badRequest } from "../errors.ts";
-import { stateFromJson, stateToJson } from "../query/continuation.ts";
 import type { RunState } from "../query/continuation.ts";
+import { stateFromJson, stateToJson } from "../query/continuation.ts";
 import { QueryError } from "../query/error.ts";
 import { type PreparedQuery, prepareQuery, type QueryParameter } from "../query/prepare.ts";
 import type { QueryRun } from "../query/run.ts";
 import type { Value } from "../query/values.ts";
 import { flag, pageSize } from "../wire/headers.ts";
-import { jsonBody, type Operation, type OperationContext, type OperationResult, requireContainer, requireDatabase } from "./operation.ts";
+import {
+  jsonBody,
+  type Operation,
+  type OperationContext,
+  type OperationResult,
+  requireContainer,
+  requireDatabase,
+} from "./operation.ts";
 
 /** Largest page, in characters of JSON (service limit, 4 MB). */
 const pageLengthMax = 4 * 1024 * 1024;
@@ -82,7 +89,9 @@ export const queryPlan: Operation = async (context) => {
 };
 
 /** Items with their positions, in order, from `position` on; an empty batch is the end. */
-type ItemSource = (position: number) => Promise<readonly { readonly position: number; readonly item: unknown }[]>;
+type ItemSource = (
+  position: number,
+) => Promise<readonly { readonly position: number; readonly item: unknown }[]>;
 
 interface Page {
   readonly rows: readonly string[];
@@ -97,7 +106,10 @@ function prepare(context: OperationContext, prefix = ""): PreparedQuery & { read
   const parameters = queryParameters(body["parameters"]);
   const { clock, entropy } = context.engine;
   const random = (): number => Buffer.from(entropy.bytes(4)).readUInt32BE() / 2 ** 32;
-  const hash = createHash("sha256").update(JSON.stringify([text, parameters])).digest("base64url").slice(0, 12);
+  const hash = createHash("sha256")
+    .update(JSON.stringify([text, parameters]))
+    .digest("base64url")
+    .slice(0, 12);
   return rejecting(prefix, () => {
     // INVARIANT: made here and nowhere changed, so the copy keeps every method's independence of `this`.
     return { ...prepareQuery(text, parameters, { now: clock.now, random }), hash };
@@ -118,7 +130,12 @@ function queryParameters(value: unknown): readonly QueryParameter[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) throw badRequest("The query's 'parameters' must be an array.");
   return value.map((parameter: unknown) => {
-    if (typeof parameter !== "object" || parameter === null || !("name" in parameter) || typeof parameter.name !== "string") {
+    if (
+      typeof parameter !== "object" ||
+      parameter === null ||
+      !("name" in parameter) ||
+      typeof parameter.name !== "string"
+    ) {
       throw badRequest("Each of the query's parameters needs a 'name'.");
     }
     return { name: parameter.name, value: "value" in parameter ? parameter.value : undefined };
@@ -135,7 +152,9 @@ async function readPage(
   const run = rejecting("", () => query.start(start.state, { pageRows: size }));
   const page = { rows: [] as string[], length: 0, scanned: 0, last: start.position };
   const full = (): boolean => page.rows.length >= size || page.length >= pageLengthMax;
-  const exhausted = query.readsItems ? await scan(query, source, run, start.position, page, size, full) : true;
+  const exhausted = query.readsItems
+    ? await scan(query, source, run, start.position, page, size, full)
+    : true;
   if (exhausted && !full()) {
     rejecting("", () => run.finish());
     takeRows(run, page, size);
@@ -198,14 +217,19 @@ function itemSource(context: OperationContext, container: ContainerRecord, parti
   const components = parsePartitionKeyHeader(header);
   const { paths } = container.partitionKey;
   if (components.length > paths.length) {
-    throw badRequest("The partition key supplied in x-ms-partitionkey header has more components than defined in the collection.");
+    throw badRequest(
+      "The partition key supplied in x-ms-partitionkey header has more components than defined in the collection.",
+    );
   }
   if (components.length < paths.length) {
     const isPrefixOf = (item: unknown): boolean => {
       const own = extractPartitionKey(item as Record<string, unknown>, container.partitionKey);
       return components.every((component, at) => component === own[at]);
     };
-    return filteredSource(async (position) => (await scanItems(store, partition, position - 1, batchSize)).map(parsed), isPrefixOf);
+    return filteredSource(
+      async (position) => (await scanItems(store, partition, position - 1, batchSize)).map(parsed),
+      isPrefixOf,
+    );
   }
   const logical = placePartition(components, container.partitionKey);
   let numbers: readonly number[] | undefined;
@@ -261,7 +285,8 @@ function pageResult(page: Page, name: string, rid: string, context: OperationCon
   const body = `{"_rid":${JSON.stringify(rid)},${JSON.stringify(name)}:[${page.rows.join(",")}],"_count":${page.rows.length}}`;
   const headers: Record<string, string> = { "x-ms-item-count": String(page.rows.length) };
   if (page.continuation !== undefined) headers["x-ms-continuation"] = page.continuation;
-  if (flag(context.headers, "x-ms-documentdb-populatequerymetrics")) headers["x-ms-documentdb-query-metrics"] = metrics(page);
+  if (flag(context.headers, "x-ms-documentdb-populatequerymetrics"))
+    headers["x-ms-documentdb-query-metrics"] = metrics(page);
   return { status: 200, body, charge: queryCharge(page.scanned, body.length), headers };
 }
 
@@ -275,10 +300,15 @@ function metrics(page: Page): string {
 
 /** A token names its query, so that one query's token is not taken for another's. */
 function makeToken(hash: string, position: number, state: RunState): string {
-  return Buffer.from(JSON.stringify([tokenVersion, hash, position, stateToJson(state)])).toString("base64url");
+  return Buffer.from(JSON.stringify([tokenVersion, hash, position, stateToJson(state)])).toString(
+    "base64url",
+  );
 }
 
-function parseToken(token: string | undefined, hash: string): { readonly position: number; readonly state?: RunState } {
+function parseToken(
+  token: string | undefined,
+  hash: string,
+): { readonly position: number; readonly state?: RunState } {
   if (token === undefined || token === "") return { position: 0 };
   let value: unknown;
   try {

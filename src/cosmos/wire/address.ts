@@ -113,14 +113,19 @@ function locateDatabase(segments: readonly string[]): Place | undefined {
   if (level === undefined) return undefined;
   if (id === undefined) return { kind: level.feed, database, resourceType: level.type };
   if (level.leaf === "container") return locateContainer(segments, database, id);
-  if (sub === undefined && level.leaf !== undefined) return { kind: level.leaf, database, id, resourceType: level.type };
+  if (sub === undefined && level.leaf !== undefined)
+    return { kind: level.leaf, database, id, resourceType: level.type };
   if (type !== "users" || sub !== "permissions" || segments.length > 6) return undefined;
   const resourceType = "permissions";
   if (leaf === undefined) return { kind: "permissionFeed", database, id, resourceType };
   return { kind: "permission", database, id, permission: leaf, resourceType };
 }
 
-function locateContainer(segments: readonly string[], database: string, container: string): Place | undefined {
+function locateContainer(
+  segments: readonly string[],
+  database: string,
+  container: string,
+): Place | undefined {
   const [, , , , type, id] = segments;
   if (type === undefined) return { kind: "container", database, container, resourceType: "colls" };
   if (segments.length > 6) return undefined;

@@ -9,7 +9,7 @@ import { cosmosActions } from "../../azure/cosmos-actions.ts";
 import type { AccessTokenClaims, PrincipalDirectory, TokenVerifier } from "../../azure/principal.ts";
 import type { Clock } from "../../clock.ts";
 import type { AccountView } from "../engine/catalog.ts";
-import { CosmosError, forbidden, unauthorized } from "../errors.ts";
+import { type CosmosError, forbidden, unauthorized } from "../errors.ts";
 import type { Address } from "./address.ts";
 import { parseCredential, signatureDate, tokenFault, wrongAudience, wrongSignature } from "./credential.ts";
 import type { RequestHeaders } from "./headers.ts";
@@ -89,16 +89,26 @@ async function decideToken(parts: AccessParts, request: AccessRequest, token: st
  */
 export function acceptedAudiences(view: AccountView): readonly string[] {
   const { name, port } = view.record.account;
-  const local = ["localhost", "127.0.0.1", "[::1]"].flatMap((host) => [`https://${host}:${port}`, `https://${host}`]);
+  const local = ["localhost", "127.0.0.1", "[::1]"].flatMap((host) => [
+    `https://${host}:${port}`,
+    `https://${host}`,
+  ]);
   const domains = ["documents.azure.com", "sql.cosmos.azure.com", "sqlx.cosmos.azure.com"];
-  return ["https://cosmos.azure.com", ...domains.map((domain) => `https://${name.toLowerCase()}.${domain}`), ...local];
+  return [
+    "https://cosmos.azure.com",
+    ...domains.map((domain) => `https://${name.toLowerCase()}.${domain}`),
+    ...local,
+  ];
 }
 
 function decideKey(parts: AccessParts, request: AccessRequest, signature: string): Access {
   const { account, row } = request;
   const date = signatureDate(request.headers, parts.clock.now());
   const links = signedLinks(request.address);
-  const types = request.address.kind === "partitionKeyDelete" ? ["partitionkey", "colls"] : [request.address.resourceType];
+  const types =
+    request.address.kind === "partitionKeyDelete"
+      ? ["partitionkey", "colls"]
+      : [request.address.resourceType];
   const facts = {
     verb: request.method,
     resourceTypes: types,
@@ -112,7 +122,8 @@ function decideKey(parts: AccessParts, request: AccessRequest, signature: string
   const settings = account.record.account;
   const decision = decideAccountKey({
     key,
-    action: row.action === "notWithAad" || row.action === "actionsOfParts" ? row.name : cosmosActions[row.action],
+    action:
+      row.action === "notWithAad" || row.action === "actionsOfParts" ? row.name : cosmosActions[row.action],
     resource: resourceName(request),
     access: row.access,
     metadataWrite: row.metadataWrite,
@@ -134,7 +145,11 @@ function signedLinks(address: Address): readonly string[] {
     return [target, target.toLowerCase()];
   }
   const drop = address.kind === "partitionKeyDelete" ? 2 : address.kind.endsWith("Feed") ? 1 : 0;
-  const cut = (link: string): string => link.split("/").slice(0, drop === 0 ? undefined : -drop).join("/");
+  const cut = (link: string): string =>
+    link
+      .split("/")
+      .slice(0, drop === 0 ? undefined : -drop)
+      .join("/");
   const own = cut(address.link);
   const last = own.split("/").pop() ?? "";
   return [...new Set([own, cut(address.rawLink), last.toLowerCase()])];
@@ -151,7 +166,9 @@ function scopeOf(request: AccessRequest): { readonly database?: string; readonly
 function resourceName(request: AccessRequest): string {
   const scope = scopeOf(request);
   if (scope.database === undefined) return "/";
-  return scope.container === undefined ? `dbs/${scope.database}` : `dbs/${scope.database}/colls/${scope.container}`;
+  return scope.container === undefined
+    ? `dbs/${scope.database}`
+    : `dbs/${scope.database}/colls/${scope.container}`;
 }
 
 function localAuthDisabled(): CosmosError {

@@ -14,14 +14,15 @@ export type RawCredential =
 /** Longest header per kind, in bytes; a longer one is refused before anything is computed from it. */
 const headerBytesMax = { master: 1024, resource: 8192, aad: 16384 } as const;
 
-const malformed =
-  "Authorization header doesn't confirm to the required format. Please verify and try again.";
+const malformed = "Authorization header doesn't confirm to the required format. Please verify and try again.";
 
 /** Reads the credential; 401 when it is missing, malformed or too long. */
 export function parseCredential(headers: RequestHeaders): RawCredential {
   const header = headers["authorization"];
   if (header === undefined || header === "") {
-    throw unauthorized("Required Header authorization is missing. Ensure a valid Authorization token is passed.");
+    throw unauthorized(
+      "Required Header authorization is missing. Ensure a valid Authorization token is passed.",
+    );
   }
   const text = decodeOnce(header);
   const match = /^type=(master|resource|aad)&ver=1(?:\.0)?&sig=(.+)$/is.exec(text);

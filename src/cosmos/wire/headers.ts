@@ -19,7 +19,9 @@ export function pageSize(headers: RequestHeaders): number {
   if (text === undefined || text === "") return pageSizeDefault;
   const size = Number(text);
   if (!Number.isInteger(size) || size < -1 || size === 0) {
-    throw badRequest(`The value '${text.slice(0, 40)}' specified for the header 'x-ms-max-item-count' is invalid.`);
+    throw badRequest(
+      `The value '${text.slice(0, 40)}' specified for the header 'x-ms-max-item-count' is invalid.`,
+    );
   }
   return size === -1 ? pageSizeDefault : Math.min(size, pageSizeMax);
 }

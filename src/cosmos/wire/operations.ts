@@ -65,12 +65,39 @@ const cells: readonly Cells[] = [
 
   ["ListContainers", "GET", "containerFeed", "plain", "readMetadata", "database", "read", listContainers],
   ["QueryContainers", "POST", "containerFeed", "query", "readMetadata", "database", "read", queryContainers],
-  ["CreateContainer", "POST", "containerFeed", "plain", "notWithAad", "database", "metadata", createContainer],
+  [
+    "CreateContainer",
+    "POST",
+    "containerFeed",
+    "plain",
+    "notWithAad",
+    "database",
+    "metadata",
+    createContainer,
+  ],
   ["ReadContainer", "GET", "container", "plain", "readMetadata", "container", "read", readContainer],
   ["ReplaceContainer", "PUT", "container", "plain", "notWithAad", "container", "metadata", replaceContainer],
   ["DeleteContainer", "DELETE", "container", "plain", "notWithAad", "container", "metadata", deleteContainer],
-  ["ListPartitionKeyRanges", "GET", "pkRangeFeed", "plain", "readMetadata", "container", "read", listPartitionKeyRanges],
-  ["ListPartitionKeyRanges", "GET", "pkRangeFeed", "changeFeed", "readMetadata", "container", "read", listPartitionKeyRanges],
+  [
+    "ListPartitionKeyRanges",
+    "GET",
+    "pkRangeFeed",
+    "plain",
+    "readMetadata",
+    "container",
+    "read",
+    listPartitionKeyRanges,
+  ],
+  [
+    "ListPartitionKeyRanges",
+    "GET",
+    "pkRangeFeed",
+    "changeFeed",
+    "readMetadata",
+    "container",
+    "read",
+    listPartitionKeyRanges,
+  ],
   ["ReadAddresses", "GET", "addresses", "plain", "readMetadata", "container", "read"],
 
   ["CreateItem", "POST", "itemFeed", "plain", "createItem", "container", "write", createItem],
@@ -98,7 +125,15 @@ const cells: readonly Cells[] = [
   ["ReadStoredProcedure", "GET", "storedProcedure", "plain", "notWithAad", "container", "read"],
   ["ReplaceStoredProcedure", "PUT", "storedProcedure", "plain", "notWithAad", "container", "metadata"],
   ["DeleteStoredProcedure", "DELETE", "storedProcedure", "plain", "notWithAad", "container", "metadata"],
-  ["ExecuteStoredProcedure", "POST", "storedProcedure", "plain", "executeStoredProcedure", "container", "write"],
+  [
+    "ExecuteStoredProcedure",
+    "POST",
+    "storedProcedure",
+    "plain",
+    "executeStoredProcedure",
+    "container",
+    "write",
+  ],
   ["ListTriggers", "GET", "triggerFeed", "plain", "notWithAad", "container", "read"],
   ["QueryTriggers", "POST", "triggerFeed", "query", "notWithAad", "container", "read"],
   ["CreateTrigger", "POST", "triggerFeed", "plain", "notWithAad", "container", "metadata"],
@@ -107,12 +142,52 @@ const cells: readonly Cells[] = [
   ["ReplaceTrigger", "PUT", "trigger", "plain", "notWithAad", "container", "metadata"],
   ["DeleteTrigger", "DELETE", "trigger", "plain", "notWithAad", "container", "metadata"],
   ["ListUserDefinedFunctions", "GET", "userDefinedFunctionFeed", "plain", "notWithAad", "container", "read"],
-  ["QueryUserDefinedFunctions", "POST", "userDefinedFunctionFeed", "query", "notWithAad", "container", "read"],
-  ["CreateUserDefinedFunction", "POST", "userDefinedFunctionFeed", "plain", "notWithAad", "container", "metadata"],
-  ["UpsertUserDefinedFunction", "POST", "userDefinedFunctionFeed", "upsert", "notWithAad", "container", "metadata"],
+  [
+    "QueryUserDefinedFunctions",
+    "POST",
+    "userDefinedFunctionFeed",
+    "query",
+    "notWithAad",
+    "container",
+    "read",
+  ],
+  [
+    "CreateUserDefinedFunction",
+    "POST",
+    "userDefinedFunctionFeed",
+    "plain",
+    "notWithAad",
+    "container",
+    "metadata",
+  ],
+  [
+    "UpsertUserDefinedFunction",
+    "POST",
+    "userDefinedFunctionFeed",
+    "upsert",
+    "notWithAad",
+    "container",
+    "metadata",
+  ],
   ["ReadUserDefinedFunction", "GET", "userDefinedFunction", "plain", "notWithAad", "container", "read"],
-  ["ReplaceUserDefinedFunction", "PUT", "userDefinedFunction", "plain", "notWithAad", "container", "metadata"],
-  ["DeleteUserDefinedFunction", "DELETE", "userDefinedFunction", "plain", "notWithAad", "container", "metadata"],
+  [
+    "ReplaceUserDefinedFunction",
+    "PUT",
+    "userDefinedFunction",
+    "plain",
+    "notWithAad",
+    "container",
+    "metadata",
+  ],
+  [
+    "DeleteUserDefinedFunction",
+    "DELETE",
+    "userDefinedFunction",
+    "plain",
+    "notWithAad",
+    "container",
+    "metadata",
+  ],
 
   ["ListUsers", "GET", "userFeed", "plain", "notWithAad", "database", "read"],
   ["QueryUsers", "POST", "userFeed", "query", "notWithAad", "database", "read"],
@@ -131,7 +206,15 @@ const cells: readonly Cells[] = [
   ["DeletePermission", "DELETE", "permission", "plain", "notWithAad", "database", "write"],
 
   ["ListClientEncryptionKeys", "GET", "clientEncryptionKeyFeed", "plain", "readMetadata", "database", "read"],
-  ["CreateClientEncryptionKey", "POST", "clientEncryptionKeyFeed", "plain", "notWithAad", "database", "metadata"],
+  [
+    "CreateClientEncryptionKey",
+    "POST",
+    "clientEncryptionKeyFeed",
+    "plain",
+    "notWithAad",
+    "database",
+    "metadata",
+  ],
   ["ReadClientEncryptionKey", "GET", "clientEncryptionKey", "plain", "readMetadata", "database", "read"],
   ["ReplaceClientEncryptionKey", "PUT", "clientEncryptionKey", "plain", "notWithAad", "database", "metadata"],
 
@@ -161,9 +244,15 @@ const byRequest: ReadonlyMap<string, OperationRow> = new Map(
 );
 
 /** The row of a request, or `undefined` when the address does not know the verb. */
-export function findOperation(method: string, address: Address, headers: RequestHeaders): OperationRow | undefined {
+export function findOperation(
+  method: string,
+  address: Address,
+  headers: RequestHeaders,
+): OperationRow | undefined {
   const mark = method === "POST" ? postMark(headers) : method === "GET" ? getMark(headers) : "plain";
-  return byRequest.get(`${method} ${address.kind} ${mark}`) ?? byRequest.get(`${method} ${address.kind} plain`);
+  return (
+    byRequest.get(`${method} ${address.kind} ${mark}`) ?? byRequest.get(`${method} ${address.kind} plain`)
+  );
 }
 
 function postMark(headers: RequestHeaders): Mark {

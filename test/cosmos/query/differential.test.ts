@@ -17,10 +17,10 @@ const VALUES: ReadonlyMap<string, Value> = new Map(
   PARAMETERS.map(({ name, value }) => [name, value as Value]),
 );
 
-function isFinite(value: Value): boolean {
+function hasFiniteNumbers(value: Value): boolean {
   if (typeof value === "number") return Number.isFinite(value);
   if (typeof value !== "object" || value === null) return true;
-  return (Object.values(value) as Value[]).every(isFinite);
+  return (Object.values(value) as Value[]).every(hasFiniteNumbers);
 }
 
 test(`${QUERIES} random queries give what the naive interpreter gives`, () => {
@@ -39,7 +39,7 @@ test(`${QUERIES} random queries give what the naive interpreter gives`, () => {
       if (!(error instanceof QueryError) || !error.message.includes("not finite")) {
         throw new Error(`seed ${seed}: ${text}`, { cause: error });
       }
-      assert.ok(!expected.every(isFinite), `seed ${seed} was refused: ${text}`);
+      assert.ok(!expected.every(hasFiniteNumbers), `seed ${seed} was refused: ${text}`);
       continue;
     }
     const same = resultKey(actual, { ordered: true }) === resultKey(expected, { ordered: true });

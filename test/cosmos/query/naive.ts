@@ -68,7 +68,7 @@ function runQuery(
   }
   let values = kept.map(({ value }) => value);
   if (query.distinct)
-    values = values.filter((value, i) => values.findIndex((other) => deepEqual(other, value)) === i);
+    values = values.filter((value, i) => values.findIndex((other) => sameKey(other, value)) === i);
   if (query.offset?.kind === "literal" && query.limit?.kind === "literal") {
     const offset = Number(query.offset.value);
     values = values.slice(offset, offset + Number(query.limit.value));
@@ -132,7 +132,7 @@ function groupRows(
   else {
     for (const row of rows) {
       const keys = query.groupBy.map((key) => evaluate(world, key, row));
-      const found = groups.find((group) => group.keys.every((key, i) => deepEqual(key, keys[i])));
+      const found = groups.find((group) => group.keys.every((key, i) => sameKey(key, keys[i])));
       if (found === undefined) groups.push({ keys, rows: [row] });
       else found.rows.push(row);
     }
@@ -234,7 +234,7 @@ function aggregate(name: string, inputs: readonly Value[]): Value {
     case "MAKELIST":
       return [...inputs];
     case "MAKESET":
-      return inputs.filter((value, i) => inputs.findIndex((other) => deepEqual(other, value)) === i);
+      return inputs.filter((value, i) => inputs.findIndex((other) => sameKey(other, value)) === i);
     default: {
       if (inputs.some((value) => typeof value === "object" && value !== null)) return undefined;
       const sorted = inputs.toSorted(totalOrder);
@@ -353,6 +353,11 @@ function canonical(value: Value): string {
 
 function deepEqual(x: Value, y: Value): boolean {
   return kindOf(x) === kindOf(y) && canonical(x) === canonical(y) && !Number.isNaN(x);
+}
+
+/** Equality of grouping and DISTINCT, where NaN is one value. */
+function sameKey(x: Value, y: Value): boolean {
+  return canonical(x) === canonical(y);
 }
 
 function like(text: string, pattern: string, mark: string | undefined): boolean {

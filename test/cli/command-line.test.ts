@@ -1,0 +1,196 @@
+/** The shipped command line, as processes: exit codes, one clear line for what cannot be done, nothing left behind. */
+import assert from "node:assert/strict";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { chmod, chown, mkdir, readdir, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { promisify } from "node:util";
+import { commands } from "../../src/cli/command-line.ts";
+import { cli, root, withDirectory } from "../fixtures.ts";
+
+interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Anything slower hangs. */
+const timeout = 30_000;
+
+async function celestite(args: readonly string[], options: { data?: string; uid?: number } = {}): Promise<Finished> {
+  const env = { ...process.env, CELESTITE_DATA: options.data ?? "/nonexistent/celestite" };
+  const uid = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid };
+  try {
+    const done = await promisify(execFile)(process.execPath, [cli, ...args], { env, timeout, ...uid });
+    return { code: 0, ...done };
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code?: unknown; stdout?: string; stderr?: string };
+    return { code: typeof code === "number" ? code : -1, stdout: stdout ?? "", stderr: stderr ?? "" };
+  }
+}
+
+async function withRunning<T>(data: string, use: (child: ChildProcess) => Promise<T>): Promise<T> {
+  const child = spawn(process.execPath, [cli, "start", "--data", data, "--any-ports"], { stdio: ["ignore", "pipe", "inherit"] });
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.once("data", () => resolve());
+    child.once("exit", (code) => reject(new Error(`ended with ${code}`)));
+  });
+  try {
+    return await use(child);
+  } finally {
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill("SIGTERM");
+      await ended;
+    }
+  }
+}
+
+/** One line, no stack trace. */
+function assertOneLine(finished: Finished, code: number, pattern: RegExp): void {
+  assert.equal(finished.code, code, finished.stderr);
+  assert.match(finished.stderr, pattern);
+  assert.equal(finished.stderr.trim().split("\n").length, 1, finished.stderr);
+  assert.doesNotMatch(finished.stderr, /\n\s+at /);
+}
+
+describe("help", () => {
+  for (const command of commands) {
+    test(`celestite ${command.name} --help shows usage and examples`, async () => {
+      const finished = await celestite([command.name, "--help"]);
+      assert.equal(finished.code, 0);
+      assert.match(finished.stdout, /^Usage: celestite /);
+      assert.match(finished.stdout, /Examples:\n {2}/);
+    });
+  }
+
+  test("celestite alone lists every command", async () => {
+    const finished = await celestite([]);
+    for (const command of commands) assert.ok(finished.stdout.includes(command.summary));
+  });
+});
+
+const mistakes: readonly (readonly [readonly string[], number, RegExp])[] = [
+  [["strat"], 2, /there is no command 'strat'/],
+  [["start", "--color"], 2, /--color/],
+  [["start", "now"], 2, /'now' is not an option/],
+  [["run", "--identity", "x"], 2, /no command to run/],
+  [["run", "x", "--", "true"], 2, /stands before '--'/],
+  [["run", "--identity", "x", "--", "true"], 1, /No server is running on .*celestite start/],
+  [["deploy"], 2, /Name one template file/],
+  [["deploy", "main.json"], 1, /No server is running/],
+  [["env", "--format", "xml"], 2, /format 'xml'/],
+  [["explain"], 1, /No server is running/],
+  [["role", "grant"], 1, /No server is running/],
+  [["rest", "GET"], 2, /method and a path/],
+];
+describe("mistakes get one line and an exit code", () => {
+  for (const [args, code, pattern] of mistakes) {
+    test(`celestite ${args.join(" ")}`, async () => assertOneLine(await celestite(args), code, pattern));
+  }
+});
+
+describe("what stands in the way of a start", () => {
+  test("a second server on the same data directory", async () => {
+    await withDirectory((data) =>
+      withRunning(data, async () => {
+        assertOneLine(await celestite(["start", "--data", data, "--any-ports"]), 1, /in use|already/i);
+      }),
+    );
+  });
+
+  test("a port in use", async () => {
+    await withDirectory(async (data) => {
+      const holder = createServer();
+      const held = await new Promise<boolean>((resolve) => {
+        holder.once("error", () => resolve(false));
+        holder.listen(8072, "127.0.0.1", () => resolve(true));
+      });
+      try {
+        assertOneLine(await celestite(["start", "--data", data]), 1, /Port 8072 on 127\.0\.0\.1 is in use/);
+      } finally {
+        if (held) await new Promise((resolve) => holder.close(resolve));
+      }
+    });
+  });
+
+  test("a data directory that is a file", async () => {
+    await withDirectory(async (directory) => {
+      const file = join(directory, "file");
+      await writeFile(file, "");
+      assertOneLine(await celestite(["start", "--data", file, "--any-ports"]), 1, /file/);
+    });
+  });
+
+  test("a read-only data directory", async () => {
+    await withDirectory(async (directory) => {
+      const data = join(directory, "data");
+      await mkdir(data);
+      await chmod(directory, 0o755);
+      // Root may write anywhere, so the server runs as somebody else where the tests run as root.
+      const isRoot = process.getuid?.() === 0;
+      if (isRoot) await chown(data, 65534, 65534);
+      await chmod(data, 0o500);
+      const finished = await celestite(["start", "--data", data, "--any-ports"], isRoot ? { uid: 65534 } : {});
+      assertOneLine(finished, 1, /permission|read-only|EACCES/i);
+      await chmod(data, 0o700);
+      assert.deepEqual(await readdir(data), []);
+    });
+  });
+});
+
+describe("run", () => {
+  const template = join(root, "demo/main.json");
+  const privately = ["run", "--ephemeral", "--deploy", template, "--identity", "worker", "--"];
+
+  test("passes the exit code on and sets exactly the documented variables", async () => {
+    const show = `process.stdout.write(JSON.stringify(process.env)); process.exit(7)`;
+    const finished = await celestite([...privately, process.execPath, "-e", show]);
+    assert.equal(finished.code, 7);
+    const child = JSON.parse(finished.stdout) as Record<string, string>;
+    const added = Object.keys(child).filter((name) => process.env[name] === undefined && name !== "CELESTITE_DATA");
+    assert.deepEqual(added.sort(), [
+      "AZURE_CLIENT_ID",
+      "COSMOS_ENDPOINT",
+      "IDENTITY_ENDPOINT",
+      "IDENTITY_HEADER",
+      "NODE_EXTRA_CA_CERTS",
+      "PYTHONWARNINGS",
+      "REQUESTS_CA_BUNDLE",
+      "SSL_CERT_FILE",
+    ].filter((name) => process.env[name] === undefined));
+    assert.match(child["COSMOS_ENDPOINT"] ?? "", /^https:\/\/localhost:\d+\/$/);
+  });
+
+  test("a private server runs the demo's worker, and denies it under the other identity", async () => {
+    const worker = join(root, "dist/demo/worker.js");
+    const granted = await celestite([...privately, process.execPath, worker]);
+    assert.equal(granted.code, 0, granted.stdout + granted.stderr);
+    const visitor = privately.map((part) => (part === "worker" ? "visitor" : part));
+    const denied = await celestite([...visitor, process.execPath, worker]);
+    assert.equal(denied.code, 1);
+    assert.match(denied.stdout, /failed with 403, substatus 5301/);
+  });
+
+  test("a program that does not exist, an identity that does not exist", async () => {
+    const missing = await celestite([...privately, "no-such-program"]);
+    assert.equal(missing.code, 1);
+    assert.match(missing.stderr, /Cannot start 'no-such-program': there is no such program/);
+    const stranger = privately.map((part) => (part === "worker" ? "stranger" : part));
+    const unknown = await celestite([...stranger, "true"]);
+    assert.equal(unknown.code, 1);
+    assert.match(unknown.stderr, /There is no user-assigned identity 'stranger'/);
+  });
+
+  test("a broken template stops before the program starts", async () => {
+    await withDirectory(async (directory) => {
+      const file = join(directory, "broken.json");
+      await writeFile(file, '{"resources": [');
+      const finished = await celestite(["run", "--ephemeral", "--deploy", file, "--", process.execPath, "-e", "console.log('ran')"]);
+      assert.equal(finished.code, 1);
+      assert.match(finished.stderr, /broken\.json is not valid JSON/);
+      assert.equal(finished.stdout, "");
+    });
+  });
+});
