@@ -13,6 +13,7 @@ import { knownResources } from "./composition/resources.ts";
 import type { Settings } from "./config.ts";
 import { createCosmosControl } from "./cosmos/control.ts";
 import { openEngine } from "./cosmos/engine/engine.ts";
+import { purge } from "./cosmos/engine/purge.ts";
 import { accountService } from "./cosmos/gateway.ts";
 import { type Listener, type ListenOptions, listen } from "./http/listen.ts";
 import type { Service } from "./http/service.ts";
@@ -43,6 +44,9 @@ export interface Surroundings {
 
 /** Items and batches of 2 MB and templates of 4 MB fit; anything longer is answered 413. */
 const bodyBytesMax = 5 * 1024 * 1024;
+
+/** Pause between two rounds of background work. */
+const backgroundMilliseconds = 10_000;
 
 /** What must be closed again, last opened first. */
 type Closers = (() => Promise<void>)[];
@@ -105,6 +109,7 @@ async function compose(ground: Ground): Promise<Omit<Celestite, "close">> {
   });
   closers.push(() => sockets.closeAll());
   await sockets.openAll();
+  closers.push(schedule(around, () => purge(store)));
   const arm = await openArmPlane(ground, identity, createCosmosControl(engine, sockets), recorder, ports);
   closers.push(() => arm.close());
   ports.authority = await opened(closers, listenTls(ground, settings.ports.authority, identity.authority));
@@ -141,6 +146,19 @@ async function compose(ground: Ground): Promise<Omit<Celestite, "close">> {
   await writeOperatorFile(settings.dataDirectory, { url: operatorUrl, secret });
   closers.push(() => removeOperatorFile(settings.dataDirectory));
   return { status, operatorUrl, operatorSecret: secret, identity, recorder };
+}
+
+/** Repeats background work, never twice at once; the returned function stops it and waits for the run under way. */
+function schedule(around: Surroundings, work: () => Promise<void>): () => Promise<void> {
+  let running = work().catch(around.onError);
+  const timer = setInterval(() => {
+    running = running.then(work).catch(around.onError);
+  }, backgroundMilliseconds);
+  timer.unref();
+  return () => {
+    clearInterval(timer);
+    return running;
+  };
 }
 
 async function openSettingsStore(settings: Settings): Promise<Store> {

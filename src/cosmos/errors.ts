@@ -110,6 +110,10 @@ export function methodNotAllowed(method: string): CosmosError {
   );
 }
 
+export function serviceUnavailable(message: string): CosmosError {
+  return new CosmosError(503, "ServiceUnavailable", message);
+}
+
 /** An operation of the service that this server does not have (yet); it says so instead of pretending. */
 export function notImplemented(operation: string): CosmosError {
   return new CosmosError(

@@ -6,11 +6,19 @@ import type { Clock, Entropy } from "../clock.ts";
 import { uuid } from "../clock.ts";
 import type { Reply, Request, Service } from "../http/service.ts";
 import type { DiagnosticRecord } from "../observability/diagnostic-records.ts";
+import { StoreUnavailable } from "../storage/port.ts";
 import type { AccountView, DatabaseView } from "./engine/catalog.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { ContainerRecord } from "./engine/records.ts";
 import { sessionToken } from "./engine/sessions.ts";
-import { CosmosError, methodNotAllowed, notImplemented, renderError, tooLarge } from "./errors.ts";
+import {
+  CosmosError,
+  methodNotAllowed,
+  notImplemented,
+  renderError,
+  serviceUnavailable,
+  tooLarge,
+} from "./errors.ts";
 import type { OperationContext, OperationResult } from "./operations/operation.ts";
 import { type Address, parseAddress } from "./wire/address.ts";
 import {
@@ -50,15 +58,21 @@ export function accountService(parts: GatewayParts, account: string): Service {
       result = await perform(parts, account, request, progress);
       reply = render(result, activityId, progress);
     } catch (error) {
-      if (!(error instanceof CosmosError)) throw error;
-      failure = error;
-      reply = withCommonHeaders(renderError(error, activityId), activityId, 0);
+      failure = asCosmosError(error);
+      reply = withCommonHeaders(renderError(failure, activityId), activityId, 0);
     }
     parts.record(
       diagnosticRecord(parts, { request, progress, started, activityId, account, reply, failure, result }),
     );
     return reply;
   };
+}
+
+/** A store that cannot write (a full disk) is the server's state, which clients retry; anything else is a fault. */
+function asCosmosError(error: unknown): CosmosError {
+  if (error instanceof CosmosError) return error;
+  if (error instanceof StoreUnavailable) return serviceUnavailable(error.message);
+  throw error;
 }
 
 async function perform(

@@ -42,9 +42,13 @@ export interface Snapshot extends Reader {
 
 /** Reads see this transaction's own writes. Nothing is visible outside before the commit, and then all at once. */
 export interface Transaction extends Reader {
+  /** Takes copies: the caller may change its bytes afterwards. Throws `RangeError` for an impossible key. */
   put(key: Bytes, value: Bytes): void;
   delete(key: Bytes): void;
-  /** Runs `callback` once after the durable commit and before `transact` resolves; never after a failure. */
+  /**
+   * Runs `callback` once after the durable commit and before `transact` resolves; never after a failure. If it
+   * throws, the other callbacks still run and `transact` rejects with its error, but the writes stay.
+   */
   afterCommit(callback: () => void): void;
 }
 

@@ -1,6 +1,7 @@
 /**
  * Accounts and their keys. Names are unique over the whole server, as they are host names in the service. Removing
- * an account leaves its items unreachable at once (their keys carry the account's `uid`); `purge.ts` frees the space.
+ * an account leaves its items unreachable at once (their keys carry the account's `uid`); `purge.ts` frees the
+ * space.
  */
 import { ArmError } from "../../azure/arm-error.ts";
 import type { Clock, Entropy } from "../../clock.ts";
@@ -8,12 +9,14 @@ import type { Reader, Transaction } from "../../storage/port.ts";
 import type { Account, AccountKeys, AccountSettings, KeyKind } from "../control.ts";
 import type { Catalog } from "./catalog.ts";
 import { readAll } from "./catalog.ts";
-import { deleteRange } from "./purge.ts";
+import { deleteRange, markForPurge } from "./purge.ts";
 import {
   type AccountRecord,
   accountContents,
   accountKey,
   accountRange,
+  type ContainerRecord,
+  contentRange,
   decodeRecord,
   encodeRecord,
 } from "./records.ts";
@@ -103,6 +106,8 @@ export async function deleteAccount(
 ): Promise<boolean> {
   const record = await readAccount(transaction, account);
   if (record === undefined) return false;
+  const containers = await readAll<ContainerRecord>(transaction, contentRange(account, "container"));
+  for (const container of containers) markForPurge(transaction, container);
   transaction.delete(accountKey(account));
   await deleteRange(transaction, accountContents(account));
   transaction.afterCommit(() => parts.catalog.removeAccount(account));

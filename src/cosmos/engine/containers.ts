@@ -5,8 +5,9 @@
 import type { Reader, Transaction } from "../../storage/port.ts";
 import { badRequest, conflict, notFound, ownerNotFound, preconditionFailed } from "../errors.ts";
 import { type EngineParts, requireAccount, writeAccount } from "./accounts.ts";
+import { readAll } from "./catalog.ts";
 import type { PartitionKeyDefinition } from "./effective-partition-key.ts";
-import { deleteRange } from "./purge.ts";
+import { deleteRange, markForPurge } from "./purge.ts";
 import {
   type ContainerRecord,
   contentKey,
@@ -99,7 +100,10 @@ export async function deleteDatabase(
   const key = contentKey(account, "database", database);
   if ((await transaction.get(key)) === undefined) return false;
   transaction.delete(key);
-  await deleteRange(transaction, contentRange(account, "container", database));
+  const containers = contentRange(account, "container", database);
+  for (const record of await readAll<ContainerRecord>(transaction, containers))
+    markForPurge(transaction, record);
+  await deleteRange(transaction, containers);
   transaction.afterCommit(() => parts.catalog.removeDatabase(account, database));
   return true;
 }
@@ -196,9 +200,10 @@ export async function deleteContainer(
   database: string,
   container: string,
 ): Promise<boolean> {
-  const key = contentKey(account, "container", database, container);
-  if ((await transaction.get(key)) === undefined) return false;
-  transaction.delete(key);
+  const record = await readContainer(transaction, account, database, container);
+  if (record === undefined) return false;
+  markForPurge(transaction, record);
+  transaction.delete(contentKey(account, "container", database, container));
   transaction.afterCommit(() => parts.catalog.removeContainer(account, database, container));
   return true;
 }

@@ -1,8 +1,17 @@
-/** Deleting whole ranges: inside a transaction for small ones, in the background for what nobody can reach any more. */
-import { after } from "../../storage/keys.ts";
+/**
+ * Freeing the space of what was deleted. Deleting a container only removes its record and leaves a mark, in one
+ * transaction; the items are unreachable from then on, and `purge` removes them later, page by page, so that no writer
+ * waits for a million deletes. A mark survives a crash.
+ */
+import { after, decodeKey, encodeKey, prefixRange } from "../../storage/keys.ts";
 import type { KeyRange, Store, Transaction } from "../../storage/port.ts";
+import type { ContainerRecord } from "./records.ts";
 
 const page = 500;
+const marks = prefixRange(["cosmos", "purge"]);
+
+/** The key spaces that hold a container's items, names and log (documents.ts, partitions.ts). */
+export const containerSpaces = ["cosmos-d", "cosmos-k", "cosmos-l"] as const;
 
 /** Deletes every entry of `range` in this transaction. */
 export async function deleteRange(transaction: Transaction, range: KeyRange): Promise<void> {
@@ -16,8 +25,26 @@ export async function deleteRange(transaction: Transaction, range: KeyRange): Pr
   }
 }
 
-/** Deletes an unreachable range page by page, each in its own transaction, so that no writer waits long. */
-export async function purgeRange(store: Store, range: KeyRange): Promise<void> {
+/** Remembers that everything of this container is to go. */
+export function markForPurge(
+  transaction: Transaction,
+  { uid, number }: Pick<ContainerRecord, "uid" | "number">,
+): void {
+  transaction.put(encodeKey(["cosmos", "purge", uid, number]), new Uint8Array(0));
+}
+
+/** Removes what the marks name, and then the marks. Safe to repeat and to interrupt. */
+export async function purge(store: Store): Promise<void> {
+  for (const mark of await store.range(marks, page)) {
+    const [uid, number] = decodeKey(mark.key).slice(2);
+    if (typeof uid !== "string" || typeof number !== "number")
+      throw new Error("a purge mark names uid and number");
+    for (const space of containerSpaces) await purgeRange(store, prefixRange([space, uid, number]));
+    await store.transact(["cosmos-purge"], async (transaction) => transaction.delete(mark.key));
+  }
+}
+
+async function purgeRange(store: Store, range: KeyRange): Promise<void> {
   for (;;) {
     const entries = await store.range(range, page);
     if (entries.length === 0) return;

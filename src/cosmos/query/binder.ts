@@ -23,6 +23,9 @@ import {
   type Source,
 } from "./syntax.ts";
 
+/** A text full of faults need not list them all. */
+const ERRORS_MAX = 100;
+
 /** Largest TOP, OFFSET or LIMIT: an unsigned 32-bit number. */
 const COUNT_MAX = 4_294_967_295;
 
@@ -53,7 +56,7 @@ export function bind(query: Query, udfExists: (name: string) => boolean): Bound 
   };
   bindQuery(state, query, undefined, { outermost: true, reachesContainer: true });
   const places = state.errors.toSorted((a, b) => (a.location?.start ?? 0) - (b.location?.start ?? 0));
-  if (places.length > 0) throw new QueryError(places, []);
+  if (places.length > 0) throw new QueryError(places.slice(0, ERRORS_MAX), []);
   if (state.texts[0] !== undefined) throw plainError(state.texts[0]);
   const { slots: frameSize, variables, lets, scopes, aggregates, containers, spareSlots } = state;
   return { query, frameSize, variables, lets, scopes, aggregates, containers, spareSlots };

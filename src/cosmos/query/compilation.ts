@@ -16,8 +16,11 @@ export type Evaluate = (frame: Frame) => Value;
 /** Rows that FROM clauses may visit for one item, so that joins of joins cannot hold up the process. */
 export const ROWS_PER_ITEM_MAX = 20_000_000;
 
-/** Parts of a value that a query may bind or return; doubling a value in nested constructors stops here. */
-export const VALUE_PARTS_MAX = 2_000_000;
+/**
+ * Characters of JSON in a value that a query may bind or return, several times what a response holds. Doubling a
+ * value by naming it and using it twice, again and again, stops here.
+ */
+export const VALUE_LENGTH_MAX = 16_777_216;
 
 export interface Compilation {
   readonly bound: Bound;
@@ -41,7 +44,11 @@ export function spend(budget: { left: number }): void {
 
 /** Refuses a value that has grown beyond all use before it is bound to a name and used again. */
 export function boundedValue(value: Value): Value {
-  if (typeof value === "object" && value !== null && unserialisable(value, VALUE_PARTS_MAX) === "too-large") {
+  if (
+    typeof value === "object" &&
+    value !== null &&
+    unserialisable(value, VALUE_LENGTH_MAX) === "too-large"
+  ) {
     throw plainError("The result of an expression is too large.");
   }
   return value;

@@ -110,9 +110,16 @@ function alternativesOf(c: Compilation, filter: Expression): readonly Alternativ
     return total > ALTERNATIVES_MAX ? UNKNOWN : all.flat();
   }
   if (filter.kind === "binary" && filter.operator === "AND") {
-    let result = UNKNOWN;
-    for (const operand of operands(filter, "AND")) result = both(result, alternativesOf(c, operand));
-    return result;
+    const certain: Condition[] = [];
+    const choices: (readonly Alternative[])[] = [];
+    for (const operand of operands(filter, "AND")) {
+      const found = alternativesOf(c, operand);
+      const [only] = found;
+      if (only === undefined) return NEVER;
+      if (found.length === 1) certain.push(...only);
+      else choices.push(found);
+    }
+    return choices.reduce<readonly Alternative[]>(both, [certain]);
   }
   if (isConstant(c, filter)) return constantValue(c, filter) === true ? UNKNOWN : NEVER;
   const condition = conditionOf(c, filter);

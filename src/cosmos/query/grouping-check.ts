@@ -26,32 +26,37 @@ export function checkGroupKeys(state: BindState, query: Query): void {
 
 /** SC2102 for every property of a row that the select list uses outside keys and aggregates. */
 export function checkGrouping(state: BindState, query: Query): void {
-  const keys = new Set((query.groupBy ?? []).map(printExpression));
+  const isKey = groupKeys(query);
   const { select } = query;
-  if (select.kind === "value") checkConstantInGroup(state, query, keys, select.value);
+  if (select.kind === "value") checkConstantInGroup(state, query, isKey, select.value);
   if (select.kind === "list")
-    for (const item of select.items) checkConstantInGroup(state, query, keys, item.value);
+    for (const item of select.items) checkConstantInGroup(state, query, isKey, item.value);
 }
 
-function checkConstantInGroup(
-  state: BindState,
-  query: Query,
-  keys: ReadonlySet<string>,
-  at: Expression,
-): void {
-  if (isAggregate(at) || at.kind === "subquery" || keys.has(printExpression(at))) return;
+/** Tells whether an expression is one of the keys: matched by text, among keys of the same kind only. */
+type IsKey = (expression: Expression) => boolean;
+
+function groupKeys(query: Query): IsKey {
+  const keys = query.groupBy ?? [];
+  const kinds = new Set(keys.map((key) => key.kind));
+  const texts = new Set(keys.map(printExpression));
+  return (expression) => kinds.has(expression.kind) && texts.has(printExpression(expression));
+}
+
+function checkConstantInGroup(state: BindState, query: Query, isKey: IsKey, at: Expression): void {
+  if (isAggregate(at) || at.kind === "subquery" || isKey(at)) return;
   if (!isReference(at)) {
-    for (const child of children(at)) checkConstantInGroup(state, query, keys, child);
+    for (const child of children(at)) checkConstantInGroup(state, query, isKey, child);
     return;
   }
   let root: Expression = at;
   while (root.kind === "member" || root.kind === "index") {
-    if (root.kind === "index") checkConstantInGroup(state, query, keys, root.index);
+    if (root.kind === "index") checkConstantInGroup(state, query, isKey, root.index);
     root = root.object;
-    if (keys.has(printExpression(root))) return;
+    if (isKey(root)) return;
   }
   if (root.kind !== "identifier") {
-    checkConstantInGroup(state, query, keys, root);
+    checkConstantInGroup(state, query, isKey, root);
     return;
   }
   if (state.variables.get(root)?.owner !== query) return;

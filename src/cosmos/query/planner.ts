@@ -93,7 +93,8 @@ function describe(bound: Bound, query: Query, prepared: PreparedQuery, onePartit
     hasSelectValue: query.select.kind === "value",
     distinctType: distinctType(query),
   };
-  if (!prepared.readsItems && !prepared.grouped) return { ...EMPTY_INFO, hasSelectValue: common.hasSelectValue };
+  if (!prepared.readsItems && !prepared.grouped)
+    return { ...EMPTY_INFO, hasSelectValue: common.hasSelectValue };
   if (prepared.grouped) return describeGrouping(bound, query, common);
   if (query.orderBy !== undefined) return describeOrderBy(bound, query, prepared, common);
   if (query.distinct) {

@@ -249,8 +249,19 @@ function isPlain(query: Query): boolean {
   if ((query.from ?? []).some((source) => source.input.kind === "queryInput")) return false;
   const { select } = query;
   if (select.kind === "star") return true;
-  if (select.kind === "value") return isPlainExpression(select.value);
-  return select.items.every((item) => isPlainExpression(item.value));
+  const parts = select.kind === "value" ? [select.value] : select.items.map((item) => item.value);
+  return (
+    parts.every(isPlainExpression) && parts.reduce((sum, part) => sum + leaves(part), 0) <= PLAIN_LEAVES_MAX
+  );
+}
+
+/** A row that repeats more parts of its item than this is measured before it is returned. */
+const PLAIN_LEAVES_MAX = 64;
+
+function leaves(expression: Expression): number {
+  return expression.kind === "array" || expression.kind === "object"
+    ? children(expression).reduce((sum, child) => sum + leaves(child), 0)
+    : 1;
 }
 
 function isPlainExpression(expression: Expression): boolean {
@@ -264,8 +275,6 @@ function isPlainExpression(expression: Expression): boolean {
     case "array":
     case "object":
       return children(expression).every(isPlainExpression);
-    case "parameter":
-      return true;
     default:
       return false;
   }

@@ -7,7 +7,7 @@ import {
   type Evaluate,
   type Frame,
   ROWS_PER_ITEM_MAX,
-  VALUE_PARTS_MAX,
+  VALUE_LENGTH_MAX,
 } from "./compilation.ts";
 import type { RunState } from "./continuation.ts";
 import { plainError } from "./error.ts";
@@ -222,7 +222,7 @@ function createOutlet(plan: RunPlan, resume: RunState, pageRows: number): Outlet
 
 /** HTTP 400 for what JSON cannot say. */
 function checkRow(value: Value): void {
-  const problem = unserialisable(value, VALUE_PARTS_MAX);
+  const problem = unserialisable(value, VALUE_LENGTH_MAX);
   if (problem === "non-finite") {
     throw plainError("The query result contains a number that is not finite, which JSON cannot represent.");
   }

@@ -181,18 +181,25 @@ export function withinDepth(value: unknown, limit: number): boolean {
   return true;
 }
 
-/** What stands in the way of writing `value` as JSON: a number that is not finite, or more than `nodesMax` parts. */
-export function unserialisable(value: Value, nodesMax: number): "non-finite" | "too-large" | undefined {
+/**
+ * What stands in the way of writing `value` as JSON: a number that is not finite, or a text longer than about
+ * `lengthMax` characters.
+ */
+export function unserialisable(value: Value, lengthMax: number): "non-finite" | "too-large" | undefined {
   const open: Value[] = [value];
-  let nodes = 0;
+  let length = 0;
   for (let item = open.pop(); item !== undefined; item = open.pop()) {
-    if (++nodes > nodesMax) return "too-large";
+    length += typeof item === "string" ? item.length + 3 : 2;
+    if (length > lengthMax) return "too-large";
     if (typeof item === "number") {
       if (!Number.isFinite(item)) return "non-finite";
     } else if (isArray(item)) {
       for (const child of item) if (child !== undefined) open.push(child);
     } else if (typeof item === "object" && item !== null) {
-      for (const child of Object.values(item)) if (child !== undefined) open.push(child);
+      for (const [name, child] of Object.entries(item)) {
+        length += name.length + 3;
+        if (child !== undefined) open.push(child as Value);
+      }
     }
   }
   return undefined;

@@ -33,6 +33,9 @@ test("a hierarchical key is the concatenation of its components' hashes", () => 
 test("negative zero and zero are one partition", () => {
   for (const version of [1, 2] as const) {
     const kind = "Hash";
-    assert.equal(effectivePartitionKey([-0], { kind, version }), effectivePartitionKey([0], { kind, version }));
+    assert.equal(
+      effectivePartitionKey([-0], { kind, version }),
+      effectivePartitionKey([0], { kind, version }),
+    );
   }
 });
