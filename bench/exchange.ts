@@ -26,15 +26,20 @@ export interface Reply {
 export function requestTemplate(parts: RequestParts, port: number): RequestTemplate {
   const headers = { Host: `localhost:${port}`, ...parts.headers, ...lengthHeader(parts.body) };
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  const bytes = Buffer.from(`${parts.method} ${parts.path} HTTP/1.1\r\n${head.join("")}\r\n${parts.body}`, "utf8");
+  const bytes = Buffer.from(
+    `${parts.method} ${parts.path} HTTP/1.1\r\n${head.join("")}\r\n${parts.body}`,
+    "utf8",
+  );
   const offsets: number[] = [];
-  for (let at = bytes.indexOf(numberMark); at >= 0; at = bytes.indexOf(numberMark, at + numberDigits)) offsets.push(at);
+  for (let at = bytes.indexOf(numberMark); at >= 0; at = bytes.indexOf(numberMark, at + numberDigits))
+    offsets.push(at);
   return { bytes: bytes.toString("base64"), offsets };
 }
 
 /** Sends the request for one item on a connection of its own. */
 export function sendOnce(target: Target, parts: RequestParts, number = 0): Promise<Reply> {
-  const fill = (text: string): string => text.replaceAll(numberMark, String(number).padStart(numberDigits, "0"));
+  const fill = (text: string): string =>
+    text.replaceAll(numberMark, String(number).padStart(numberDigits, "0"));
   const headers = Object.entries(parts.headers).map(([name, value]) => [name, fill(value)]);
   const trust = target.ca === undefined ? { rejectUnauthorized: false } : { ca: target.ca };
   return new Promise((resolve, reject) => {
@@ -45,7 +50,11 @@ export function sendOnce(target: Target, parts: RequestParts, number = 0): Promi
         port: target.port,
         method: parts.method,
         path: fill(parts.path),
-        headers: { Host: `localhost:${target.port}`, ...Object.fromEntries(headers), ...lengthHeader(parts.body) },
+        headers: {
+          Host: `localhost:${target.port}`,
+          ...Object.fromEntries(headers),
+          ...lengthHeader(parts.body),
+        },
         agent: false,
         timeout: 10_000,
         ...trust,
@@ -67,10 +76,17 @@ export function sendOnce(target: Target, parts: RequestParts, number = 0): Promi
 }
 
 /** The same, for a request that must succeed. */
-export async function requireOnce(target: Target, parts: RequestParts, status: number, number = 0): Promise<Reply> {
+export async function requireOnce(
+  target: Target,
+  parts: RequestParts,
+  status: number,
+  number = 0,
+): Promise<Reply> {
   const reply = await sendOnce(target, parts, number);
   if (reply.status === status) return reply;
-  throw new Error(`${parts.method} ${parts.path} was answered with ${reply.status}, not ${status}: ${reply.body.slice(0, 300)}`);
+  throw new Error(
+    `${parts.method} ${parts.path} was answered with ${reply.status}, not ${status}: ${reply.body.slice(0, 300)}`,
+  );
 }
 
 function lengthHeader(body: string): Record<string, string> {

@@ -53,7 +53,12 @@ function itemHeaders(access: Access): Record<string, string> {
 }
 
 export function pointRead(access: Access): RequestParts {
-  return { method: "GET", path: `${collection}/docs/item-${numberMark}`, headers: itemHeaders(access), body: "" };
+  return {
+    method: "GET",
+    path: `${collection}/docs/item-${numberMark}`,
+    headers: itemHeaders(access),
+    body: "",
+  };
 }
 
 export function create(access: Access): RequestParts {

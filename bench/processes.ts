@@ -15,6 +15,8 @@ export const commandLine: string = join(projectDirectory, "dist/src/main.js");
 
 /** A server that is not ready by then has failed, in milliseconds. */
 const readyPatience = 30_000;
+/** Characters kept of what servers write to their standard error. */
+const complaintsMax = 4000;
 /** A server that has not ended by then is killed, in milliseconds. */
 const stopPatience = 10_000;
 
@@ -34,6 +36,8 @@ export interface Processes {
   run(args: readonly string[], options?: RunOptions): Promise<string>;
   /** Starts a module that is talked to by messages. */
   fork(module: string): ChildProcess;
+  /** The last lines that servers wrote to their standard error: nothing to show unless something fails. */
+  complaints(): string;
   /** Ends everything that still runs and removes the directories. */
   close(): Promise<void>;
 }
@@ -48,6 +52,7 @@ export interface RunOptions {
 export function createProcesses(): Processes {
   const children = new Set<ChildProcess>();
   const directories: string[] = [];
+  let complaints = "";
   const register = (child: ChildProcess): ChildProcess => {
     children.add(child);
     child.once("exit", () => children.delete(child));
@@ -59,12 +64,21 @@ export function createProcesses(): Processes {
       directories.push(directory);
       return directory;
     },
-    startServer: (args) => serverProcess(register(node(args, ["pipe", "pipe", "inherit"]))),
+    startServer(args) {
+      const child = register(node(args, ["pipe", "pipe", "pipe"]));
+      child.stderr?.on("data", (chunk: Buffer) => {
+        complaints = (complaints + chunk.toString("utf8")).slice(-complaintsMax);
+      });
+      return serverProcess(child);
+    },
     run: (args, options = {}) => finished(register(node(args, ["ignore", "pipe", "pipe"], options)), options),
     fork: (module) => register(fork(module, { stdio: ["ignore", "inherit", "inherit", "ipc"] })),
+    complaints: () => complaints,
     async close() {
       await Promise.all([...children].map(stop));
-      await Promise.all(directories.splice(0).map((directory) => rm(directory, { recursive: true, force: true })));
+      await Promise.all(
+        directories.splice(0).map((directory) => rm(directory, { recursive: true, force: true })),
+      );
     },
   };
 }
@@ -76,7 +90,10 @@ function node(args: readonly string[], stdio: StdioOptions, options: RunOptions 
 
 function serverProcess(child: ChildProcess): ServerProcess {
   const ready = new Promise<string>((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`${commandOf(child)} was not ready in time`)), readyPatience);
+    const late = setTimeout(
+      () => reject(new Error(`${commandOf(child)} was not ready in time`)),
+      readyPatience,
+    );
     let output = "";
     child.stdout?.on("data", (chunk: Buffer) => {
       output += chunk.toString("utf8");

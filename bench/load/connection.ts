@@ -2,8 +2,9 @@
  * One TLS connection with at most one HTTP/1.1 request in flight. Much less than an HTTP client: it reads a status,
  * a content length and whether the server will close, and only counts the bytes of the body.
  */
-import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
+
 import type { OnReadOpts } from "node:net";
+import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import type { Target } from "./job.ts";
 
 export interface Expectation {
@@ -128,7 +129,7 @@ export function openConnection(target: Target, expected: Expectation, events: Co
 function parseHead(data: Buffer): ReplyHead | undefined {
   const end = data.indexOf(headEnd);
   if (end < 0) return undefined;
-  const text = data.latin1Slice(0, end);
+  const text = data.toString("latin1", 0, end);
   const length = /\r\ncontent-length: *(\d+)/i.exec(text)?.[1];
   return {
     status: Number(text.slice(9, 12)),

@@ -26,17 +26,20 @@ interface Run {
   readonly numbers: NumberSource;
   readonly histogram: Histogram;
   readonly lanes: Lane[];
-  readonly cpuBefore: NodeJS.CpuUsage;
+  cpuBefore: NodeJS.CpuUsage;
+  startedAt: number;
   /** The counted time, in milliseconds of `performance.now()`. */
   from: number;
   to: number;
   requests: number;
+  answered: number;
   connected: number;
+  readonly onConnected: () => void;
   readonly settle: (outcome: JobResult | Error) => void;
 }
 
 /** One job from first connection to last reply. */
-function perform(job: Job): Promise<JobResult> {
+function perform(job: Job, onConnected: () => void): Promise<JobResult> {
   return new Promise((resolve, reject) => {
     let settled = false;
     const settle = (outcome: JobResult | Error): void => {
@@ -53,15 +56,20 @@ function perform(job: Job): Promise<JobResult> {
       histogram: createHistogram(),
       lanes: [],
       cpuBefore: process.cpuUsage(),
+      startedAt: 0,
       from: Number.POSITIVE_INFINITY,
       to: Number.POSITIVE_INFINITY,
       requests: 0,
+      answered: 0,
       connected: 0,
+      onConnected,
       settle,
     };
     const watch = setInterval(() => {
       const limit = performance.now() - waitMillisecondsMax;
-      const waits = run.lanes.some((lane) => lane.freeSince < limit && (lane.inFlight || run.connected < job.connections));
+      const waits = run.lanes.some(
+        (lane) => lane.freeSince < limit && (lane.inFlight || run.connected < job.connections),
+      );
       if (waits) settle(new Error(`no reply within ${waitMillisecondsMax} ms`));
     }, 500);
     for (let i = 0; i < job.connections; i++) run.lanes.push(openLane(run));
@@ -71,23 +79,28 @@ function perform(job: Job): Promise<JobResult> {
 function openLane(run: Run): Lane {
   const { job } = run;
   let connectedBefore = false;
-  const connection = openConnection(job.target, { status: job.expectedStatus, bodyBytesMin: job.bodyBytesMin }, {
-    onReady() {
-      if (connectedBefore) sendNext(run, lane);
-      else if (++run.connected === job.connections) begin(run);
-      connectedBefore = true;
+  const connection = openConnection(
+    job.target,
+    { status: job.expectedStatus, bodyBytesMin: job.bodyBytesMin },
+    {
+      onReady() {
+        if (connectedBefore) sendNext(run, lane);
+        else if (++run.connected === job.connections) begin(run);
+        connectedBefore = true;
+      },
+      onReply() {
+        const now = performance.now();
+        if (now >= run.from && now < run.to) {
+          run.requests++;
+          run.histogram.add(now - lane.freeSince);
+        }
+        run.answered++;
+        lane.freeSince = now;
+        lane.inFlight = false;
+      },
+      onFailure: (message) => run.settle(new Error(message)),
     },
-    onReply() {
-      const now = performance.now();
-      if (now >= run.from && now < run.to) {
-        run.requests++;
-        run.histogram.add(now - lane.freeSince);
-      }
-      lane.freeSince = now;
-      lane.inFlight = false;
-    },
-    onFailure: (message) => run.settle(new Error(message)),
-  });
+  );
   const request = Buffer.from(job.request.bytes, "base64");
   const lane: Lane = { connection, request, freeSince: performance.now(), inFlight: false };
   return lane;
@@ -95,7 +108,10 @@ function openLane(run: Run): Lane {
 
 /** All lanes are connected: the ramp starts, and the counted time after it. */
 function begin(run: Run): void {
+  run.onConnected();
   const now = performance.now();
+  run.startedAt = now;
+  run.cpuBefore = process.cpuUsage();
   run.from = now + run.job.rampSeconds * 1000;
   run.to = run.from + run.job.seconds * 1000;
   for (const lane of run.lanes) {
@@ -117,9 +133,12 @@ function sendNext(run: Run, lane: Lane): void {
 
 function resultOf(run: Run): JobResult {
   const cpu = process.cpuUsage(run.cpuBefore);
+  const now = performance.now();
   return {
     requests: run.requests,
-    seconds: (Math.min(performance.now(), run.to) - run.from) / 1000,
+    seconds: (Math.min(now, run.to) - run.from) / 1000,
+    answered: run.answered,
+    elapsedSeconds: (now - run.startedAt) / 1000,
     latencies: run.histogram.counts(),
     generatorCpuSeconds: (cpu.user + cpu.system) / 1e6,
     nextNumber: run.numbers.position(),
@@ -128,9 +147,10 @@ function resultOf(run: Run): JobResult {
 
 process.on("message", (job: Job) => {
   const answer = (message: GeneratorAnswer): void => void process.send?.(message);
-  perform(job).then(
+  perform(job, () => answer({ kind: "connected" })).then(
     (result) => answer({ kind: "done", result }),
-    (error: unknown) => answer({ kind: "failed", message: error instanceof Error ? error.message : String(error) }),
+    (error: unknown) =>
+      answer({ kind: "failed", message: error instanceof Error ? error.message : String(error) }),
   );
 });
 process.on("disconnect", () => process.exit(0));

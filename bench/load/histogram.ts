@@ -32,7 +32,8 @@ export function createHistogram(): Histogram {
 /** The latency, in milliseconds, that the given share (0 to 1) of all requests did not exceed; 0 when there are none. */
 export function percentile(rounds: readonly LatencyCounts[], share: number): number {
   const merged = new Map<number, number>();
-  for (const [microseconds, count] of rounds.flat()) merged.set(microseconds, (merged.get(microseconds) ?? 0) + count);
+  for (const [microseconds, count] of rounds.flat())
+    merged.set(microseconds, (merged.get(microseconds) ?? 0) + count);
   const total = [...merged.values()].reduce((sum, count) => sum + count, 0);
   let left = Math.ceil(total * share);
   for (const [microseconds, count] of [...merged].sort((a, b) => a[0] - b[0])) {

@@ -45,12 +45,18 @@ export interface JobResult {
   /** The counted time. */
   readonly seconds: number;
   readonly latencies: LatencyCounts;
-  /** Processor time of the generator during the job, in seconds. */
+  /** All replies, also those before the counted time and after it. */
+  readonly answered: number;
+  /** From the first request to the last reply. */
+  readonly elapsedSeconds: number;
+  /** Processor time of the generator meanwhile, in seconds. */
   readonly generatorCpuSeconds: number;
   /** The first number that was not sent, when they go upwards. */
   readonly nextNumber: number;
 }
 
 export type GeneratorAnswer =
+  /** All connections stand; requests follow. */
+  | { readonly kind: "connected" }
   | { readonly kind: "done"; readonly result: JobResult }
   | { readonly kind: "failed"; readonly message: string };

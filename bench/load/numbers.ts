@@ -9,7 +9,9 @@ export interface NumberSource {
 }
 
 export function numberSource(numbers: Numbers): NumberSource {
-  return numbers.kind === "upwards" ? upwards(numbers.first, numbers.end) : anyOf(numbers.first, numbers.count);
+  return numbers.kind === "upwards"
+    ? upwards(numbers.first, numbers.end)
+    : anyOf(numbers.first, numbers.count);
 }
 
 function upwards(first: number, end: number | undefined): NumberSource {

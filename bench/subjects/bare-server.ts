@@ -11,7 +11,11 @@ const settings = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as Bare
 const replies = new Map(
   Object.entries(settings.replies).map(([method, { status, headers, body }]) => [
     method,
-    { status, headers: { ...headers, "content-length": Buffer.byteLength(body) }, body: Buffer.from(body, "utf8") },
+    {
+      status,
+      headers: { ...headers, "content-length": Buffer.byteLength(body) },
+      body: Buffer.from(body, "utf8"),
+    },
   ]),
 );
 

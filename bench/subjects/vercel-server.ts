@@ -2,8 +2,9 @@
  * @vercel/cosmosdb-server in a process of its own, started through its own API as its command line does. Arguments:
  * the directory it is installed in, and `keep-alive` or `close`: by itself it closes every connection after one reply.
  */
-import { createRequire } from "node:module";
+
 import type { Server } from "node:https";
+import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 

@@ -27,12 +27,20 @@ export async function installVercel(processes: Processes, say: (text: string) =>
 }
 
 /** Starts the peer with an empty container; requests carry the same bytes as Celestite's. */
-export async function startVercel(processes: Processes, habit: ConnectionHabit, model: Access): Promise<Subject> {
+export async function startVercel(
+  processes: Processes,
+  habit: ConnectionHabit,
+  model: Access,
+): Promise<Subject> {
   const server = startVercelProcess(processes, habit);
   const access: Access = { ...model, target: { port: Number(await server.ready) } };
   await requireOnce(access.target, post("/dbs", { id: databaseName }), 201);
   const partitionKey = { paths: ["/pk"], kind: "Hash" };
-  await requireOnce(access.target, post(`/dbs/${databaseName}/colls`, { id: containerName, partitionKey }), 201);
+  await requireOnce(
+    access.target,
+    post(`/dbs/${databaseName}/colls`, { id: containerName, partitionKey }),
+    201,
+  );
   const kept = habit === "keep-alive";
   return {
     name: kept ? "vercel, keep-alive" : "vercel",
@@ -45,9 +53,18 @@ export async function startVercel(processes: Processes, habit: ConnectionHabit, 
 
 /** Starts the peer's process; it prints its port when it is ready. */
 export function startVercelProcess(processes: Processes, habit: ConnectionHabit): ServerProcess {
-  return processes.startServer([fileURLToPath(new URL("./vercel-server.js", import.meta.url)), directory, habit]);
+  return processes.startServer([
+    fileURLToPath(new URL("./vercel-server.js", import.meta.url)),
+    directory,
+    habit,
+  ]);
 }
 
 function post(path: string, body: object): RequestParts {
-  return { method: "POST", path, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  return {
+    method: "POST",
+    path,
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  };
 }

@@ -2,8 +2,10 @@
 
 /**
  * True when `pattern` matches `action`: `*` stands for any run of characters, slashes included, and letter case is
- * ignored (Azure RBAC, "actions"; built-in definitions mix `DocumentDb` and `DocumentDB`). A mismatch
- * resumes at the last `*` only, so a hostile pattern costs at most pattern length times action length.
+ * ignored (Azure RBAC, "actions"; built-in definitions mix `DocumentDb` and `DocumentDB`). Between two slashes it may
+ * also stand for nothing at all, one slash included: Managed Identity Operator performs
+ * `userAssignedIdentities/assign/action` by a pattern with a star between the two words. A mismatch resumes at the
+ * last `*` only, so a hostile pattern costs at most pattern length times action length.
  */
 export function actionMatches(pattern: string, action: string): boolean {
   const p = pattern.toLowerCase();
@@ -14,8 +16,9 @@ export function actionMatches(pattern: string, action: string): boolean {
   let resume = 0;
   while (ai < a.length) {
     if (p[pi] === "*") {
-      star = pi++;
+      star = pi;
       resume = ai;
+      pi += p[pi - 1] === "/" && p[pi + 1] === "/" ? 2 : 1;
     } else if (pi < p.length && p[pi] === a[ai]) {
       pi++;
       ai++;

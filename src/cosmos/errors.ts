@@ -86,15 +86,24 @@ export function sessionNotAvailable(): CosmosError {
 
 export function conflict(
   message = "Entity with the specified id already exists in the system.",
+  substatus = 0,
 ): CosmosError {
-  return new CosmosError(409, "Conflict", listed(message));
+  return new CosmosError(409, "Conflict", listed(message), { substatus });
 }
 
-export function preconditionFailed(): CosmosError {
+/** The range that the client addresses was split: it must ask for the ranges again. */
+export function rangeGone(): CosmosError {
+  return new CosmosError(410, "Gone", listed("The requested resource is no longer available at the server."), {
+    substatus: 1002,
+  });
+}
+
+export function preconditionFailed(substatus = 0): CosmosError {
   return new CosmosError(
     412,
     "PreconditionFailed",
     listed("Operation cannot be performed because one of the specified precondition is not met."),
+    { substatus },
   );
 }
 

@@ -43,6 +43,7 @@ interface Progress {
   row?: OperationRow;
   access?: Access;
   account?: AccountView;
+  container?: ContainerRecord;
 }
 
 /** The service behind the endpoint of one account. */
@@ -90,6 +91,7 @@ async function perform(
   if (row === undefined) throw methodNotAllowed(request.method);
   progress.row = row;
   const resources = resolve(view, address);
+  if (resources.container !== undefined) progress.container = resources.container;
   const accessRequest = accessRequestOf(view, row, address, request, resources);
   const access = await decideAccess(parts, accessRequest);
   progress.access = access;
@@ -160,7 +162,8 @@ function render(result: OperationResult, activityId: string, progress: Progress)
   const headers: Record<string, string> = { ...result.headers };
   if (result.etag !== undefined) headers["etag"] = result.etag;
   if (result.partition !== undefined) Object.assign(headers, partitionHeaders(result));
-  const container = result.partition?.container;
+  if (result.sessionToken !== undefined) headers["x-ms-session-token"] = result.sessionToken;
+  const { container } = progress;
   if (container !== undefined) {
     headers["x-ms-alt-content-path"] = encodeURI(`dbs/${container.database}/colls/${container.id}`);
     headers["x-ms-content-path"] = container.rid;
@@ -186,9 +189,9 @@ function partitionHeaders(result: OperationResult): Record<string, string> {
     lsn,
     "x-ms-cosmos-llsn": lsn,
     "x-ms-global-committed-lsn": lsn,
-    ...(result.lsn === undefined
+    ...(result.itemLsn === undefined
       ? {}
-      : { "x-ms-item-lsn": String(result.lsn), "x-ms-cosmos-item-llsn": String(result.lsn) }),
+      : { "x-ms-item-lsn": String(result.itemLsn), "x-ms-cosmos-item-llsn": String(result.itemLsn) }),
   };
 }
 

@@ -46,4 +46,6 @@ export interface IdentityControl {
   findPrincipal(reader: Reader, objectId: string): Promise<Principal | undefined>;
   /** The service principal with this application (client) id; used to recognise a clientId given as principalId. */
   findByAppId(reader: Reader, appId: string): Promise<Principal | undefined>;
+  /** True for the object id of an application registration, which is no principal; a common mix-up worth its own message. */
+  isApplication(reader: Reader, objectId: string): Promise<boolean>;
 }

@@ -43,6 +43,9 @@ export function createIdentityControl(context: DirectoryContext): IdentityContro
     async findByAppId(reader, appId): Promise<Principal | undefined> {
       return toPrincipal(await readIndexed(reader, recordKey.appId(appId)), context.tenantId);
     },
+    async isApplication(reader, objectId) {
+      return (await readObject(reader, objectId))?.kind === "application";
+    },
   };
 }
 

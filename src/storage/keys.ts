@@ -68,6 +68,11 @@ export function after(key: Uint8Array): Uint8Array {
   return next;
 }
 
+/** The number at the end of a key, without decoding what stands before it. The last part must be a number. */
+export function trailingNumber(key: Uint8Array): number {
+  return readNumber(key, key.length - NUMBER_BYTES);
+}
+
 /** Negative, zero or positive as `a` sorts before, equal to or after `b` in unsigned byte order. */
 export function compareKeys(a: Uint8Array, b: Uint8Array): number {
   const length = Math.min(a.length, b.length);

@@ -50,7 +50,7 @@ export async function findDamage(path: string): Promise<string | undefined> {
 async function readMeta(file: FileHandle, position: number): Promise<Buffer | undefined> {
   const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(META_END), position });
   if (bytesRead < META_END || buffer.readUInt32LE(AT.magic) !== MAGIC) return undefined;
-  return buffer.readUInt32LE(AT.version) === DATA_VERSION ? buffer : undefined;
+  return buffer.readUInt16LE(AT.version) === DATA_VERSION ? buffer : undefined;
 }
 
 function transactionOf(meta: Buffer): bigint {

@@ -7,7 +7,14 @@ const fixture = await openArmFixture();
 describe("a request without a usable token is 401", () => {
   const forged = async (): Promise<string> => {
     const [head, , signature] = (await fixture.token(fixture.owner)).split(".");
-    const claims = { aud: "https://management.azure.com", oid: fixture.owner, tid: tenantId, exp: 9e9, nbf: 0, iat: 0 };
+    const claims = {
+      aud: "https://management.azure.com",
+      oid: fixture.owner,
+      tid: tenantId,
+      exp: 9e9,
+      nbf: 0,
+      iat: 0,
+    };
     return `Bearer ${head}.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.${signature}`;
   };
   const cases: readonly (readonly [string, () => Promise<string | undefined>, string])[] = [

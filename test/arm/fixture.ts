@@ -10,8 +10,9 @@ import { openEngine } from "../../src/cosmos/engine/engine.ts";
 import type { Reply } from "../../src/http/service.ts";
 import { type Identity, openIdentity } from "../../src/identity/identity.ts";
 import type { DiagnosticRecord } from "../../src/observability/diagnostic-records.ts";
+import { prefixRange } from "../../src/storage/keys.ts";
 import { openMemory } from "../../src/storage/memory.ts";
-import type { Store } from "../../src/storage/port.ts";
+import type { Entry, Store } from "../../src/storage/port.ts";
 
 export const tenantId = "11111111-2222-4333-8444-555555555555";
 export const subscriptionId = "00000000-0000-4000-8000-000000000001";
@@ -59,10 +60,26 @@ export interface ArmFixture {
 
 let users = 0;
 
+/**
+ * Finding a signing key takes some hundred milliseconds, so all fixtures of a test file share the first one's: its
+ * record is copied into each new store. The key is still real, and so is every token.
+ */
+let signingKey: readonly Entry[] | undefined;
+const signingKeys = prefixRange(["identity", "signingKey"]);
+
+async function shareSigningKey(store: Store): Promise<void> {
+  const entries = signingKey;
+  if (entries === undefined || (await store.range(signingKeys, 1)).length > 0) return;
+  await store.transact([], async (transaction) => {
+    for (const { key, value } of entries) transaction.put(key, value);
+  });
+}
+
 export async function openArmFixture(options: Partial<ArmOptions> = {}): Promise<ArmFixture> {
   const store = options.store ?? openMemory();
   const clock = manualClock(Date.UTC(2026, 0, 2));
   const entropy = seededEntropy(11);
+  await shareSigningKey(store);
   const identity = await openIdentity({
     store,
     clock,
@@ -71,6 +88,8 @@ export async function openArmFixture(options: Partial<ArmOptions> = {}): Promise
     domain: "celestite.local",
     knownResource: () => true,
   });
+  await identity.keys.published();
+  signingKey ??= await store.range(signingKeys, 10);
   const engine = await openEngine({ store, clock, entropy });
   let port = 18080;
   const ports = new Map<string, number>();
@@ -148,11 +167,10 @@ export async function openArmFixture(options: Partial<ArmOptions> = {}): Promise
       const definitions = await send("GET", list, { apiVersion: "2022-04-01" });
       const roleDefinitionId = definitions.body["value"]?.[0]?.["id"];
       const name = `00000000-0000-4000-9000-${String(++users).padStart(12, "0")}`;
-      const answer = await send(
-        "PUT",
-        `${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`,
-        { apiVersion: "2022-04-01", body: { properties: { roleDefinitionId, principalId } } },
-      );
+      const answer = await send("PUT", `${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`, {
+        apiVersion: "2022-04-01",
+        body: { properties: { roleDefinitionId, principalId } },
+      });
       if (answer.status !== 201) throw new Error(`granting ${role} failed: ${JSON.stringify(answer.body)}`);
       return answer;
     },

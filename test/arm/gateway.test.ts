@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Decision } from "../../src/authz/decision.ts";
 import { group, messageOf, openGroupFixture, outcome, subscription, subscriptionId } from "./fixture.ts";
 
 const fixture = await openGroupFixture();
@@ -28,14 +29,29 @@ describe("requests that name nothing we have", () => {
     ["PUT", `${group}/providers/Microsoft.Authorization/locks/x`, "2024-01-01", "404 InvalidResourceType"],
     ["GET", `${sites}/none`, "2024-01-01", "404 ResourceNotFound"],
     ["PATCH", `${sites}/none`, "2024-01-01", "404 ResourceNotFound"],
-    ["GET", `${group}/providers/Microsoft.DocumentDB/databaseAccounts/none`, "2024-01-01", "404 ResourceNotFound"],
+    [
+      "GET",
+      `${group}/providers/Microsoft.DocumentDB/databaseAccounts/none`,
+      "2024-01-01",
+      "404 ResourceNotFound",
+    ],
     ["POST", `${sites}/none/restart`, "2024-01-01", "501 NotImplemented"],
     ["POST", subscription, "2024-01-01", "405 MethodNotAllowed"],
     ["OPTIONS", group, "2024-01-01", "405 MethodNotAllowed"],
     ["FROBNICATE", group, "2024-01-01", "405 MethodNotAllowed"],
     ["GET", `${group}/%zz`, "2024-01-01", "400 InvalidRequestUri"],
-    ["GET", `${group}/providers/Microsoft.Web/sites/${"n".repeat(2000)}`, "2024-01-01", "400 InvalidRequestUri"],
-    ["POST", `${group}/providers/Microsoft.Resources/deployments/x/whatIf`, "2024-01-01", "501 NotImplemented"],
+    [
+      "GET",
+      `${group}/providers/Microsoft.Web/sites/${"n".repeat(2000)}`,
+      "2024-01-01",
+      "400 InvalidRequestUri",
+    ],
+    [
+      "POST",
+      `${group}/providers/Microsoft.Resources/deployments/x/whatIf`,
+      "2024-01-01",
+      "501 NotImplemented",
+    ],
   ];
   for (const [method, target, apiVersion, expected] of cases) {
     test(`${method} ${target.slice(0, 120)} at ${apiVersion}`, async () => {
@@ -91,7 +107,10 @@ test("every answer carries its ids, an error says where it was made, a sent corr
   for (const target of [subscription, `${subscription}/nonsense`]) {
     const answer = await fixture.send("GET", target, { headers });
     assert.match(answer.headers["x-ms-request-id"] ?? "", /^[0-9a-f-]{36}$/);
-    assert.match(answer.headers["x-ms-routing-request-id"] ?? "", /^CELESTITE:20260102T000000Z:[0-9a-f-]{36}$/);
+    assert.match(
+      answer.headers["x-ms-routing-request-id"] ?? "",
+      /^CELESTITE:20260102T000000Z:[0-9a-f-]{36}$/,
+    );
     assert.equal(answer.headers["x-ms-correlation-request-id"], correlation);
     assert.equal(answer.headers["x-ms-client-request-id"], "mine");
     assert.equal(answer.headers["content-type"], "application/json; charset=utf-8");
@@ -120,13 +139,16 @@ test("every decision is recorded, the one to explain last", async () => {
   assert.equal(entry?.statusCode, 403);
   assert.equal(entry?.principalId, user);
   assert.equal(entry?.operationName, "Microsoft.Resources/subscriptions/resourceGroups/read");
-  assert.equal((entry?.decision as { allowed?: boolean }).allowed, false);
+  assert.equal((entry?.decision as Decision | undefined)?.allowed, false);
   assert.equal(entry?.message, messageOf(answer));
 });
 
 describe("cloud metadata needs no token and has the shape of its version", () => {
   test("2022-09-01 is one object that Terraform can read", async () => {
-    const { status, body } = await fixture.send("GET", "/metadata/endpoints", { as: null, apiVersion: "2022-09-01" });
+    const { status, body } = await fixture.send("GET", "/metadata/endpoints", {
+      as: null,
+      apiVersion: "2022-09-01",
+    });
     assert.equal(status, 200);
     assert.equal(body["name"], "Celestite");
     assert.equal(body["resourceManager"], "https://localhost:8443/");
@@ -141,7 +163,12 @@ describe("cloud metadata needs no token and has the shape of its version", () =>
   });
   test("2015-01-01 has the oldest members", async () => {
     const { body } = await fixture.send("GET", "/metadata/endpoints", { as: null, apiVersion: "2015-01-01" });
-    assert.deepEqual(Object.keys(body), ["galleryEndpoint", "graphEndpoint", "portalEndpoint", "authentication"]);
+    assert.deepEqual(Object.keys(body), [
+      "galleryEndpoint",
+      "graphEndpoint",
+      "portalEndpoint",
+      "authentication",
+    ]);
   });
   test("without a version it is refused", async () => {
     const answer = await fixture.send("GET", "/metadata/endpoints", { as: null, apiVersion: null });

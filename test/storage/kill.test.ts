@@ -28,6 +28,8 @@ async function runAndKill(
 ): Promise<string[]> {
   let output = "";
   const closed = once(child, "close");
+  // A child that is gone already shows in how it ended.
+  child.stdin?.on("error", () => {});
   const wrote = new Promise<void>((resolve) => {
     child.stdout?.on("data", (chunk: Buffer) => {
       output += chunk.toString();
@@ -38,7 +40,8 @@ async function runAndKill(
   if (!whileOpening) await Promise.race([wrote, closed]);
   await sleep(delay);
   child.kill("SIGKILL");
-  await closed;
+  const [code, signal] = await closed;
+  assert.equal(signal, "SIGKILL", `the child ended by itself with code ${code}: ${output.slice(-500)}`);
   // What follows the last line break was cut off by the kill.
   return output.split("\n").slice(0, -1);
 }

@@ -43,7 +43,7 @@ export function indexInstances(instances: readonly ResourceInstance[]): Instance
 }
 
 export interface DeploymentGraph {
-  /** Dependencies first; among the free ones, document order. */
+  /** Dependencies first; otherwise as they become free, in document order. */
   readonly order: readonly ResourceInstance[];
   readonly dependencies: ReadonlyMap<ResourceInstance, ReadonlySet<ResourceInstance>>;
 }

@@ -161,13 +161,21 @@ export async function putAssignment(call: Call): Promise<Outcome> {
 }
 
 /**
- * The principal must be a user, group or service principal of the account's tenant. The client id of an application
- * is not one; the message is the service's, and `additionalInfo` names the principal that was probably meant.
+ * The principal must be a user, group or service principal of the account's tenant. An application registration is
+ * not one, though its service principal is. Nor is a client id; for that the message is the service's, and `additionalInfo` names the principal that was probably meant.
  */
 async function requirePrincipal(call: Call, reader: Reader, principalId: string): Promise<void> {
   const { identity, tenantId } = call.plane;
   const principal = await identity.findPrincipal(reader, principalId);
   if (principal !== undefined && principal.tenantId.toLowerCase() === tenantId.toLowerCase()) return;
+  if (await identity.isApplication(reader, principalId)) {
+    throw cosmosError(
+      call,
+      400,
+      "BadRequest",
+      `The provided principal ID [${clip(principalId)}] was found to be of an unsupported type : [Application]`,
+    );
+  }
   const owner = await identity.findByAppId(reader, principalId);
   const error = cosmosError(
     call,

@@ -7,6 +7,7 @@ import { badRequest, conflict, notFound, ownerNotFound, preconditionFailed } fro
 import { type EngineParts, requireAccount, writeAccount } from "./accounts.ts";
 import { readAll } from "./catalog.ts";
 import type { PartitionKeyDefinition } from "./effective-partition-key.ts";
+import { initialRanges } from "./ranges.ts";
 import { deleteRange, markForPurge } from "./purge.ts";
 import {
   type ContainerRecord,
@@ -16,6 +17,7 @@ import {
   decodeRecord,
   encodeRecord,
   metadataEtag,
+  requeueKey,
   seconds,
 } from "./records.ts";
 import { containerRid, databaseRid } from "./resource-ids.ts";
@@ -28,6 +30,8 @@ export interface WriteOptions {
   /** True to fail with 409 when the resource exists, false to replace or return it. */
   readonly mustBeNew: boolean;
   readonly ifMatch?: string;
+  /** Physical ranges of a new container; 1 unless told. */
+  readonly ranges?: number;
 }
 
 /** Ids of databases, containers and scripts: 1 to 255 characters, none of `/ \ # ?`, no trailing space. */
@@ -128,8 +132,11 @@ export async function putContainer(
   }
   const record =
     old === undefined
-      ? await newContainer(parts, transaction, account, parent, id, resource)
+      ? await newContainer(parts, transaction, account, parent, id, resource, options.ranges ?? 1)
       : changedContainer(parts, old, resource);
+  if (old !== undefined && old.properties["defaultTtl"] !== record.properties["defaultTtl"]) {
+    transaction.put(requeueKey(record), new Uint8Array(0));
+  }
   transaction.put(contentKey(account, "container", database, id), encodeRecord(record));
   transaction.afterCommit(() => parts.catalog.setContainer(account, record));
   return { record, created: old === undefined };
@@ -142,7 +149,9 @@ async function newContainer(
   parent: DatabaseRecord,
   id: string,
   resource: Readonly<Record<string, unknown>>,
+  rangeCount: number,
 ): Promise<ContainerRecord> {
+  const definition = partitionKeyDefinition(resource["partitionKey"]);
   const owner = await requireAccount(transaction, account);
   const record: ContainerRecord = {
     id,
@@ -153,9 +162,10 @@ async function newContainer(
     ts: seconds(parts.clock),
     uid: owner.uid,
     number: owner.nextContainer,
-    partitionKey: partitionKeyDefinition(resource["partitionKey"]),
+    partitionKey: definition,
     properties: containerProperties(resource),
-    ranges: [{ id: "0", min: "", max: "FF" }],
+    ranges: initialRanges(rangeCount, definition),
+    retired: [],
   };
   writeAccount(parts, transaction, { ...owner, nextContainer: owner.nextContainer + 1 });
   return record;

@@ -92,6 +92,26 @@ function orderedNumber(value: number): Buffer {
   return Buffer.from(out);
 }
 
+/** Where the partitions whose version 1 hash is at least `hash` begin. */
+export function v1Boundary(hash: number): string {
+  return orderedNumber(hash).toString("hex").toUpperCase();
+}
+
+/** The hash at the front of a version 1 key or boundary: the inverse of its encoding. */
+export function v1Hash(epk: string): number {
+  const bytes = Buffer.from(epk, "hex");
+  let payload = BigInt(bytes[1] ?? 0) << 56n;
+  for (let at = 2, shift = 49n; at < bytes.length; at++, shift -= 7n) {
+    const byte = bytes[at] ?? 0;
+    const bits = BigInt(byte >> 1);
+    payload |= shift >= 0n ? bits << shift : bits >> -shift;
+    if ((byte & 1) === 0) break;
+  }
+  const raw = Buffer.alloc(8);
+  raw.writeBigUInt64BE(BigInt.asUintN(64, payload ^ (1n << 63n)));
+  return raw.readDoubleBE(0);
+}
+
 function rotate32(value: number, by: number): number {
   return (value << by) | (value >>> (32 - by));
 }

@@ -47,12 +47,18 @@ export function extractPartitionKey(
   definition: PartitionKeyDefinition,
 ): readonly PartitionKeyComponent[] {
   return definition.paths.map((path) => {
-    let value: unknown = document;
-    for (const name of splitPath(path)) {
-      value = isRecord(value) && Object.hasOwn(value, name) ? value[name] : undefined;
-    }
+    const value = valueAt(document, path);
     return value === undefined ? undefined : checkComponent(value);
   });
+}
+
+/** The value at a property path of a document, or `undefined`; arrays are not entered. */
+export function valueAt(document: Readonly<Record<string, unknown>>, path: string): unknown {
+  let value: unknown = document;
+  for (const name of splitPath(path)) {
+    value = isRecord(value) && Object.hasOwn(value, name) ? value[name] : undefined;
+  }
+  return value;
 }
 
 /** Splits a property path such as `/a/"b c"/d` into names. */

@@ -1,20 +1,26 @@
 /**
- * Physical partitions: the log sequence number (LSN) of each range of a container. Writes of one range run under one
- * lock and each takes the next number; the number that readers may see moves only after the commit.
+ * Physical partitions: the live state of each range of a container. Writes of one range run under one lock and each
+ * commit takes the next log sequence number (LSN); the number that readers may see moves only after the commit.
  */
-import { decodeKey, encodeKey, prefixRange } from "../../storage/keys.ts";
-import type { Bytes, Reader } from "../../storage/port.ts";
+import type { Reader } from "../../storage/port.ts";
+import { lastLogEntry } from "./change-log.ts";
+import { inRange } from "./documents.ts";
 import type { ContainerRecord, PhysicalRange } from "./records.ts";
 
 export interface Partition {
-  readonly container: ContainerRecord;
   readonly range: PhysicalRange;
+  /** The range's id as a number: its place in item numbers and log keys. */
+  readonly index: number;
   /** The lock that a transaction writing to this range must hold. */
   readonly lock: string;
   /** The last number handed out; a failed transaction leaves a gap, which is harmless. */
   allocatedLsn: number;
   /** The last number whose write is durable. */
   committedLsn: number;
+  /** Items created in this range so far, deleted ones included. */
+  allocatedNumber: number;
+  /** Set under the lock when the range is split: writers behind it in the queue must look for the new ranges. */
+  retired: boolean;
 }
 
 export interface Partitions {
@@ -22,17 +28,6 @@ export interface Partitions {
   open(container: ContainerRecord, range: PhysicalRange): Promise<Partition>;
   /** The range that holds this effective partition key. */
   at(container: ContainerRecord, epk: string): Promise<Partition>;
-}
-
-/** Key of the log entry `lsn` of a range. */
-export function logKey(partition: Pick<Partition, "container" | "range">, lsn: number): Bytes {
-  return encodeKey([
-    "cosmos-l",
-    partition.container.uid,
-    partition.container.number,
-    partition.range.id,
-    lsn,
-  ]);
 }
 
 export function openPartitions(reader: Reader): Partitions {
@@ -51,7 +46,7 @@ export function openPartitions(reader: Reader): Partitions {
   return {
     open,
     at(container, epk) {
-      const range = container.ranges.find((candidate) => candidate.min <= epk && epk < candidate.max);
+      const range = container.ranges.find((candidate) => inRange(epk, candidate));
       // INVARIANT: ranges start at "", end at "FF" and leave no gap, and no effective partition key reaches "FF".
       if (range === undefined) throw new Error(`no range of ${container.rid} holds ${epk}`);
       return open(container, range);
@@ -65,14 +60,16 @@ async function recover(
   range: PhysicalRange,
   lock: string,
 ): Promise<Partition> {
-  const log = prefixRange(["cosmos-l", container.uid, container.number, range.id]);
-  const [last] = await reader.range({ ...log, reverse: true }, 1);
-  const lsn = last === undefined ? 0 : lastNumber(decodeKey(last.key));
-  return { container, range, lock, allocatedLsn: lsn, committedLsn: lsn };
-}
-
-function lastNumber(parts: readonly unknown[]): number {
-  const lsn = parts.at(-1);
-  if (typeof lsn !== "number") throw new Error("a log key must end with its LSN");
-  return lsn;
+  const index = Number(range.id);
+  const last = await lastLogEntry(reader, container, index);
+  const lsn = last?.lsn ?? range.startLsn;
+  return {
+    range,
+    index,
+    lock,
+    allocatedLsn: lsn,
+    committedLsn: lsn,
+    allocatedNumber: last?.allocated ?? 0,
+    retired: false,
+  };
 }

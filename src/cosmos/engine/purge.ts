@@ -10,8 +10,8 @@ import type { ContainerRecord } from "./records.ts";
 const page = 500;
 const marks = prefixRange(["cosmos", "purge"]);
 
-/** The key spaces that hold a container's items, names and log (documents.ts, partitions.ts). */
-export const containerSpaces = ["cosmos-d", "cosmos-k", "cosmos-l"] as const;
+/** The key spaces of a container: items, names, log, unique keys and expiries (documents.ts, item-writes.ts). */
+export const containerSpaces = ["cosmos-d", "cosmos-k", "cosmos-l", "cosmos-u", "cosmos-t"] as const;
 
 /** Deletes every entry of `range` in this transaction. */
 export async function deleteRange(transaction: Transaction, range: KeyRange): Promise<void> {

@@ -28,9 +28,19 @@ export interface DatabaseRecord {
 
 /** A physical range of effective partition keys: `min <= epk < max`. */
 export interface PhysicalRange {
+  /** A number in decimal, never used again within the container. */
   readonly id: string;
   readonly min: string;
   readonly max: string;
+  /** Ids of the ranges it came from by splits, oldest first. */
+  readonly parents: readonly string[];
+  /** The LSN that its parent had reached when it was split; its own log goes on from there. */
+  readonly startLsn: number;
+}
+
+/** A range that was split; its log and its items' numbers stay readable for its descendants. */
+export interface RetiredRange extends PhysicalRange {
+  readonly endLsn: number;
 }
 
 export interface ContainerRecord {
@@ -45,7 +55,9 @@ export interface ContainerRecord {
   readonly partitionKey: PartitionKeyDefinition;
   /** Everything else that the client may set: indexing policy, TTL, unique keys and so on. */
   readonly properties: Readonly<Record<string, unknown>>;
+  /** The live ranges in the order of their keys. */
   readonly ranges: readonly PhysicalRange[];
+  readonly retired: readonly RetiredRange[];
 }
 
 export const accountKey = (account: string): Bytes => encodeKey(["cosmos", "account", account.toLowerCase()]);
@@ -62,6 +74,11 @@ export const contentKey = (account: string, kind: ContentKind, ...names: readonl
 
 export const contentRange = (account: string, kind: ContentKind, ...names: readonly string[]): KeyRange =>
   prefixRange(["cosmos", "in", account.toLowerCase(), kind, ...names]);
+
+/** Says that the queue of expiring items must be made anew (ttl.ts); written with the change of a default TTL. */
+export function requeueKey({ uid, number }: Pick<ContainerRecord, "uid" | "number">): Bytes {
+  return encodeKey(["cosmos", "requeue", uid, number]);
+}
 
 export function encodeRecord(record: unknown): Bytes {
   return Buffer.from(JSON.stringify(record), "utf8");

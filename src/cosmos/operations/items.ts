@@ -1,24 +1,26 @@
-/** Point operations on items: create, upsert, read, replace and delete. */
-import {
-  readItem as findItem,
-  type ItemWrite,
-  itemId,
-  type WriteResult,
-  writeItem,
-} from "../engine/documents.ts";
-import type { LogicalPartition } from "../engine/partition-key.ts";
-import type { ContainerRecord } from "../engine/records.ts";
+/** Point operations on items: create, upsert, read, replace, patch and delete. */
+import { commitTo } from "../engine/commit.ts";
+import { isExpired, itemId, readStoredItem, type StoredItem } from "../engine/documents.ts";
+import { applyWrite, type Commit, findLiveItem, type ItemWrite, type WriteResult } from "../engine/item-writes.ts";
+import { applyPatch, type Patch, parsePatch } from "../engine/patch.ts";
+import { type LogicalPartition, splitPath } from "../engine/partition-key.ts";
+import { type ContainerRecord, seconds } from "../engine/records.ts";
 import { changeCharge, createCharge, readCharge } from "../engine/request-charge.ts";
 import { checkSession } from "../engine/sessions.ts";
-import { notFound } from "../errors.ts";
+import { notFound, preconditionFailed } from "../errors.ts";
+import { prepareQuery } from "../query/prepare.ts";
+import type { Value } from "../query/values.ts";
 import { ifMatch, minimalResponse } from "../wire/headers.ts";
 import {
+  accountNameOf,
   documentPartition,
   jsonBody,
   leafId,
   type Operation,
   type OperationContext,
   type OperationResult,
+  parseBody,
+  rejectingQuery,
   requireContainer,
   requirePartition,
 } from "./operation.ts";
@@ -44,22 +46,25 @@ export const replaceItem: Operation = async (context) => {
   const body = jsonBody(context);
   itemId(body);
   const logical = documentPartition(context, container, body);
-  return write(context, container, logical, {
-    kind: "replace",
-    id: leafId(context),
-    body,
-    ...ifMatch(context.headers),
-  });
+  return write(context, container, logical, { kind: "replace", id: leafId(context), body, ...ifMatch(context.headers) });
 };
 
 export const deleteItem: Operation = async (context) => {
   const container = requireContainer(context);
   const logical = requirePartition(context, container);
-  return write(context, container, logical, {
-    kind: "delete",
-    id: leafId(context),
-    ...ifMatch(context.headers),
-  });
+  return write(context, container, logical, { kind: "delete", id: leafId(context), ...ifMatch(context.headers) });
+};
+
+export const patchItem: Operation = async (context) => {
+  const container = requireContainer(context);
+  const logical = requirePartition(context, container);
+  const id = leafId(context);
+  const patch = parsePatch(parseBody(context.body), container.partitionKey.paths.map(splitPath));
+  const condition = patchCondition(context, patch);
+  const { result, partition, lsn } = await commitTo(context.engine, accountNameOf(context), container, logical, (commit) =>
+    applyPatchTo(commit, logical, id, patch, condition, ifMatch(context.headers)),
+  );
+  return written(context, result, { partition, lsn });
 };
 
 export const readItem: Operation = async (context) => {
@@ -67,14 +72,52 @@ export const readItem: Operation = async (context) => {
   const logical = requirePartition(context, container);
   const partition = await context.engine.partitions.at(container, logical.epk);
   checkSession(context.headers["x-ms-session-token"], partition);
-  const item = await findItem(context.engine.store, partition, logical, leafId(context));
-  if (item === undefined) throw notFound();
+  const item = await readStoredItem(context.engine.store, container, logical, leafId(context));
+  if (item === undefined || isExpired(item, container, seconds(context.engine.clock))) throw notFound();
   const charge = readCharge(item.json.length);
-  if (context.headers["if-none-match"] === item.etag) {
-    return { status: 304, etag: item.etag, charge, partition, lsn: item.lsn };
-  }
-  return { status: 200, body: item.json, etag: item.etag, charge, partition, lsn: item.lsn };
+  const common = { etag: item.etag, charge, partition, itemLsn: item.lsn };
+  if (context.headers["if-none-match"] === item.etag) return { status: 304, ...common };
+  return { status: 200, body: item.json, ...common };
 };
+
+/** A patch's condition as a test of one document. */
+export type PatchCondition = (document: Value) => boolean;
+
+/** Compiles the condition of a patch; 400 with the query language's own errors when it is none. */
+export function patchCondition(context: Pick<OperationContext, "engine">, patch: Patch): PatchCondition {
+  const { condition } = patch;
+  if (condition === undefined) return () => true;
+  const { clock } = context.engine;
+  const query = rejectingQuery("", () => prepareQuery(`SELECT VALUE 1 ${condition}`, [], { now: clock.now, random: () => 0 }));
+  return (document) =>
+    rejectingQuery("", () => {
+      const run = query.start();
+      run.push(document);
+      run.finish();
+      return run.take(1).length > 0;
+    });
+}
+
+/** Patches one item inside a commit; 412/1110 when the condition does not hold. */
+export async function applyPatchTo(
+  commit: Commit,
+  logical: LogicalPartition,
+  id: string,
+  patch: Patch,
+  condition: PatchCondition,
+  match: { readonly ifMatch?: string },
+): Promise<WriteResult> {
+  const item = await findLiveItem(commit, logical, id);
+  if (item === undefined) throw notFound();
+  const document = bodyOf(item);
+  if (!condition(document as Value)) throw preconditionFailed(1110);
+  const body = applyPatch(document, patch.operations);
+  return applyWrite(commit, logical, { kind: "replace", id, body, ...match });
+}
+
+function bodyOf(item: StoredItem): Readonly<Record<string, unknown>> {
+  return JSON.parse(item.json.toString("utf8")) as Record<string, unknown>;
+}
 
 async function write(
   context: OperationContext,
@@ -82,16 +125,25 @@ async function write(
   logical: LogicalPartition,
   change: ItemWrite,
 ): Promise<OperationResult> {
-  const { store, clock, partitions } = context.engine;
-  const partition = await partitions.at(container, logical.epk);
-  const result = await writeItem(store, clock, partition, logical, change);
-  const common = { partition, lsn: result.lsn, charge: writeCharge(result) };
+  const { result, partition, lsn } = await commitTo(context.engine, accountNameOf(context), container, logical, (commit) =>
+    applyWrite(commit, logical, change),
+  );
+  return written(context, result, { partition, lsn });
+}
+
+function written(
+  context: OperationContext,
+  result: WriteResult,
+  place: Pick<OperationResult, "partition"> & { readonly lsn: number },
+): OperationResult {
+  const common = { ...place, itemLsn: place.lsn, charge: writeCharge(result) };
   if (result.outcome === "deleted") return { status: 204, ...common };
   const body = minimalResponse(context.headers) ? {} : { body: result.item.json };
   return { status: result.outcome === "created" ? 201 : 200, etag: result.item.etag, ...body, ...common };
 }
 
-function writeCharge(result: WriteResult): number {
+/** Request units of a write. */
+export function writeCharge(result: WriteResult): number {
   const bytes = result.item.json.length;
   return result.outcome === "created" ? createCharge(bytes) : changeCharge(bytes);
 }

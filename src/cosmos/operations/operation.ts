@@ -16,7 +16,8 @@ import {
 } from "../engine/partition-key.ts";
 import type { Partition } from "../engine/partitions.ts";
 import type { ContainerRecord } from "../engine/records.ts";
-import { badRequest, notFound, ownerNotFound } from "../errors.ts";
+import { badQuery, badRequest, notFound, ownerNotFound } from "../errors.ts";
+import { QueryError } from "../query/error.ts";
 import type { Address } from "../wire/address.ts";
 import type { RequestHeaders } from "../wire/headers.ts";
 
@@ -43,7 +44,12 @@ export interface OperationResult {
   readonly headers?: Readonly<Record<string, string>>;
   /** The range that was read or written: its LSN becomes the session token. */
   readonly partition?: Partition;
+  /** LSN of what was just written; the session token proves at least this. */
   readonly lsn?: number;
+  /** LSN of the item in the reply. */
+  readonly itemLsn?: number;
+  /** The session token of an operation over several ranges. */
+  readonly sessionToken?: string;
 }
 
 export type Operation = (context: OperationContext) => Promise<OperationResult>;
@@ -53,19 +59,40 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 /** Deepest nesting of a document (service limit). */
 const depthMax = 128;
 
-/** The request body as a JSON object; 400 in the service's words for anything else. */
-export function jsonBody(context: Pick<OperationContext, "body">): JsonObject {
-  const invalid = "The input content is invalid because it is not a valid JSON object.";
-  checkDepth(context.body);
-  let value: unknown;
+const invalidBody = "The input content is invalid because it is not a valid JSON object.";
+
+/** The bytes as JSON; 400 in the service's words when they are none or nest too deep. */
+export function parseBody(bytes: Uint8Array): unknown {
+  checkDepth(bytes);
   try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(context.body);
-    value = JSON.parse(text);
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
-    throw badRequest(invalid);
+    throw badRequest(invalidBody);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw badRequest(invalid);
+}
+
+/** The request body as a JSON object; 400 for anything else. */
+export function jsonBody(context: Pick<OperationContext, "body">): JsonObject {
+  return jsonObject(parseBody(context.body));
+}
+
+export function jsonObject(value: unknown): JsonObject {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw badRequest(invalidBody);
   return value as JsonObject;
+}
+
+/** Runs `work` and turns a refusal of the query room into its wire form. */
+export function rejectingQuery<T>(prefix: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof QueryError) throw badQuery(`${prefix}Message: ${error.message}`);
+    throw error;
+  }
+}
+
+export function accountNameOf(context: Pick<OperationContext, "account">): string {
+  return context.account.record.account.name;
 }
 
 /** Counts brackets outside strings, so that no recursive code ever meets a deeper document. */
@@ -107,7 +134,11 @@ export function headerPartition(
   container: ContainerRecord,
 ): LogicalPartition | undefined {
   const header = context.headers["x-ms-documentdb-partitionkey"];
-  if (header === undefined) return undefined;
+  return header === undefined ? undefined : fullPartition(header, container);
+}
+
+/** The logical partition that a partition key in JSON names; it must have a value for every path. */
+export function fullPartition(header: string, container: ContainerRecord): LogicalPartition {
   const components = parsePartitionKeyHeader(header);
   const wanted = container.partitionKey.paths.length;
   if (components.length < wanted) {
@@ -128,6 +159,18 @@ export function requirePartition(context: OperationContext, container: Container
   const logical = headerPartition(context, container);
   if (logical === undefined) throw badRequest("PartitionKey value must be supplied for this operation.");
   return logical;
+}
+
+/** The logical partition that a document's own values put it into. */
+export function ownPartition(container: ContainerRecord, document: JsonObject): LogicalPartition {
+  return placePartition(extractPartitionKey(document, container.partitionKey), container.partitionKey);
+}
+
+/** 400/1001 unless the document belongs to this logical partition. */
+export function checkPartition(container: ContainerRecord, document: JsonObject, logical: LogicalPartition): void {
+  if (!samePartition(ownPartition(container, document), logical)) {
+    throw badRequest("PartitionKey extracted from document doesn't match the one specified in the header", 1001);
+  }
 }
 
 /** The logical partition of a document, which must be the one that the header names. */

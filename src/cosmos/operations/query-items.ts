@@ -3,47 +3,80 @@
  * the query room's business; this file feeds it items in the order of their creation and stops when a page is full.
  */
 import { createHash } from "node:crypto";
-import { partitionItemNumbers, readItemNumber, type StoredItem, scanItems } from "../engine/documents.ts";
-import { extractPartitionKey, parsePartitionKeyHeader, placePartition } from "../engine/partition-key.ts";
-import type { Partition } from "../engine/partitions.ts";
+import type { StoredItem } from "../engine/documents.ts";
+import { effectivePartitionKey, type PartitionKeyComponent } from "../engine/effective-partition-key.ts";
+import { placePartition } from "../engine/partition-key.ts";
 import { type ContainerRecord, renderContainer, renderDatabase } from "../engine/records.ts";
 import { queryCharge } from "../engine/request-charge.ts";
-import { checkSession } from "../engine/sessions.ts";
-import { badQuery, badRequest } from "../errors.ts";
-import type { RunState } from "../query/continuation.ts";
-import { stateFromJson, stateToJson } from "../query/continuation.ts";
-import { QueryError } from "../query/error.ts";
-import { type PreparedQuery, prepareQuery, type QueryParameter } from "../query/prepare.ts";
+import { badRequest, CosmosError } from "../errors.ts";
+import { type RunState, stateFromJson, stateToJson } from "../query/continuation.ts";
+import type { QueryPlan } from "../query/plan.ts";
+import { queryPlan as planQuery } from "../query/planner.ts";
+import {
+  type ComputedProperty,
+  type PreparedQuery,
+  type PrepareOptions,
+  prepareQuery,
+  type QueryParameter,
+} from "../query/prepare.ts";
+import { partitionKeysOf } from "../query/ranges.ts";
 import type { QueryRun } from "../query/run.ts";
 import type { Value } from "../query/values.ts";
 import { flag, pageSize } from "../wire/headers.ts";
+import { batchSize, type ItemScope, itemScope, itemSource, logicalScope, sessionOf } from "./item-scope.ts";
 import {
   jsonBody,
   type Operation,
   type OperationContext,
   type OperationResult,
+  rejectingQuery,
   requireContainer,
   requireDatabase,
 } from "./operation.ts";
 
 /** Largest page, in characters of JSON (service limit, 4 MB). */
 const pageLengthMax = 4 * 1024 * 1024;
-/** Items read at a time; between two batches other requests get their turn. */
-const batchSize = 200;
 const tokenVersion = 1;
 
 export const queryItems: Operation = async (context) => {
   const container = requireContainer(context);
-  const query = prepare(context);
-  const [range] = container.ranges;
-  if (range === undefined) throw new Error("a container has at least one range");
-  const partition = await context.engine.partitions.open(container, range);
-  checkRangeId(context, container);
-  checkSession(context.headers["x-ms-session-token"], partition);
-  const source = itemSource(context, container, partition);
-  const page = await readPage(context, query, source);
-  return { ...pageResult(page, "Documents", container.rid, context), partition };
+  const query = prepare(context, "", container);
+  const scope = await queryScope(context, container, query);
+  const source = itemSource(context, container, scope);
+  const page = await readPage(context, query, async (position) => (await source(position)).map(parsed));
+  return { ...pageResult(page, "Documents", container.rid, context), ...sessionOf(scope) };
 };
+
+/** The scope of a query: a filter that fixes the partition key narrows a query that names no partition. */
+async function queryScope(context: OperationContext, container: ContainerRecord, query: Prepared): Promise<ItemScope> {
+  const scope = await itemScope(context, container);
+  if (scope.kind !== "container") return scope;
+  const keys = partitionKeysOf(query.facts, container.partitionKey);
+  const [key] = keys ?? [];
+  if (keys?.length === 1 && key?.length === container.partitionKey.paths.length) {
+    const components = key as readonly PartitionKeyComponent[];
+    return logicalScope(context.engine, container, placePartition(components, container.partitionKey));
+  }
+  checkCrossPartition(context);
+  if (container.ranges.length > 1 && mustBeMerged(query)) throw notServable(context, container);
+  return scope;
+}
+
+/** What the gateway leaves to clients when there are several ranges: everything that needs rows of all of them at once. */
+function mustBeMerged(query: PreparedQuery): boolean {
+  return !query.streaming || query.distinct || query.offset !== undefined || query.limit !== undefined;
+}
+
+/** 400/1004 with the plan, from which clients learn how to fan out. */
+function notServable(context: OperationContext, container: ContainerRecord): CosmosError {
+  const plan = planOf(context, container, "");
+  const message =
+    "The provided cross partition query can not be directly served by the gateway. This is a first chance (internal) exception that all newer clients will know how to handle gracefully. This exception is traced, but unless you see it bubble up as an exception (which only happens on older SDK clients), then you can safely ignore this message. Cross partition query only supports 'VALUE <AggregateFunc>' for aggregates.";
+  return new CosmosError(400, "BadRequest", message, {
+    substatus: 1004,
+    extra: { additionalErrorInfo: JSON.stringify(plan) },
+  });
+}
 
 export const queryDatabases: Operation = async (context) => {
   const resources = [...context.account.databases.values()].map(({ record }) => renderDatabase(record));
@@ -58,40 +91,29 @@ export const queryContainers: Operation = async (context) => {
   return pageResult(page, "DocumentCollections", database.record.rid, context);
 };
 
-/**
- * The query plan. With one physical range every client can send the query as it is, so the plan passes it through;
- * the text is checked all the same.
- */
+/** The query plan: how a client fans the query out and merges what comes back. */
 export const queryPlan: Operation = async (context) => {
-  requireContainer(context);
-  const query = prepare(context, "Gateway Failed to Retrieve Query Plan: ");
-  const body = {
-    partitionedQueryExecutionInfoVersion: 2,
-    queryInfo: {
-      distinctType: "None",
-      top: null,
-      offset: null,
-      limit: null,
-      orderBy: [],
-      orderByExpressions: [],
-      groupByExpressions: [],
-      groupByAliases: [],
-      aggregates: [],
-      groupByAliasToAggregateType: {},
-      rewrittenQuery: "",
-      hasSelectValue: query.syntax.select.kind === "value",
-      dCountInfo: null,
-      hasNonStreamingOrderBy: false,
-    },
-    queryRanges: [{ min: "", max: "FF", isMinInclusive: true, isMaxInclusive: false }],
-  };
-  return { status: 200, body, charge: queryCharge(0, 0) };
+  const container = requireContainer(context);
+  return { status: 200, body: planOf(context, container, "Gateway Failed to Retrieve Query Plan: "), charge: 0 };
 };
 
+function planOf(context: OperationContext, container: ContainerRecord, prefix: string): QueryPlan {
+  const { text, parameters } = queryBody(context);
+  const { partitionKey } = container;
+  const features = context.headers["x-ms-cosmos-supported-query-features"];
+  return rejectingQuery(prefix, () =>
+    planQuery(text, parameters, {
+      ...queryOptions(context, container),
+      partitionKey,
+      epk: (values) => effectivePartitionKey(values as readonly PartitionKeyComponent[], partitionKey),
+      singlePartitionKey: context.headers["x-ms-documentdb-partitionkey"] !== undefined,
+      ...(features === undefined ? {} : { supportedFeatures: features.split(",") }),
+    }),
+  );
+}
+
 /** Items with their positions, in order, from `position` on; an empty batch is the end. */
-type ItemSource = (
-  position: number,
-) => Promise<readonly { readonly position: number; readonly item: unknown }[]>;
+type PositionedSource = (position: number) => Promise<readonly { readonly position: number; readonly item: unknown }[]>;
 
 interface Page {
   readonly rows: readonly string[];
@@ -99,31 +121,38 @@ interface Page {
   readonly continuation?: string;
 }
 
-function prepare(context: OperationContext, prefix = ""): PreparedQuery & { readonly hash: string } {
+interface Prepared extends PreparedQuery {
+  /** Identifies text and parameters in continuation tokens. */
+  readonly hash: string;
+}
+
+function queryBody(context: OperationContext): { readonly text: string; readonly parameters: readonly QueryParameter[] } {
   const body = jsonBody(context);
   const text = body["query"];
   if (typeof text !== "string") throw badRequest("The query body has no 'query' text.");
-  const parameters = queryParameters(body["parameters"]);
-  const { clock, entropy } = context.engine;
-  const random = (): number => Buffer.from(entropy.bytes(4)).readUInt32BE() / 2 ** 32;
-  const hash = createHash("sha256")
-    .update(JSON.stringify([text, parameters]))
-    .digest("base64url")
-    .slice(0, 12);
-  return rejecting(prefix, () => {
-    // INVARIANT: made here and nowhere changed, so the copy keeps every method's independence of `this`.
-    return { ...prepareQuery(text, parameters, { now: clock.now, random }), hash };
-  });
+  return { text, parameters: queryParameters(body["parameters"]) };
 }
 
-/** Runs `work` and turns a refusal of the query room into its wire form. */
-function rejecting<T>(prefix: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof QueryError) throw badQuery(`${prefix}Message: ${error.message}`);
-    throw error;
-  }
+/** What the query room must know of the container: its computed properties and the kinds of its values. */
+function queryOptions({ engine }: OperationContext, container?: ContainerRecord): PrepareOptions {
+  const { clock, entropy } = engine;
+  const properties = container?.properties ?? {};
+  const computed = properties["computedProperties"];
+  const geospatial = (properties["geospatialConfig"] as { type?: unknown } | undefined)?.type;
+  const vectors = (properties["vectorEmbeddingPolicy"] as { vectorEmbeddings?: unknown } | undefined)?.vectorEmbeddings;
+  return {
+    now: clock.now,
+    random: () => Buffer.from(entropy.bytes(4)).readUInt32BE() / 2 ** 32,
+    ...(Array.isArray(computed) ? { computedProperties: computed as readonly ComputedProperty[] } : {}),
+    ...(geospatial === "Geometry" ? { geospatial } : {}),
+    ...(Array.isArray(vectors) ? { vectorEmbeddings: vectors as NonNullable<PrepareOptions["vectorEmbeddings"]> } : {}),
+  };
+}
+
+function prepare(context: OperationContext, prefix = "", container?: ContainerRecord): Prepared {
+  const { text, parameters } = queryBody(context);
+  const hash = createHash("sha256").update(JSON.stringify([text, parameters])).digest("base64url").slice(0, 12);
+  return rejectingQuery(prefix, () => ({ ...prepareQuery(text, parameters, queryOptions(context, container)), hash }));
 }
 
 function queryParameters(value: unknown): readonly QueryParameter[] {
@@ -144,19 +173,19 @@ function queryParameters(value: unknown): readonly QueryParameter[] {
 
 async function readPage(
   context: OperationContext,
-  query: PreparedQuery & { readonly hash: string },
-  source: ItemSource,
+  query: Prepared,
+  source: PositionedSource,
 ): Promise<Page> {
   const size = pageSize(context.headers);
   const start = parseToken(context.headers["x-ms-continuation"], query.hash);
-  const run = rejecting("", () => query.start(start.state, { pageRows: size }));
+  const run = rejectingQuery("", () => query.start(start.state, { pageRows: size }));
   const page = { rows: [] as string[], length: 0, scanned: 0, last: start.position };
   const full = (): boolean => page.rows.length >= size || page.length >= pageLengthMax;
   const exhausted = query.readsItems
     ? await scan(query, source, run, start.position, page, size, full)
     : true;
   if (exhausted && !full()) {
-    rejecting("", () => run.finish());
+    rejectingQuery("", () => run.finish());
     takeRows(run, page, size);
   }
   const state = run.state();
@@ -175,7 +204,7 @@ interface Growing {
 /** Feeds items until the page is full or the run needs no more; true when the scan came to its end or was not needed. */
 async function scan(
   query: PreparedQuery,
-  source: ItemSource,
+  source: PositionedSource,
   run: QueryRun,
   from: number,
   page: Growing,
@@ -187,7 +216,7 @@ async function scan(
     const batch = await source(position);
     if (batch.length === 0) return true;
     for (const entry of batch) {
-      rejecting("", () => run.push(entry.item as Value));
+      rejectingQuery("", () => run.push(entry.item as Value));
       page.scanned++;
       page.last = entry.position;
       takeRows(run, page, size);
@@ -207,54 +236,7 @@ function takeRows(run: QueryRun, page: Growing, size: number): void {
   }
 }
 
-function itemSource(context: OperationContext, container: ContainerRecord, partition: Partition): ItemSource {
-  const { store } = context.engine;
-  const header = context.headers["x-ms-documentdb-partitionkey"];
-  if (header === undefined) {
-    checkCrossPartition(context);
-    return async (position) => (await scanItems(store, partition, position - 1, batchSize)).map(parsed);
-  }
-  const components = parsePartitionKeyHeader(header);
-  const { paths } = container.partitionKey;
-  if (components.length > paths.length) {
-    throw badRequest(
-      "The partition key supplied in x-ms-partitionkey header has more components than defined in the collection.",
-    );
-  }
-  if (components.length < paths.length) {
-    const isPrefixOf = (item: unknown): boolean => {
-      const own = extractPartitionKey(item as Record<string, unknown>, container.partitionKey);
-      return components.every((component, at) => component === own[at]);
-    };
-    return filteredSource(
-      async (position) => (await scanItems(store, partition, position - 1, batchSize)).map(parsed),
-      isPrefixOf,
-    );
-  }
-  const logical = placePartition(components, container.partitionKey);
-  let numbers: readonly number[] | undefined;
-  return async (position) => {
-    numbers ??= await partitionItemNumbers(store, partition, logical);
-    const wanted = numbers.filter((number) => number >= position).slice(0, batchSize);
-    const items = await Promise.all(wanted.map((number) => readItemNumber(store, partition, number)));
-    return items.filter((item) => item !== undefined).map(parsed);
-  };
-}
-
-/** Skips batches without a matching item, because an empty batch means the end. */
-function filteredSource(source: ItemSource, keeps: (item: unknown) => boolean): ItemSource {
-  return async (position) => {
-    let next = position;
-    for (;;) {
-      const batch = await source(next);
-      const kept = batch.filter((entry) => keeps(entry.item));
-      if (batch.length === 0 || kept.length > 0) return kept;
-      next = (batch.at(-1)?.position ?? next) + 1;
-    }
-  };
-}
-
-function listSource(resources: readonly object[]): ItemSource {
+function listSource(resources: readonly object[]): PositionedSource {
   return async (position) =>
     resources.slice(position, position + batchSize).map((item, at) => ({ position: position + at, item }));
 }
@@ -263,21 +245,11 @@ function parsed(item: StoredItem): { readonly position: number; readonly item: u
   return { position: item.number, item: JSON.parse(item.json.toString("utf8")) };
 }
 
-function checkCrossPartition(context: OperationContext): void {
-  const { headers } = context;
-  const allowed = flag(headers, "x-ms-documentdb-query-enablecrosspartition");
-  if (!allowed && headers["x-ms-documentdb-partitionkeyrangeid"] === undefined) {
+function checkCrossPartition({ headers }: OperationContext): void {
+  if (!flag(headers, "x-ms-documentdb-query-enablecrosspartition")) {
     throw badRequest(
       "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception.",
     );
-  }
-}
-
-/** `x-ms-documentdb-partitionkeyrangeid` is `0` or `<container rid>,0`. */
-function checkRangeId(context: OperationContext, container: ContainerRecord): void {
-  const id = context.headers["x-ms-documentdb-partitionkeyrangeid"]?.split(",").pop()?.trim();
-  if (id !== undefined && !container.ranges.some((range) => range.id === id)) {
-    throw badRequest(`The partition key range '${id}' does not exist.`);
   }
 }
 
@@ -320,5 +292,5 @@ function parseToken(
   if (version !== tokenVersion || own !== hash || !Number.isSafeInteger(position) || Number(position) < 0) {
     throw badRequest("The continuation token is invalid.");
   }
-  return { position: Number(position), state: rejecting("", () => stateFromJson(state)) };
+  return { position: Number(position), state: rejectingQuery("", () => stateFromJson(state)) };
 }

@@ -8,7 +8,7 @@
 import type { BindState, Bound, BoundAggregate, Names, QueryScope, Variable } from "./binding.ts";
 import { report } from "./binding.ts";
 import { checkCall } from "./call-check.ts";
-import { plainError, QueryError } from "./error.ts";
+import { limitExceeded, plainError, QueryError } from "./error.ts";
 import { type Aggregate, aggregateNamed } from "./functions/aggregate.ts";
 import { checkGrouping, checkGroupKeys, containsAggregateOrSubquery } from "./grouping-check.ts";
 import { checkOrderBy } from "./order-check.ts";
@@ -22,6 +22,9 @@ import {
   type Query,
   type Source,
 } from "./syntax.ts";
+
+/** `maxUdfRefPerSqlQuery` of the service. */
+const UDF_CALLS_MAX = 10;
 
 /** A text full of faults need not list them all. */
 const ERRORS_MAX = 100;
@@ -53,6 +56,7 @@ export function bind(query: Query, udfExists: (name: string) => boolean): Bound 
     spareSlots: new Map(),
     udfExists,
     slots: 0,
+    udfCalls: 0,
   };
   bindQuery(state, query, undefined, { outermost: true, reachesContainer: true });
   const places = state.errors.toSorted((a, b) => (a.location?.start ?? 0) - (b.location?.start ?? 0));
@@ -79,6 +83,7 @@ function bindQuery(state: BindState, query: Query, outer: Names | undefined, pos
       if (!state.spareSlots.has(query)) state.spareSlots.set(query, state.slots++);
       continue;
     }
+    // The service refuses this too; number and text are ours.
     if (sources.some((earlier) => earlier !== variable && earlier?.name === variable.name)) {
       const message = `The input alias '${variable.name}' is specified more than once in the FROM clause.`;
       report(state, "SC2011", message, source.span);
@@ -205,6 +210,7 @@ function bindSelect(state: BindState, query: Query, place: Place): void {
     for (const item of select.items) bindExpression(state, item.value, place);
     return;
   }
+  // The texts of the first two are the service's; their numbers are inferred from the third.
   if (from === undefined) {
     report(state, "SC2039", "'SELECT *' is not valid if FROM clause is omitted.", select.span);
   } else if (from.length > 1) {
@@ -248,6 +254,9 @@ function bindIdentifier(state: BindState, identifier: Identifier, names: Names |
 }
 
 function bindCall(state: BindState, call: Call, place: Place): void {
+  if (call.udf && ++state.udfCalls > UDF_CALLS_MAX) {
+    throw limitExceeded("number of user-defined function calls", UDF_CALLS_MAX);
+  }
   const aggregate = call.udf ? undefined : aggregateNamed(call.name);
   checkCall(state, call, aggregate, place.rank);
   if (aggregate !== undefined) bindAggregate(state, call, aggregate, place);

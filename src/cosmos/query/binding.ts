@@ -61,6 +61,7 @@ export interface BindState {
   readonly spareSlots: Map<Query, number>;
   readonly udfExists: (name: string) => boolean;
   slots: number;
+  udfCalls: number;
 }
 
 /** Adds an error with a place to the list. */

@@ -7,13 +7,13 @@ import { type Token, tokenize } from "./lexer.ts";
 import type { Query } from "./syntax.ts";
 
 /** Brackets, subqueries and prefix operators inside one another while parsing. */
-export const NESTING_MAX = 200;
+const NESTING_MAX = 200;
 
 /**
  * Height of the syntax tree. A chain such as `a + b + c` is as high as it is long, because evaluating it nests;
  * chains of AND and OR are flat (clients send thousands of alternatives in one filter).
  */
-export const HEIGHT_MAX = 500;
+const HEIGHT_MAX = 500;
 
 export interface Cursor {
   readonly text: string;

@@ -24,13 +24,16 @@ export interface Diagnostic {
 export class QueryError extends Error {
   override readonly name = "QueryError";
   readonly status = 400;
+  /** `x-ms-substatus` when it is not 0. */
+  readonly substatus: number;
   readonly errors: readonly Diagnostic[];
   readonly texts: readonly string[];
 
-  constructor(errors: readonly Diagnostic[], texts: readonly string[]) {
+  constructor(errors: readonly Diagnostic[], texts: readonly string[], substatus = 0) {
     super(JSON.stringify(errors.length > 0 ? { errors } : { Errors: texts }));
     this.errors = errors;
     this.texts = texts;
+    this.substatus = substatus;
   }
 }
 
@@ -59,14 +62,22 @@ export function endOfFile(length: number): QueryError {
   return errorAt("SC1002", "Syntax error, unexpected end-of-file.", { start: length, end: length });
 }
 
+/** A result row with NaN or an infinity: legal on the way, but JSON cannot say it. */
+export function nonFiniteResult(): QueryError {
+  const text = "The query result contains a number that is not finite, which JSON cannot represent.";
+  return new QueryError([], [text], NON_FINITE_SUBSTATUS);
+}
+
+const NON_FINITE_SUBSTATUS = 4001;
+
 /** A limit of this engine, in the shape of an execution error. */
 export function limitExceeded(what: string, limit: number): QueryError {
   return plainError(`The query exceeds the maximum ${what} of ${limit}.`);
 }
 
-/** Error of an ORDER BY item that is not a property path; the service gives it a number and no place. */
-export function orderByNotAPath(): QueryError {
-  const message =
-    "Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path.";
-  return new QueryError([{ severity: "Error", code: 2206, message }], []);
-}
+/** An ORDER BY item that is not a property path; the service gives this error a number and no place. */
+export const ORDER_BY_NOT_A_PATH: Diagnostic = {
+  severity: "Error",
+  code: 2206,
+  message: "Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path.",
+};

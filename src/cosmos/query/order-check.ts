@@ -3,10 +3,9 @@
  * the plain container.
  */
 import { type BindState, report } from "./binding.ts";
+import { ORDER_BY_NOT_A_PATH } from "./error.ts";
 import { asPath, type Call, type Expression, type OrderBy, type Query } from "./syntax.ts";
 
-const NOT_A_PATH =
-  "Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path.";
 const WEIGHTS =
   "The last parameter of the RRF function is an optional array of weights. When present, it must be a literal " +
   "array of numbers, one for each of the component scores used for the RRF function. The length of this array must " +
@@ -21,7 +20,7 @@ export function checkOrderBy(state: BindState, query: Query): void {
     return;
   }
   for (const { value } of orderBy.items) {
-    if (!isOrderable(state, value)) state.errors.push({ severity: "Error", code: 2206, message: NOT_A_PATH });
+    if (!isOrderable(state, value)) state.errors.push(ORDER_BY_NOT_A_PATH);
   }
 }
 

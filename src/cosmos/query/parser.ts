@@ -35,14 +35,18 @@ import {
   type Source,
 } from "./syntax.ts";
 
-/** Every join nests one loop; far above the service's own limit of 10. */
-const JOINS_MAX = 100;
+/** `maxJoinsPerSqlQuery` of the service. */
+const JOINS_MAX = 10;
+
+/** `maxSqlQueryInputLength` of the service, in characters. */
+const TEXT_LENGTH_MAX = 524_288;
 
 /**
  * Parses one query. Throws `QueryError` with SC1001 (a token that fits nowhere) or SC1002 (the text ends too
- * early), or with a plain text when it nests deeper than the limits of `cursor.ts`.
+ * early), or with a plain text when it is too long, joins too much or nests deeper than `cursor.ts` allows.
  */
 export function parseQuery(text: string): Query {
+  if (text.length > TEXT_LENGTH_MAX) throw limitExceeded("text length", TEXT_LENGTH_MAX);
   const cursor = openCursor(text, parseSelect);
   const query = parseSelect(cursor);
   if (peek(cursor).kind !== "end") throw unexpected(cursor);

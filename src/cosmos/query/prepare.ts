@@ -1,10 +1,10 @@
 /**
  * The room's front: query text and parameters in, something that can be run out. The data plane needs this file,
- * `run.ts` (how to page), `plan.ts` (query plans) and `error.ts`.
+ * `run.ts` (how to page), `continuation.ts` (the state between pages), `planner.ts` (query plans) and `error.ts`.
  */
 import { bind, countError } from "./binder.ts";
 import type { Bound } from "./binding.ts";
-import type { Compilation, Evaluate } from "./compilation.ts";
+import { type Compilation, type Evaluate, ROWS_PER_ITEM_MAX } from "./compilation.ts";
 import type { RunState } from "./continuation.ts";
 import { errorAt, plainError } from "./error.ts";
 import { compileExpression } from "./evaluate.ts";
@@ -195,6 +195,7 @@ function computedProperties(options: PrepareOptions): ReadonlyMap<string, (item:
     functions.set(name, (item) => {
       const frame = new Array<Value>(bound.frameSize).fill(undefined);
       frame[slot] = item;
+      compilation.budget.left = ROWS_PER_ITEM_MAX;
       return evaluate(frame);
     });
   }

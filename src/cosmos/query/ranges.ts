@@ -69,7 +69,7 @@ export function queryRanges(
 }
 
 /** `/a/"b c"` as its names. */
-export function parsePath(path: string): readonly string[] {
+function parsePath(path: string): readonly string[] {
   const names: string[] = [];
   for (const found of path.matchAll(/\/(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^/]*))/g)) {
     names.push(found[1] ?? found[2] ?? found[3] ?? "");

@@ -10,13 +10,14 @@ import {
   VALUE_LENGTH_MAX,
 } from "./compilation.ts";
 import type { RunState } from "./continuation.ts";
-import { plainError } from "./error.ts";
+import { nonFiniteResult, plainError } from "./error.ts";
 import { compileExpression } from "./evaluate.ts";
 import { asVectorDistance, createRanker, type Ranker } from "./rank.ts";
+import { compileResumeFilter } from "./resume-filter.ts";
 import { compileRoot } from "./root.ts";
 import { createSorter } from "./sorter.ts";
 import type { Query } from "./syntax.ts";
-import { canonicalKey, unserialisable, type Value } from "./values.ts";
+import { canonicalKey, property, unserialisable, type Value } from "./values.ts";
 
 /**
  * How to page:
@@ -56,6 +57,8 @@ export interface RunOptions {
   readonly pageRows?: number;
   /** Items are pushed in the order of the query's ORDER BY, so rows need no sorting and may be paged by position. */
   readonly sorted?: boolean;
+  /** `resumeFilter` of the request body, as parsed JSON; only for queries with ORDER BY. */
+  readonly resumeFilter?: unknown;
 }
 
 export interface RunPlan {
@@ -86,7 +89,9 @@ export function startRun(plan: RunPlan, resume: RunState | undefined, options: R
     ? Number.POSITIVE_INFINITY
     : plan.offset + Math.min(plan.limit, outlet.wanted);
   const collector = plan.sorts ? createCollector(plan, wanted) : undefined;
+  const resumes = options.resumeFilter == null ? undefined : createResumeTest(plan, options.resumeFilter);
   const root = compileRoot(compilation, query, frame, false, (value, row) => {
+    if (resumes !== undefined && !resumes(value, row)) return false;
     if (collector === undefined) return outlet.deliver(value);
     collector.add(value, row);
     return false;
@@ -121,6 +126,17 @@ export function startRun(plan: RunPlan, resume: RunState | undefined, options: R
       return !replays && outlet.pending() > 0;
     },
     state: () => (outlet.pending() === 0 && (finished || outlet.full()) ? undefined : outlet.state()),
+  };
+}
+
+/** Drops the rows that a client's merge has already passed. */
+function createResumeTest(plan: RunPlan, resumeFilter: unknown): (value: Value, frame: Frame) => boolean {
+  const items = plan.query.orderBy?.items ?? [];
+  const test = compileResumeFilter(resumeFilter, plan.descending);
+  const keys = items.map((item) => compileExpression(plan.compilation, item.value));
+  return (value, frame) => {
+    const sortKeys = keys.map((key) => key(frame));
+    return test(sortKeys, property(value, "_rid"));
   };
 }
 
@@ -223,8 +239,6 @@ function createOutlet(plan: RunPlan, resume: RunState, pageRows: number): Outlet
 /** HTTP 400 for what JSON cannot say. */
 function checkRow(value: Value): void {
   const problem = unserialisable(value, VALUE_LENGTH_MAX);
-  if (problem === "non-finite") {
-    throw plainError("The query result contains a number that is not finite, which JSON cannot represent.");
-  }
+  if (problem === "non-finite") throw nonFiniteResult();
   if (problem === "too-large") throw plainError("A row of the query result is too large.");
 }

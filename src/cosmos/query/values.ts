@@ -15,7 +15,7 @@ export interface ValueObject {
 export const VALUE_DEPTH_MAX = 128;
 
 /** Rank of the types in ORDER BY and in MIN/MAX over mixed types. */
-export const TYPE_RANK = {
+const TYPE_RANK = {
   undefined: 0,
   null: 1,
   boolean: 2,
@@ -25,10 +25,10 @@ export const TYPE_RANK = {
   object: 6,
 } as const;
 
-export type TypeName = keyof typeof TYPE_RANK;
+type TypeName = keyof typeof TYPE_RANK;
 
 /** The language's name for the type of `value`. */
-export function typeName(value: Value): TypeName {
+function typeName(value: Value): TypeName {
   if (value === null) return "null";
   const type = typeof value;
   if (type !== "object") return type as TypeName;

@@ -135,10 +135,16 @@ const values: readonly (readonly [string, Json])[] = [
   ["[map(range(1, 3), lambda('n', mul(lambdaVariables('n'), 2)))]", [2, 4, 6]],
   ["[map(createArray('a', 'b'), lambda('v', 'i', lambdaVariables('i')))]", [0, 1]],
   ["[filter(range(1, 4), lambda('n', greater(lambdaVariables('n'), 2)))]", [3, 4]],
-  ["[sort(createArray(3, 1, 2), lambda('a', 'b', less(lambdaVariables('a'), lambdaVariables('b'))))]", [1, 2, 3]],
+  [
+    "[sort(createArray(3, 1, 2), lambda('a', 'b', less(lambdaVariables('a'), lambdaVariables('b'))))]",
+    [1, 2, 3],
+  ],
   ["[reduce(range(1, 4), 0, lambda('sum', 'n', add(lambdaVariables('sum'), lambdaVariables('n'))))]", 10],
   ["[toObject(createArray('a', 'b'), lambda('k', lambdaVariables('k')), lambda('k', 1))]", { a: 1, b: 1 }],
-  ["[groupBy(createArray('ax', 'bx', 'ay'), lambda('t', first(lambdaVariables('t'))))]", { a: ["ax", "ay"], b: ["bx"] }],
+  [
+    "[groupBy(createArray('ax', 'bx', 'ay'), lambda('t', first(lambdaVariables('t'))))]",
+    { a: ["ax", "ay"], b: ["bx"] },
+  ],
   ["[mapValues(createObject('a', 1), lambda('v', add(lambdaVariables('v'), 1)))]", { a: 2 }],
   ["[dateTimeAdd('2020-04-07 14:53:14Z', 'P3Y')]", "2023-04-07T14:53:14Z"],
   ["[dateTimeAdd('2020-04-07T14:53:14Z', '-P9D', 'yyyy-MM-dd')]", "2020-03-29"],

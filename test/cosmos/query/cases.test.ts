@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { QueryError } from "../../../src/cosmos/query/error.ts";
 import type { VectorEmbedding } from "../../../src/cosmos/query/functions/signature.ts";
+import { builtInFunctions } from "../../../src/cosmos/query/functions/table.ts";
 import type { PrepareOptions, QueryParameter } from "../../../src/cosmos/query/prepare.ts";
 import type { Value } from "../../../src/cosmos/query/values.ts";
 import { resultKey, rowsOf } from "./rows.ts";
@@ -85,3 +86,15 @@ for (const file of readdirSync(folder).filter((name) => name.endsWith(".json")))
     });
   }
 }
+
+test("every built-in function and every aggregate stands in some case", () => {
+  const text = readdirSync(folder)
+    .map((name) => readFileSync(join(folder, name), "utf8").toUpperCase())
+    .join("\n");
+  const names = builtInFunctions().map(({ name }) => name.toUpperCase());
+  const aggregates = ["COUNT", "COUNTIF", "SUM", "AVG", "MIN", "MAX", "MAKELIST", "MAKESET"];
+  const missing = [...names, ...aggregates].filter((name) => {
+    return !text.includes(`${name}(`) && !text.includes(`${name.replaceAll("_", "")}(`);
+  });
+  assert.deepEqual(missing, []);
+});

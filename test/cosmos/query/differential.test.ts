@@ -12,7 +12,7 @@ import { createRandom, PARAMETERS, randomDocument, randomQuery } from "./generat
 import { interpret } from "./naive.ts";
 import { OPTIONS, resultKey, runAll } from "./rows.ts";
 
-const QUERIES = 4_000;
+const QUERIES = 2_500;
 const VALUES: ReadonlyMap<string, Value> = new Map(
   PARAMETERS.map(({ name, value }) => [name, value as Value]),
 );

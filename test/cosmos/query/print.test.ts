@@ -8,7 +8,7 @@ import { parseQuery } from "../../../src/cosmos/query/parser.ts";
 import { printQuery } from "../../../src/cosmos/query/print.ts";
 import { createRandom, randomQuery } from "./generator.ts";
 
-const QUERIES = 3_000;
+const QUERIES = 1_500;
 
 /** The tree without places and without how numbers were written. */
 function meaning(tree: unknown): string {

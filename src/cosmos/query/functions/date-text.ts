@@ -5,7 +5,7 @@
 import type { Value } from "../values.ts";
 
 export const TICKS_PER_MILLISECOND = 10_000n;
-export const TICKS_PER_SECOND = 10_000_000n;
+const TICKS_PER_SECOND = 10_000_000n;
 export const TICKS_PER_DAY = 864_000_000_000n;
 
 /** 0001-01-01 and the last tick of 9999, the range of the service's date type. */

@@ -2,10 +2,10 @@
  * Runs a regex program over a text. Without back references every (split, position) is explored at most once, so
  * time is linear in program x text; in any case the steps of one search are bounded, and going beyond is an error.
  */
-import type { Program, RegexProgram } from "./regex-program.ts";
+import type { Instruction, Program, RegexProgram } from "./regex-program.ts";
 
 /** Instructions one search may execute; a few tenths of a second at worst. */
-export const STEPS_MAX = 10_000_000;
+const STEPS_MAX = 10_000_000;
 
 /** Visited states are kept as bits up to this many, beyond that in a hash set. */
 const BITS_MAX = 33_554_432;
@@ -84,23 +84,20 @@ function execute(
   visited: Visited | undefined,
   end = -1,
 ): number {
-  const { text, slots } = machine;
+  const { slots } = machine;
   /** Pending alternatives (pc, position) and undone saves (-1 - slot, old value), newest last. */
   const stack: number[] = [];
   let pc = 0;
   let at = start;
   for (;;) {
     if (++machine.steps > STEPS_MAX) throw new RegexBudgetError();
-    const instruction = program.code[pc];
+    const instruction = program.code[pc] ?? MATCH;
     let failed = false;
-    switch (instruction?.kind) {
-      case "one": {
-        const code = text.codePointAt(at);
-        if (code === undefined || !instruction.accepts(code)) failed = true;
-        else at += code > 0xffff ? 2 : 1;
-        pc++;
+    switch (instruction.kind) {
+      case "match":
+        if (end < 0 || at === end) return at;
+        failed = true;
         break;
-      }
       case "split":
         if (visited !== undefined && !visited.enter(instruction.index, at)) failed = true;
         else {
@@ -120,31 +117,12 @@ function execute(
         failed = visited === undefined && slots[instruction.slot] === at;
         pc++;
         break;
-      case "assert":
-        failed = !instruction.holds(text, at);
-        pc++;
-        break;
-      case "look":
-        failed = looksLike(machine, instruction, at) === instruction.negated;
-        pc++;
-        break;
-      case "atomic": {
-        const reached = executeInside(machine, instruction.program, at, stack);
+      default: {
+        const reached = consume(machine, instruction, at, stack);
         if (reached < 0) failed = true;
         else at = reached;
         pc++;
-        break;
       }
-      case "reference": {
-        const length = referenceLength(machine, instruction.group, instruction.ignoreCase, at);
-        if (length < 0) failed = true;
-        else at += length;
-        pc++;
-        break;
-      }
-      default:
-        if (end < 0 || at === end) return at;
-        failed = true;
     }
     if (!failed) continue;
     const resumed = backtrack(stack, slots);
@@ -152,6 +130,31 @@ function execute(
     [pc, at] = resumed;
   }
 }
+
+type Test = Extract<Instruction, { kind: "one" | "assert" | "look" | "atomic" | "reference" }>;
+
+/** Where the text stands after what `instruction` asks for, or -1 when that is not there. */
+function consume(machine: Machine, instruction: Test, at: number, stack: number[]): number {
+  switch (instruction.kind) {
+    case "one": {
+      const code = machine.text.codePointAt(at);
+      if (code === undefined || !instruction.accepts(code)) return -1;
+      return at + (code > 0xffff ? 2 : 1);
+    }
+    case "assert":
+      return instruction.holds(machine.text, at) ? at : -1;
+    case "look":
+      return looksLike(machine, instruction, at) === instruction.negated ? -1 : at;
+    case "atomic":
+      return executeInside(machine, instruction.program, at, stack);
+    case "reference": {
+      const length = referenceLength(machine, instruction.group, instruction.ignoreCase, at);
+      return length < 0 ? -1 : at + length;
+    }
+  }
+}
+
+const MATCH: Instruction = { kind: "match" };
 
 /** Undoes saves down to the last alternative and takes it. */
 function backtrack(stack: number[], slots: number[]): readonly [number, number] | undefined {

@@ -55,7 +55,7 @@ export type Body =
     };
 
 /** Longest text or array a function may build; a response holds 4 MB at most. */
-export const RESULT_LENGTH_MAX = 4_194_304;
+const RESULT_LENGTH_MAX = 4_194_304;
 
 /** Refuses a result that is only built to exhaust memory. */
 export function boundedLength(length: number): void {

@@ -22,7 +22,7 @@ export function metricOf(
 }
 
 /** The similarity or distance of two vectors of one length; undefined for anything else. */
-export function vectorDistance(left: Value, right: Value, metric: Metric): Value {
+function vectorDistance(left: Value, right: Value, metric: Metric): Value {
   if (!isVector(left) || !isVector(right) || left.length !== right.length || left.length === 0)
     return undefined;
   let product = 0;
