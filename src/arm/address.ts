@@ -1,6 +1,7 @@
 /**
  * Request targets of the control plane: decoding, and matching against path patterns. Names are compared without
- * regard to letter case and kept as the caller wrote them; nothing is collapsed, so `..` is refused, not resolved.
+ * regard to letter case and kept as the caller wrote them. `..` is refused, not resolved; empty segments mean
+ * nothing, because SDKs write `/{scope}/providers` and a scope begins with a slash of its own.
  */
 import { malformedPath } from "./errors.ts";
 
@@ -15,23 +16,25 @@ export interface Address {
 /** Longest decoded path in UTF-8 bytes: an id must fit, with room to spare, into one storage key. */
 export const pathBytesMax = 1024;
 
-/** Parses a raw request target. Throws ArmError 400 for bad encodings, empty or dotted segments and excess length. */
+/** Parses a raw request target. Throws ArmError 400 for bad encodings, dot segments and excess length. */
 export function parseTarget(target: string): Address {
   const mark = target.indexOf("?");
   const rawPath = mark < 0 ? target : target.slice(0, mark);
   if (!rawPath.startsWith("/")) throw malformedPath("the path does not start with a slash");
-  const trimmed = rawPath.endsWith("/") ? rawPath.slice(0, -1) : rawPath;
-  const segments = trimmed === "" ? [] : trimmed.slice(1).split("/").map(decodeSegment);
+  const segments = splitPath(rawPath).map(decodeSegment);
   return addressOf(segments, parseQuery(mark < 0 ? "" : target.slice(mark + 1)));
 }
 
 /** The address of an id inside the control plane, for requests that it makes to itself; same rules, no encoding. */
 export function parseId(id: string, query: ReadonlyMap<string, string>): Address {
-  const trimmed = id.endsWith("/") ? id.slice(0, -1) : id;
-  const segments = trimmed === "" ? [] : trimmed.slice(1).split("/");
   if (!id.startsWith("/")) throw malformedPath("the id does not start with a slash");
+  const segments = splitPath(id);
   for (const segment of segments) checkSegment(segment);
   return addressOf(segments, query);
+}
+
+function splitPath(path: string): string[] {
+  return path.split("/").filter((segment) => segment !== "");
 }
 
 function addressOf(segments: readonly string[], query: ReadonlyMap<string, string>): Address {
@@ -54,7 +57,6 @@ function decodeSegment(raw: string): string {
 }
 
 function checkSegment(segment: string): void {
-  if (segment === "") throw malformedPath("the path has an empty segment");
   if (segment === "." || segment === "..") throw malformedPath("the path has a dot segment");
   for (const character of segment) {
     const code = character.codePointAt(0) ?? 0;

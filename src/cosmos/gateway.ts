@@ -21,6 +21,7 @@ import {
 } from "./errors.ts";
 import type { OperationContext, OperationResult } from "./operations/operation.ts";
 import { type Address, parseAddress } from "./wire/address.ts";
+import { type BatchPart, parseBatch } from "./wire/batch-body.ts";
 import {
   type Access,
   type AccessParts,
@@ -95,8 +96,7 @@ async function perform(
   const accessRequest = accessRequestOf(view, row, address, request, resources);
   const access = await decideAccess(parts, accessRequest);
   progress.access = access;
-  // A batch needs the rights of its parts; until batches exist here, the row has no handler and nothing can happen.
-  if (!access.decision.allowed && row.action !== "actionsOfParts") throw renderDenial(accessRequest, access);
+  if (!access.decision.allowed) throw renderDenial(accessRequest, access);
   if (row.handler === undefined) throw notImplemented(row.name);
   const context: OperationContext = {
     engine: parts.engine,
@@ -106,6 +106,7 @@ async function perform(
     headers: request.headers,
     body: request.body,
     origin: request.origin,
+    batch: accessRequest.batch,
   };
   return row.handler(context);
 }
@@ -138,7 +139,12 @@ function accessRequestOf(
 ): AccessRequest {
   const database = resources.database?.record.id ?? address.database;
   const container = resources.container?.id ?? address.container;
+  let parts: readonly BatchPart[] | undefined;
   return {
+    batch() {
+      parts ??= parseBatch(request.body);
+      return parts;
+    },
     account,
     row,
     address,

@@ -28,6 +28,8 @@ export interface EngineParts {
   readonly catalog: Catalog;
   readonly clock: Clock;
   readonly entropy: Entropy;
+  /** Physical ranges of a new container whose throughput does not ask for more. */
+  readonly rangesDefault: number;
 }
 
 const keyNames: Readonly<Record<KeyKind, keyof AccountKeys>> = {

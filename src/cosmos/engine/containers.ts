@@ -30,7 +30,7 @@ export interface WriteOptions {
   /** True to fail with 409 when the resource exists, false to replace or return it. */
   readonly mustBeNew: boolean;
   readonly ifMatch?: string;
-  /** Physical ranges of a new container; 1 unless told. */
+  /** Physical ranges of a new container, instead of the engine's default. */
   readonly ranges?: number;
 }
 
@@ -132,7 +132,7 @@ export async function putContainer(
   }
   const record =
     old === undefined
-      ? await newContainer(parts, transaction, account, parent, id, resource, options.ranges ?? 1)
+      ? await newContainer(parts, transaction, account, parent, id, resource, options.ranges ?? parts.rangesDefault)
       : changedContainer(parts, old, resource);
   if (old !== undefined && old.properties["defaultTtl"] !== record.properties["defaultTtl"]) {
     transaction.put(requeueKey(record), new Uint8Array(0));

@@ -15,7 +15,8 @@ export async function openEngine(options: {
   readonly store: Store;
   readonly clock: Clock;
   readonly entropy: Entropy;
+  readonly rangesDefault?: number;
 }): Promise<Engine> {
-  const { store, clock, entropy } = options;
-  return { store, clock, entropy, catalog: await openCatalog(store), partitions: openPartitions(store) };
+  const { store, clock, entropy, rangesDefault = 1 } = options;
+  return { store, clock, entropy, rangesDefault, catalog: await openCatalog(store), partitions: openPartitions(store) };
 }

@@ -10,12 +10,16 @@ export function sessionToken(partition: Partition, lsn: number): string {
   return `${partition.range.id}:-1#${lsn}`;
 }
 
-/** Refuses a read whose token demands more than is committed in the range; other ranges' parts are ignored. */
+/**
+ * Refuses a read whose token demands more than is committed in the range; other ranges' parts are ignored. A token of
+ * a range that was split holds for its descendants, whose numbers go on from it.
+ */
 export function checkSession(token: string | undefined, partition: Partition): void {
   if (token === undefined || token === "") return;
   for (const part of token.split(",")) {
     const match = /^\s*([^:]+):(?:[^#]*#)?(\d+)(?:#.*)?\s*$/.exec(part);
-    if (match === null || match[1] !== partition.range.id) continue;
+    const id = match?.[1] ?? "";
+    if (match === null || (id !== partition.range.id && !partition.range.parents.includes(id))) continue;
     if (Number(match[2]) > partition.committedLsn) throw sessionNotAvailable();
   }
 }

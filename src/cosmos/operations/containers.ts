@@ -4,19 +4,28 @@ import { renderContainer } from "../engine/records.ts";
 import { metadataCharge } from "../engine/request-charge.ts";
 import { childRid } from "../engine/resource-ids.ts";
 import { badRequest, notFound } from "../errors.ts";
-import { ifMatch } from "../wire/headers.ts";
+import { ifMatch, requestedThroughput } from "../wire/headers.ts";
 import { feed } from "./feed.ts";
-import { changeMetadata, jsonBody, type Operation, requireContainer, requireDatabase } from "./operation.ts";
+import { changeMetadata, jsonBody, type Operation, type OperationContext, requireContainer, requireDatabase } from "./operation.ts";
 
 export const createContainer: Operation = async (context) => {
   const { name } = context.account.record.account;
   const database = requireDatabase(context).record.id;
   const resource = jsonBody(context);
   const { record } = await changeMetadata(context, (transaction) =>
-    putContainer(context.engine, transaction, name, database, resource, { mustBeNew: true }),
+    putContainer(context.engine, transaction, name, database, resource, { mustBeNew: true, ...rangesFor(context) }),
   );
   return { status: 201, body: renderContainer(record), etag: record.etag, charge: metadataCharge };
 };
+
+/** The service gives a container one physical range per started 10 000 RU/s. */
+const throughputPerRange = 10_000;
+
+/** The ranges that the throughput headers of a create ask for, when they ask for any. */
+function rangesFor({ headers, engine }: OperationContext): { readonly ranges?: number } {
+  const throughput = requestedThroughput(headers);
+  return throughput === undefined ? {} : { ranges: Math.max(engine.rangesDefault, Math.ceil(throughput / throughputPerRange)) };
+}
 
 export const readContainer: Operation = async (context) => {
   if (context.container === undefined) throw notFound();
@@ -85,7 +94,7 @@ export const listPartitionKeyRanges: Operation = async (context) => {
       _self: `dbs/${container.databaseRid}/colls/${container.rid}/pkranges/${rid}/`,
       throughputFraction: 1 / container.ranges.length,
       status: "online",
-      parents: [],
+      parents: range.parents,
       _ts: container.ts,
     };
   });

@@ -19,6 +19,7 @@ import type { ContainerRecord } from "../engine/records.ts";
 import { badQuery, badRequest, notFound, ownerNotFound } from "../errors.ts";
 import { QueryError } from "../query/error.ts";
 import type { Address } from "../wire/address.ts";
+import type { BatchPart } from "../wire/batch-body.ts";
 import type { RequestHeaders } from "../wire/headers.ts";
 
 export interface OperationContext {
@@ -32,6 +33,8 @@ export interface OperationContext {
   readonly body: Uint8Array;
   /** Scheme, host and port that the client used. */
   readonly origin: string;
+  /** The parts of a batch body, read once: what was authorised is what runs. */
+  readonly batch: () => readonly BatchPart[];
 }
 
 export interface OperationResult {

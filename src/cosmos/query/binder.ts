@@ -233,7 +233,7 @@ function bindExpression(state: BindState, expression: Expression, place: Place):
       const variable: Variable = { name: expression.name, slot: state.slots++, item: false };
       state.lets.set(expression, variable);
       const names = { outer: place.names, name: expression.name, variable };
-      bindExpression(state, expression.body, { ...place, names });
+      bindExpression(state, expression.body, { ...place, names, aggregates: undefined });
       return;
     }
     case "call":

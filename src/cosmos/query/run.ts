@@ -109,6 +109,7 @@ export function startRun(plan: RunPlan, resume: RunState | undefined, options: R
     finish() {
       if (finished) return;
       finished = true;
+      if (!replays && root.readsItems) return;
       outlet.nextItem();
       if (outlet.full()) return;
       compilation.budget.left = ROWS_PER_ITEM_MAX;

@@ -9,8 +9,9 @@ import { cosmosActions } from "../../azure/cosmos-actions.ts";
 import type { AccessTokenClaims, PrincipalDirectory, TokenVerifier } from "../../azure/principal.ts";
 import type { Clock } from "../../clock.ts";
 import type { AccountView } from "../engine/catalog.ts";
-import { type CosmosError, forbidden, unauthorized } from "../errors.ts";
+import { badRequest, type CosmosError, forbidden, unauthorized } from "../errors.ts";
 import type { Address } from "./address.ts";
+import { actionsOf, type BatchPart } from "./batch-body.ts";
 import { parseCredential, signatureDate, tokenFault, wrongAudience, wrongSignature } from "./credential.ts";
 import type { RequestHeaders } from "./headers.ts";
 import type { OperationRow } from "./operations.ts";
@@ -33,6 +34,8 @@ export interface AccessRequest {
   readonly container?: string;
   /** True when database or container were addressed by rid. */
   readonly byRid: boolean;
+  /** The parts of a batch, whose rights are needed all. */
+  readonly batch: () => readonly BatchPart[];
 }
 
 export interface Access {
@@ -70,17 +73,29 @@ async function decideToken(parts: AccessParts, request: AccessRequest, token: st
     parts.directory.find(claims.oid),
     parts.directory.groupsOf(claims.oid),
   ]);
-  const { action, at } = request.row;
-  const decision = decideCosmos(request.account.policy(), {
+  const facts = {
     principalId: claims.oid,
     principalExists: principal !== undefined,
     groups: [...new Set([...memberOf, ...(claims.groups ?? [])])],
-    action: action === "notWithAad" || action === "actionsOfParts" ? undefined : cosmosActions[action],
     scope: scopeOf(request),
-    anyScope: at === "anyScope",
+    anyScope: request.row.at === "anyScope",
     resource: resourceName(request),
-  });
+  };
+  const policy = request.account.policy();
+  const decisions = neededActions(request).map((action) => decideCosmos(policy, { ...facts, action }));
+  // INVARIANT: at least one action is always needed, so there is a decision, and one refusal refuses the request.
+  const decision = decisions.find((one) => !one.allowed) ?? decisions[0];
+  if (decision === undefined) throw new Error("a request needs at least one action");
   return { decision, authTokenType: "AadToken", claims };
+}
+
+/** The data actions of a request: one, or those of a batch's parts; `undefined` stands for what no role allows. */
+function neededActions({ row, batch }: AccessRequest): readonly (string | undefined)[] {
+  if (row.action === "notWithAad") return [undefined];
+  if (row.action !== "actionsOfParts") return [cosmosActions[row.action]];
+  const actions = actionsOf(batch()).map((action) => cosmosActions[action]);
+  if (actions.length === 0) throw badRequest("The batch request has no operations.");
+  return actions;
 }
 
 /**

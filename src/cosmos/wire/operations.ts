@@ -12,7 +12,10 @@ import {
   replaceContainer,
 } from "../operations/containers.ts";
 import { createDatabase, deleteDatabase, listDatabases, readDatabase } from "../operations/databases.ts";
-import { createItem, deleteItem, readItem, replaceItem, upsertItem } from "../operations/items.ts";
+import { executeBatch } from "../operations/batch.ts";
+import { readChangeFeed } from "../operations/change-feed.ts";
+import { deleteByPartitionKey } from "../operations/delete-by-partition-key.ts";
+import { createItem, deleteItem, patchItem, readItem, replaceItem, upsertItem } from "../operations/items.ts";
 import type { Operation } from "../operations/operation.ts";
 import { queryContainers, queryDatabases, queryItems, queryPlan } from "../operations/query-items.ts";
 import { readAccount } from "../operations/read-account.ts";
@@ -104,14 +107,14 @@ const cells: readonly Cells[] = [
   ["UpsertItem", "POST", "itemFeed", "upsert", "upsertItem", "container", "write", upsertItem],
   ["ReadItem", "GET", "item", "plain", "readItem", "container", "read", readItem],
   ["ReplaceItem", "PUT", "item", "plain", "replaceItem", "container", "write", replaceItem],
-  ["PatchItem", "PATCH", "item", "plain", "replaceItem", "container", "write"],
+  ["PatchItem", "PATCH", "item", "plain", "replaceItem", "container", "write", patchItem],
   ["DeleteItem", "DELETE", "item", "plain", "deleteItem", "container", "write", deleteItem],
   ["ReadItemFeed", "GET", "itemFeed", "plain", "readChangeFeed", "container", "read", readFeed],
-  ["ReadChangeFeed", "GET", "itemFeed", "changeFeed", "readChangeFeed", "container", "read"],
+  ["ReadChangeFeed", "GET", "itemFeed", "changeFeed", "readChangeFeed", "container", "read", readChangeFeed],
   ["QueryItems", "POST", "itemFeed", "query", "executeQuery", "container", "read", queryItems],
   ["QueryPlan", "POST", "itemFeed", "queryPlan", "executeQuery", "container", "read", queryPlan],
-  ["ExecuteBatch", "POST", "itemFeed", "batch", "actionsOfParts", "container", "write"],
-  ["DeleteByPartitionKey", "POST", "partitionKeyDelete", "plain", "deleteItem", "container", "write"],
+  ["ExecuteBatch", "POST", "itemFeed", "batch", "actionsOfParts", "container", "write", executeBatch],
+  ["DeleteByPartitionKey", "POST", "partitionKeyDelete", "plain", "deleteItem", "container", "write", deleteByPartitionKey],
 
   ["ListConflicts", "GET", "conflictFeed", "plain", "manageConflicts", "container", "read"],
   ["QueryConflicts", "POST", "conflictFeed", "query", "manageConflicts", "container", "read"],

@@ -242,6 +242,16 @@ test("rows of an item must be taken before the next push, or the state would lie
   assert.throws(() => run.push({ id: "2" }), /take the rows/);
 });
 
+test("finishing keeps the rows of the last item and where to go on", () => {
+  const run = prepare("SELECT VALUE x FROM c JOIN x IN c.t").start();
+  run.push({ t: [1, 2] });
+  run.finish();
+  assert.deepEqual(run.take(1), [1]);
+  assert.deepEqual([run.itemPending, run.state()], [true, { kind: "position", offset: 0, rows: 1 }]);
+  assert.deepEqual(run.take(9), [2]);
+  assert.equal(run.state(), undefined);
+});
+
 test("user-defined functions come from outside", () => {
   const udf = (name: string): ((...args: Value[]) => Value) | undefined => {
     return name === "twice" ? (x) => (typeof x === "number" ? x * 2 : undefined) : undefined;

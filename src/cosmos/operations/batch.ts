@@ -1,0 +1,196 @@
+/**
+ * Transactional batch and bulk: several item operations in one request. A batch is one commit of one logical partition
+ * and leaves nothing behind when a part fails; the parts of a bulk request are commits of their own. The rights of all
+ * parts have been checked before anything runs.
+ */
+import { commitTo } from "../engine/commit.ts";
+import { itemId } from "../engine/documents.ts";
+import { applyWrite, type Commit, findLiveItem } from "../engine/item-writes.ts";
+import { parsePatch } from "../engine/patch.ts";
+import { type LogicalPartition, splitPath } from "../engine/partition-key.ts";
+import type { Partition } from "../engine/partitions.ts";
+import type { ContainerRecord } from "../engine/records.ts";
+import { readCharge } from "../engine/request-charge.ts";
+import { sessionToken } from "../engine/sessions.ts";
+import { badRequest, CosmosError, tooLarge } from "../errors.ts";
+import type { BatchPart } from "../wire/batch-body.ts";
+import { flag, minimalResponse } from "../wire/headers.ts";
+import { applyPatchTo, patchCondition, writeCharge } from "./items.ts";
+import {
+  accountNameOf,
+  checkPartition,
+  fullPartition,
+  jsonObject,
+  type Operation,
+  type OperationContext,
+  requireContainer,
+  requirePartition,
+} from "./operation.ts";
+
+/** Service limits. */
+const partsMax = 100;
+const batchBytesMax = 2 * 1024 * 1024;
+
+interface PartResult {
+  readonly statusCode: number;
+  readonly subStatusCode?: number;
+  readonly requestCharge: number;
+  readonly eTag?: string;
+  /** JSON text. */
+  readonly resourceBody?: string;
+}
+
+export const executeBatch: Operation = async (context) => {
+  const container = requireContainer(context);
+  if (context.body.length > batchBytesMax) throw tooLarge();
+  const parts = context.batch();
+  if (parts.length === 0) throw badRequest("The batch request has no operations.");
+  if (parts.length > partsMax) throw badRequest(`The batch request has more than ${partsMax} operations.`);
+  return flag(context.headers, "x-ms-cosmos-batch-atomic") ? atomic(context, container, parts) : bulk(context, container, parts);
+};
+
+/** Thrown inside the transaction to undo it; carries what each part came to. */
+class BatchFailed extends Error {
+  override readonly name = "BatchFailed";
+  readonly at: number;
+  readonly failure: CosmosError;
+
+  constructor(at: number, failure: CosmosError) {
+    super(failure.message);
+    this.at = at;
+    this.failure = failure;
+  }
+}
+
+async function atomic(context: OperationContext, container: ContainerRecord, parts: readonly BatchPart[]): ReturnType<Operation> {
+  const logical = requirePartition(context, container);
+  const works = parts.map((part) => preparePart(context, container, part, logical));
+  try {
+    const { result, partition, lsn } = await commitTo(context.engine, accountNameOf(context), container, logical, async (commit) => {
+      const results: PartResult[] = [];
+      for (const [at, work] of works.entries()) {
+        results.push(
+          await work(commit).catch((error: unknown) => {
+            throw error instanceof CosmosError ? new BatchFailed(at, error) : error;
+          }),
+        );
+      }
+      return results;
+    });
+    return { status: 200, body: render(result), charge: total(result), partition, ...(lsn === 0 ? {} : { lsn }) };
+  } catch (error) {
+    if (!(error instanceof BatchFailed)) throw error;
+    const results = parts.map((_, at) => (at === error.at ? failed(error.failure) : { statusCode: 424, requestCharge: 0 }));
+    const partition = await context.engine.partitions.at(container, logical.epk);
+    return { status: 207, body: render(results), charge: total(results), partition };
+  }
+}
+
+async function bulk(context: OperationContext, container: ContainerRecord, parts: readonly BatchPart[]): ReturnType<Operation> {
+  const account = accountNameOf(context);
+  const touched = new Map<string, { readonly partition: Partition; lsn: number }>();
+  const results = await Promise.all(
+    parts.map(async (part): Promise<PartResult> => {
+      try {
+        const logical = partPartition(context, container, part);
+        const work = preparePart(context, container, part, logical);
+        const { result, partition, lsn } = await commitTo(context.engine, account, container, logical, work);
+        const known = touched.get(partition.range.id);
+        touched.set(partition.range.id, { partition, lsn: Math.max(lsn, known?.lsn ?? 0, partition.committedLsn) });
+        return result;
+      } catch (error) {
+        if (error instanceof CosmosError) return failed(error);
+        throw error;
+      }
+    }),
+  );
+  const token = [...touched.values()].map(({ partition, lsn }) => sessionToken(partition, lsn)).join(",");
+  const status = results.every((result) => result.statusCode < 400) ? 200 : 207;
+  return { status, body: render(results), charge: total(results), ...(token === "" ? {} : { sessionToken: token }) };
+}
+
+/** The partition of a bulk part: its own, or the request's when it names none. */
+function partPartition(context: OperationContext, container: ContainerRecord, part: BatchPart): LogicalPartition {
+  return part.partitionKey === undefined ? requirePartition(context, container) : fullPartition(part.partitionKey, container);
+}
+
+type PartWork = (commit: Commit) => Promise<PartResult>;
+
+/** Checks everything about a part that does not depend on what is stored, and returns the rest as work. */
+function preparePart(
+  context: OperationContext,
+  container: ContainerRecord,
+  part: BatchPart,
+  logical: LogicalPartition,
+): PartWork {
+  const match = part.ifMatch === undefined ? {} : { ifMatch: part.ifMatch };
+  const minimal = part.minimalReturn ?? minimalResponse(context.headers);
+  switch (part.type) {
+    case "Create":
+    case "Upsert":
+    case "Replace": {
+      const body = jsonObject(part.body);
+      itemId(body);
+      checkPartition(container, body, logical);
+      const kind = part.type === "Create" ? "create" : "upsert";
+      const change =
+        part.type === "Replace"
+          ? ({ kind: "replace", id: idOf(part), body, ...match } as const)
+          : ({ kind, body, ...match } as const);
+      return async (commit) => done(await applyWrite(commit, logical, change), minimal);
+    }
+    case "Delete": {
+      const id = idOf(part);
+      return async (commit) => done(await applyWrite(commit, logical, { kind: "delete", id, ...match }), minimal);
+    }
+    case "Patch": {
+      const id = idOf(part);
+      const patch = parsePatch(part.body, container.partitionKey.paths.map(splitPath));
+      const condition = patchCondition(context, patch);
+      return async (commit) => done(await applyPatchTo(commit, logical, id, patch, condition, match), minimal);
+    }
+    case "Read":
+      return readPart(part, logical);
+  }
+}
+
+function readPart(part: BatchPart, logical: LogicalPartition): PartWork {
+  const id = idOf(part);
+  return async (commit) => {
+    const item = await findLiveItem(commit, logical, id);
+    if (item === undefined) return { statusCode: 404, requestCharge: 1 };
+    const requestCharge = readCharge(item.json.length);
+    if (part.ifNoneMatch === item.etag) return { statusCode: 304, requestCharge, eTag: item.etag };
+    return { statusCode: 200, requestCharge, eTag: item.etag, resourceBody: item.json.toString("utf8") };
+  };
+}
+
+function idOf(part: BatchPart): string {
+  if (part.id === undefined || part.id === "") throw badRequest(`The batch operation '${part.type}' needs an id.`);
+  return part.id;
+}
+
+function done(result: Awaited<ReturnType<typeof applyWrite>>, minimal: boolean): PartResult {
+  const requestCharge = writeCharge(result);
+  if (result.outcome === "deleted") return { statusCode: 204, requestCharge };
+  const { etag, json } = result.item;
+  const body = minimal ? {} : { resourceBody: json.toString("utf8") };
+  return { statusCode: result.outcome === "created" ? 201 : 200, requestCharge, eTag: etag, ...body };
+}
+
+function failed(error: CosmosError): PartResult {
+  const sub = error.substatus === 0 ? {} : { subStatusCode: error.substatus };
+  return { statusCode: error.status, requestCharge: 1, ...sub };
+}
+
+function total(results: readonly PartResult[]): number {
+  return Math.round(results.reduce((sum, result) => sum + result.requestCharge, 0) * 100) / 100;
+}
+
+function render(results: readonly PartResult[]): string {
+  const rows = results.map(({ resourceBody, ...rest }) => {
+    const text = JSON.stringify(rest);
+    return resourceBody === undefined ? text : `${text.slice(0, -1)},"resourceBody":${resourceBody}}`;
+  });
+  return `[${rows.join(",")}]`;
+}

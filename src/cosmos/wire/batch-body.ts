@@ -1,0 +1,66 @@
+/** The body of a batch or bulk request: a JSON array of operations, read into typed parts. */
+import type { CosmosActionName } from "../../azure/cosmos-actions.ts";
+import { badRequest } from "../errors.ts";
+
+export type BatchPartType = "Create" | "Upsert" | "Read" | "Replace" | "Patch" | "Delete";
+
+export interface BatchPart {
+  readonly type: BatchPartType;
+  readonly id?: string;
+  /** A JSON array as text, like the header. */
+  readonly partitionKey?: string;
+  readonly body?: unknown;
+  readonly ifMatch?: string;
+  readonly ifNoneMatch?: string;
+  readonly minimalReturn?: boolean;
+}
+
+/** The right that each type of part needs, as if it were sent alone. */
+const actions: Readonly<Record<BatchPartType, CosmosActionName>> = {
+  Create: "createItem",
+  Upsert: "upsertItem",
+  Read: "readItem",
+  Replace: "replaceItem",
+  Patch: "replaceItem",
+  Delete: "deleteItem",
+};
+
+/** The rights that a batch needs: every one of them, before any part runs. */
+export function actionsOf(parts: readonly BatchPart[]): readonly CosmosActionName[] {
+  return [...new Set(parts.map((part) => actions[part.type]))];
+}
+
+/** Reads the parts; 400 for anything that is not a list of known operations. */
+export function parseBatch(bytes: Uint8Array): readonly BatchPart[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    throw badRequest("The batch request body is not valid JSON.");
+  }
+  if (!Array.isArray(value)) throw badRequest("The batch request body must be an array of operations.");
+  return value.map(parsePart);
+}
+
+function parsePart(value: unknown): BatchPart {
+  if (typeof value !== "object" || value === null) throw badRequest("Each operation of a batch must be an object.");
+  const given = value as Readonly<Record<string, unknown>>;
+  const type = given["operationType"];
+  if (typeof type !== "string" || !Object.hasOwn(actions, type)) {
+    throw badRequest(`The batch operation type '${String(type).slice(0, 40)}' is not supported.`);
+  }
+  const key = given["partitionKey"];
+  return {
+    type: type as BatchPartType,
+    ...text("id", given["id"]),
+    ...(key === undefined ? {} : { partitionKey: typeof key === "string" ? key : JSON.stringify(key) }),
+    ...(given["resourceBody"] === undefined ? {} : { body: given["resourceBody"] }),
+    ...text("ifMatch", given["ifMatch"]),
+    ...text("ifNoneMatch", given["ifNoneMatch"]),
+    ...(given["minimalReturn"] === true ? { minimalReturn: true } : {}),
+  };
+}
+
+function text<K extends string>(name: K, value: unknown): { readonly [P in K]?: string } {
+  return (typeof value === "string" ? { [name]: value } : {}) as { readonly [P in K]?: string };
+}

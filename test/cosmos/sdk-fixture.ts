@@ -1,0 +1,62 @@
+/** A data plane on a real socket, for the unmodified SDK with an account key: memory store, any number of ranges. */
+import { CosmosClient } from "@azure/cosmos";
+import { systemClock, systemEntropy } from "../../src/clock.ts";
+import { cosmosLock, createCosmosControl } from "../../src/cosmos/control.ts";
+import { type Engine, openEngine } from "../../src/cosmos/engine/engine.ts";
+import { accountService } from "../../src/cosmos/gateway.ts";
+import { listen } from "../../src/http/listen.ts";
+import type { Store } from "../../src/storage/port.ts";
+
+export interface SdkFixture {
+  readonly client: CosmosClient;
+  readonly engine: Engine;
+  close(): Promise<void>;
+}
+
+const name = "acct";
+
+export async function openSdkFixture(store: Store, rangesDefault: number): Promise<SdkFixture> {
+  const around = { clock: systemClock, entropy: systemEntropy };
+  const engine = await openEngine({ store, ...around, rangesDefault });
+  const service = accountService(
+    {
+      engine,
+      ...around,
+      verifier: () => ({ ok: false, fault: { kind: "format", detail: "keys only" } }),
+      directory: { find: async () => undefined, groupsOf: async () => [] },
+      record: () => {},
+    },
+    name,
+  );
+  const faults: unknown[] = [];
+  const listener = await listen({ port: 0, host: "127.0.0.1", service, bodyBytesMax: 5 << 20, onError: (fault) => faults.push(fault) });
+  const endpoint = `http://localhost:${listener.port}/`;
+  const control = createCosmosControl(engine, { open: async () => listener.port, close: () => {}, url: () => endpoint });
+  await store.transact([cosmosLock(name)], (transaction) =>
+    control.putAccount(
+      transaction,
+      {
+        name,
+        resourceId: `/subscriptions/s/resourceGroups/g/providers/Microsoft.DocumentDB/databaseAccounts/${name}`,
+        tenantId: "t",
+        location: "West Europe",
+        disableLocalAuth: false,
+        disableKeyBasedMetadataWriteAccess: false,
+        defaultConsistencyLevel: "Session",
+        serverless: true,
+      },
+      listener.port,
+    ),
+  );
+  const key = (await control.listKeys(store, name))?.primaryMasterKey ?? "";
+  const client = new CosmosClient({ endpoint, key, connectionPolicy: { enableBackgroundEndpointRefreshing: false } });
+  return {
+    client,
+    engine,
+    async close() {
+      client.dispose();
+      await listener.close();
+      if (faults.length > 0) throw faults[0];
+    },
+  };
+}
