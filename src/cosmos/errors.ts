@@ -93,9 +93,14 @@ export function conflict(
 
 /** The range that the client addresses was split: it must ask for the ranges again. */
 export function rangeGone(): CosmosError {
-  return new CosmosError(410, "Gone", listed("The requested resource is no longer available at the server."), {
-    substatus: 1002,
-  });
+  return new CosmosError(
+    410,
+    "Gone",
+    listed("The requested resource is no longer available at the server."),
+    {
+      substatus: 1002,
+    },
+  );
 }
 
 export function preconditionFailed(substatus = 0): CosmosError {

@@ -21,7 +21,6 @@ import {
 } from "./errors.ts";
 import type { OperationContext, OperationResult } from "./operations/operation.ts";
 import { type Address, parseAddress } from "./wire/address.ts";
-import { type BatchPart, parseBatch } from "./wire/batch-body.ts";
 import {
   type Access,
   type AccessParts,
@@ -29,6 +28,7 @@ import {
   decideAccess,
   renderDenial,
 } from "./wire/authorize.ts";
+import { type BatchPart, parseBatch } from "./wire/batch-body.ts";
 import { serviceHeaders } from "./wire/headers.ts";
 import { findOperation, type OperationRow } from "./wire/operations.ts";
 

@@ -127,8 +127,13 @@ export async function openArmFixture(options: Partial<ArmOptions> = {}): Promise
     reportFault: (fault) => void faults.push(fault),
     ...options,
   });
-  const token = async (principalId: string, audience: string = armAudience): Promise<string> =>
-    (await identity.issueFor(principalId, audience)).accessToken;
+  const tokens = new Map<string, string>();
+  const token = async (principalId: string, audience: string = armAudience): Promise<string> => {
+    const key = `${principalId} ${audience} ${clock.now()}`;
+    const issued = tokens.get(key) ?? (await identity.issueFor(principalId, audience)).accessToken;
+    tokens.set(key, issued);
+    return issued;
+  };
   const send: ArmFixture["send"] = async (method, target, sent = {}) => {
     const { body, apiVersion = "2024-03-01", headers = {}, as = owner } = sent;
     const bearer = as === null ? {} : { authorization: `Bearer ${await token(as)}` };

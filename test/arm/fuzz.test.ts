@@ -161,7 +161,7 @@ test("any request gets an answer that is not a fault of ours", async () => {
         assert.deepEqual(fixture.faults, []);
       },
     ),
-    { ...seeded, numRuns: 400 },
+    { ...seeded, numRuns: 250 },
   );
 });
 
@@ -225,7 +225,7 @@ test("any template is deployed or refused, never more", async () => {
       await templates.arm.close();
       assert.deepEqual(templates.faults, []);
     }),
-    { ...seeded, numRuns: 300 },
+    { ...seeded, numRuns: 150 },
   );
 });
 

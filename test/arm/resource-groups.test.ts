@@ -127,6 +127,25 @@ const emptyTemplate = {
   resources: [],
 };
 
+test("groups are listed by tag; a filter of another form is refused, not ignored", async () => {
+  const { send } = await openGroupFixture();
+  const groups = `${subscription}/resourceGroups`;
+  await send("PUT", `${groups}/Tagged`, {
+    body: { location: "westeurope", tags: { env: "dev", team: "a" } },
+  });
+  const names = async (filter: string): Promise<unknown> => {
+    const answer = await send("GET", `${groups}?$filter=${encodeURIComponent(filter)}`);
+    if (answer.status !== 200) return outcome(answer);
+    return (answer.body["value"] as unknown as { name: string }[]).map((each) => each.name);
+  };
+  assert.deepEqual(await names("tagName eq 'ENV' and tagValue eq 'dev'"), ["Tagged"]);
+  assert.deepEqual(await names("tagName eq 'env' and tagValue eq 'a'"), []);
+  assert.deepEqual(await names("tagName eq 'team'"), ["Tagged"]);
+  assert.deepEqual(await names("tagValue eq 'a'"), ["Tagged"]);
+  assert.equal(await names("name eq 'Tagged'"), "400 InvalidFilterInQueryString");
+  assert.equal(await names("startswith(name, 'T')"), "400 InvalidFilterInQueryString");
+});
+
 describe("resources of any type are kept as written", () => {
   test("with canonical ids, and listed by type, group and filter", async () => {
     const { send } = await openGroupFixture();

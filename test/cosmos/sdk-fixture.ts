@@ -29,9 +29,19 @@ export async function openSdkFixture(store: Store, rangesDefault: number): Promi
     name,
   );
   const faults: unknown[] = [];
-  const listener = await listen({ port: 0, host: "127.0.0.1", service, bodyBytesMax: 5 << 20, onError: (fault) => faults.push(fault) });
+  const listener = await listen({
+    port: 0,
+    host: "127.0.0.1",
+    service,
+    bodyBytesMax: 5 << 20,
+    onError: (fault) => faults.push(fault),
+  });
   const endpoint = `http://localhost:${listener.port}/`;
-  const control = createCosmosControl(engine, { open: async () => listener.port, close: () => {}, url: () => endpoint });
+  const control = createCosmosControl(engine, {
+    open: async () => listener.port,
+    close: () => {},
+    url: () => endpoint,
+  });
   await store.transact([cosmosLock(name)], (transaction) =>
     control.putAccount(
       transaction,
@@ -49,7 +59,11 @@ export async function openSdkFixture(store: Store, rangesDefault: number): Promi
     ),
   );
   const key = (await control.listKeys(store, name))?.primaryMasterKey ?? "";
-  const client = new CosmosClient({ endpoint, key, connectionPolicy: { enableBackgroundEndpointRefreshing: false } });
+  const client = new CosmosClient({
+    endpoint,
+    key,
+    connectionPolicy: { enableBackgroundEndpointRefreshing: false },
+  });
   return {
     client,
     engine,

@@ -15,7 +15,12 @@ import { ExpressionError } from "./expressions.ts";
 import type { ResourceInstance } from "./instances.ts";
 import { isSecure, readType } from "./parameters.ts";
 import { bodyOf, isNestedDeployment, type PreparedDeployment } from "./prepare.ts";
-import { type DeploymentOperationRecord, type DeploymentRecord, putOperation } from "./records.ts";
+import {
+  type DeploymentOperationRecord,
+  type DeploymentRecord,
+  getDeployment,
+  putOperation,
+} from "./records.ts";
 import { evaluateRunning } from "./runtime-values.ts";
 import { deploymentFailed, resourceExpressionFailed } from "./template-errors.ts";
 
@@ -182,8 +187,11 @@ async function recordOperation(
     target,
     ...(error === undefined ? {} : { error }),
   };
+  const { scopeId, name, statusId } = run.record;
   await plane.store.transact([armLock], async (transaction) => {
-    putOperation(transaction, run.record, index, done);
+    // The group may have been deleted meanwhile, and its deployments with it.
+    const present = await getDeployment(transaction, scopeId, name);
+    if (present?.statusId === statusId) putOperation(transaction, run.record, index, done);
   });
 }
 

@@ -52,8 +52,9 @@ export class RuntimeValueNeeded extends Error {
 }
 
 const workMax = 1_000_000;
-/** Sizes count as work too: this many characters of a result as one step. */
+/** Sizes count as work too: this many characters of a result, or plain values of the template, as one step. */
 const charactersPerStep = 64;
+const plainValuesPerStep = 20;
 
 export function newBudget(): Budget {
   return { left: workMax };
@@ -163,7 +164,7 @@ export function describeType(value: Json): string {
 /** A template string: an expression's value, or the text itself with a doubled leading bracket undone. */
 export function evaluateText(text: string, environment: Environment): Json {
   if (isExpression(text)) return evaluate(parseExpression(text), environment);
-  spend(environment.budget, 1);
+  spend(environment.budget, 1 / plainValuesPerStep + weigh(text));
   return text.startsWith("[[") ? text.slice(1) : text;
 }
 

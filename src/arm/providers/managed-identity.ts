@@ -93,7 +93,7 @@ async function putIdentity(call: Call): Promise<Outcome> {
     return {
       status: existing === undefined ? 201 : 200,
       body: render(resource, record),
-      headers: { location: resource.id },
+      headers: { location: encodeURI(resource.id) },
     };
   });
 }

@@ -18,7 +18,7 @@ import {
 } from "../resource-groups.ts";
 import { listResources, removeTree, renderListed } from "../resources.ts";
 import { objectBody } from "./generic.ts";
-import { matchesResourceFilter } from "./resource-filter.ts";
+import { matchesResourceFilter, matchesTagFilter } from "./resource-filter.ts";
 
 const groups = "/subscriptions/{subscription}/resourceGroups";
 const type = "Microsoft.Resources/subscriptions/resourceGroups";
@@ -158,7 +158,8 @@ async function deleteGroup(call: Call): Promise<Outcome> {
 
 async function listAll(call: Call): Promise<Outcome> {
   const subscription = parameter(call, "subscription");
-  const found = await listGroups(call.plane.store, subscription);
+  const matches = matchesTagFilter(call.address.query.get("$filter"));
+  const found = (await listGroups(call.plane.store, subscription)).filter((group) => matches(group.tags));
   return { status: 200, body: { value: found.map(renderGroup) } };
 }
 

@@ -37,7 +37,8 @@ export function logKey(container: ContainerRecord, range: number, lsn: number, s
 }
 
 export function encodeLogEntry(entry: LogEntry): Bytes {
-  const history = entry.history === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(entry.history), "utf8");
+  const history =
+    entry.history === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(entry.history), "utf8");
   const value = Buffer.allocUnsafe(fixedBytes + history.length);
   value[0] = outcomes.indexOf(entry.outcome);
   value.writeDoubleBE(entry.number, 1);
@@ -51,9 +52,21 @@ function decodeLogEntry(key: Bytes, value: Bytes): PlacedLogEntry {
   const [lsn, sub] = decodeKey(key).slice(-2);
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   const outcome = outcomes[bytes[0] ?? 0];
-  if (outcome === undefined || typeof lsn !== "number" || typeof sub !== "number") throw new Error("a log entry is malformed");
-  const history = bytes.length === fixedBytes ? {} : { history: JSON.parse(bytes.toString("utf8", fixedBytes)) as NonNullable<LogEntry["history"]> };
-  return { lsn, sub, outcome, number: bytes.readDoubleBE(1), allocated: bytes.readDoubleBE(9), ts: bytes.readUInt32BE(17), ...history };
+  if (outcome === undefined || typeof lsn !== "number" || typeof sub !== "number")
+    throw new Error("a log entry is malformed");
+  const history =
+    bytes.length === fixedBytes
+      ? {}
+      : { history: JSON.parse(bytes.toString("utf8", fixedBytes)) as NonNullable<LogEntry["history"]> };
+  return {
+    lsn,
+    sub,
+    outcome,
+    number: bytes.readDoubleBE(1),
+    allocated: bytes.readDoubleBE(9),
+    ts: bytes.readUInt32BE(17),
+    ...history,
+  };
 }
 
 /** Entries of a range with LSN after `afterLsn` up to `untilLsn`, ascending, at most about `limit`: a commit stays whole. */
@@ -66,8 +79,14 @@ export async function readLog(
   limit: number,
 ): Promise<readonly PlacedLogEntry[]> {
   const end = logKey(container, range, untilLsn + 1, 0);
-  const read = async (start: Bytes, count: number): Promise<readonly { readonly key: Bytes; readonly entry: PlacedLogEntry }[]> =>
-    (await reader.range({ start, end }, count)).map(({ key, value }) => ({ key, entry: decodeLogEntry(key, value) }));
+  const read = async (
+    start: Bytes,
+    count: number,
+  ): Promise<readonly { readonly key: Bytes; readonly entry: PlacedLogEntry }[]> =>
+    (await reader.range({ start, end }, count)).map(({ key, value }) => ({
+      key,
+      entry: decodeLogEntry(key, value),
+    }));
   const entries = [...(await read(logKey(container, range, afterLsn + 1, 0), limit))];
   for (;;) {
     const last = entries.at(-1);

@@ -41,8 +41,15 @@ export async function commitTo<T>(
 }
 
 /** The container as it is now; 404/1003 when it was deleted meanwhile, even if another has its name. */
-export function currentContainer(engine: Engine, account: string, container: ContainerRecord): ContainerRecord {
-  const current = engine.catalog.find(account)?.databases.get(container.database)?.containers.get(container.id);
+export function currentContainer(
+  engine: Engine,
+  account: string,
+  container: ContainerRecord,
+): ContainerRecord {
+  const current = engine.catalog
+    .find(account)
+    ?.databases.get(container.database)
+    ?.containers.get(container.id);
   if (current === undefined || current.uid !== container.uid || current.number !== container.number) {
     throw ownerNotFound();
   }

@@ -7,8 +7,8 @@ import { badRequest, conflict, notFound, ownerNotFound, preconditionFailed } fro
 import { type EngineParts, requireAccount, writeAccount } from "./accounts.ts";
 import { readAll } from "./catalog.ts";
 import type { PartitionKeyDefinition } from "./effective-partition-key.ts";
-import { initialRanges } from "./ranges.ts";
 import { deleteRange, markForPurge } from "./purge.ts";
+import { initialRanges } from "./ranges.ts";
 import {
   type ContainerRecord,
   contentKey,
@@ -132,7 +132,15 @@ export async function putContainer(
   }
   const record =
     old === undefined
-      ? await newContainer(parts, transaction, account, parent, id, resource, options.ranges ?? parts.rangesDefault)
+      ? await newContainer(
+          parts,
+          transaction,
+          account,
+          parent,
+          id,
+          resource,
+          options.ranges ?? parts.rangesDefault,
+        )
       : changedContainer(parts, old, resource);
   if (old !== undefined && old.properties["defaultTtl"] !== record.properties["defaultTtl"]) {
     transaction.put(requeueKey(record), new Uint8Array(0));

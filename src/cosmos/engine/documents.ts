@@ -46,7 +46,8 @@ export function itemId(body: ItemBody): string {
   if (typeof id !== "string" || id === "") {
     throw badRequest("The input content is invalid because the required properties - 'id; ' - are missing");
   }
-  if (Buffer.byteLength(id) > idBytesMax) throw badRequest(`The id of an item cannot be longer than ${idBytesMax} bytes.`);
+  if (Buffer.byteLength(id) > idBytesMax)
+    throw badRequest(`The id of an item cannot be longer than ${idBytesMax} bytes.`);
   // A lone surrogate has no UTF-8 form, so the id could not be addressed again.
   if (/[/\\#]|\p{Surrogate}/u.test(id)) {
     throw badRequest("The id of an item cannot contain '/', '\\', '#' or half a character.");
@@ -84,7 +85,9 @@ export async function scanItems(
   limit: number,
 ): Promise<readonly StoredItem[]> {
   const range = { start: itemKey(container, start), end: itemKey(container, end) };
-  return (await reader.range(range, limit)).map((entry) => decodeItem(trailingNumber(entry.key), entry.value));
+  return (await reader.range(range, limit)).map((entry) =>
+    decodeItem(trailingNumber(entry.key), entry.value),
+  );
 }
 
 /** Numbers of the items of one logical partition, ascending. */
@@ -112,13 +115,20 @@ export function inRange(epk: string, { min, max }: Pick<PhysicalRange, "min" | "
 }
 
 /** True when the item's time to live is over: `_ts` plus its own TTL, else the container's default. */
-export function isExpired(item: Pick<StoredItem, "ts" | "ttl">, container: ContainerRecord, nowSeconds: number): boolean {
+export function isExpired(
+  item: Pick<StoredItem, "ts" | "ttl">,
+  container: ContainerRecord,
+  nowSeconds: number,
+): boolean {
   const expiry = expiryOf(item, container);
   return expiry !== undefined && expiry <= nowSeconds;
 }
 
 /** The second at which the item expires, or `undefined`. A container without `defaultTtl` ignores items' own. */
-export function expiryOf(item: Pick<StoredItem, "ts" | "ttl">, container: ContainerRecord): number | undefined {
+export function expiryOf(
+  item: Pick<StoredItem, "ts" | "ttl">,
+  container: ContainerRecord,
+): number | undefined {
   const defaultTtl = container.properties["defaultTtl"];
   if (typeof defaultTtl !== "number") return undefined;
   const ttl = item.ttl === 0 ? defaultTtl : item.ttl;

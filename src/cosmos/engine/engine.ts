@@ -18,5 +18,12 @@ export async function openEngine(options: {
   readonly rangesDefault?: number;
 }): Promise<Engine> {
   const { store, clock, entropy, rangesDefault = 1 } = options;
-  return { store, clock, entropy, rangesDefault, catalog: await openCatalog(store), partitions: openPartitions(store) };
+  return {
+    store,
+    clock,
+    entropy,
+    rangesDefault,
+    catalog: await openCatalog(store),
+    partitions: openPartitions(store),
+  };
 }

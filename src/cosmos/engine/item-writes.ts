@@ -79,7 +79,11 @@ export async function findLiveItem(
 }
 
 /** Performs one write; throws the CosmosError of whatever forbids it, with nothing changed by this write. */
-export async function applyWrite(commit: Commit, logical: LogicalPartition, write: ItemWrite): Promise<WriteResult> {
+export async function applyWrite(
+  commit: Commit,
+  logical: LogicalPartition,
+  write: ItemWrite,
+): Promise<WriteResult> {
   const id = write.kind === "replace" || write.kind === "delete" ? write.id : itemId(write.body);
   const stored = await readStoredItem(commit.transaction, commit.container, logical, id);
   const expired = stored !== undefined && isExpired(stored, commit.container, commit.ts);
@@ -104,7 +108,12 @@ function checkState(write: ItemWrite, old: StoredItem | undefined): void {
   }
   if (old === undefined && write.kind !== "upsert") throw notFound();
   // An upsert of a missing item ignores If-Match and creates it, as the service does.
-  if (old !== undefined && write.ifMatch !== undefined && write.ifMatch !== "*" && write.ifMatch !== old.etag) {
+  if (
+    old !== undefined &&
+    write.ifMatch !== undefined &&
+    write.ifMatch !== "*" &&
+    write.ifMatch !== old.etag
+  ) {
     throw preconditionFailed();
   }
 }
@@ -119,7 +128,9 @@ function itemTtl(body: ItemBody): number {
   const ttl = body["ttl"];
   if (ttl === undefined) return 0;
   if (!Number.isInteger(ttl) || Number(ttl) < -1 || Number(ttl) === 0 || Number(ttl) > ttlMax) {
-    throw badRequest(`The input ttl '${String(ttl).slice(0, 40)}' is invalid. Ensure to provide a nonzero positive integer.`);
+    throw badRequest(
+      `The input ttl '${String(ttl).slice(0, 40)}' is invalid. Ensure to provide a nonzero positive integer.`,
+    );
   }
   return Number(ttl);
 }
@@ -171,8 +182,19 @@ async function putItem(commit: Commit, logical: LogicalPartition, put: Put): Pro
   const etag = itemEtag(lsn, sub, ts);
   const json = Buffer.from(itemJson(container, number, etag, ts, put.body), "utf8");
   if (json.length > itemBytesMax) throw tooLarge();
-  const item: StoredItem = { number, lsn, sub, logRange: partition.index, ts, ttl: put.ttl, epk: logical.epk, etag, json };
-  if (old === undefined || newId !== id) transaction.put(nameKey(container, logical, newId), encodeNumber(number));
+  const item: StoredItem = {
+    number,
+    lsn,
+    sub,
+    logRange: partition.index,
+    ts,
+    ttl: put.ttl,
+    epk: logical.epk,
+    etag,
+    json,
+  };
+  if (old === undefined || newId !== id)
+    transaction.put(nameKey(container, logical, newId), encodeNumber(number));
   if (old !== undefined) {
     if (newId !== id) transaction.delete(nameKey(container, logical, id));
     await forget(commit, logical, old);
@@ -229,7 +251,8 @@ interface Logged extends WriteResult {
 
 function log(commit: Commit, { outcome, lsn, sub, item, old, expired }: Logged): void {
   const { transaction, container, partition, ts } = commit;
-  const text = (stored: StoredItem | undefined): { json?: string } => (stored === undefined ? {} : { json: stored.json.toString("utf8") });
+  const text = (stored: StoredItem | undefined): { json?: string } =>
+    stored === undefined ? {} : { json: stored.json.toString("utf8") };
   const history = keepsHistory(container)
     ? {
         history: {
@@ -251,14 +274,21 @@ function nextNumber(partition: Partition): number {
 /** Items that will expire stand in a queue by time, from which the background sweep takes them (ttl.ts). */
 function queueExpiry(commit: Commit, item: StoredItem): void {
   const expiry = expiryOf(item, commit.container);
-  if (expiry !== undefined) commit.transaction.put(expiryKey(commit.container, expiry, item.number), new Uint8Array(0));
+  if (expiry !== undefined)
+    commit.transaction.put(expiryKey(commit.container, expiry, item.number), new Uint8Array(0));
 }
 
 export function expiryKey(container: ContainerRecord, expiry: number, number: number): Bytes {
   return encodeKey(["cosmos-t", container.uid, container.number, expiry, number]);
 }
 
-function itemJson(container: ContainerRecord, number: number, etag: string, ts: number, body: ItemBody): string {
+function itemJson(
+  container: ContainerRecord,
+  number: number,
+  etag: string,
+  ts: number,
+  body: ItemBody,
+): string {
   const own = Object.keys(body).some((name) => systemProperties.has(name))
     ? Object.fromEntries(Object.entries(body).filter(([name]) => !systemProperties.has(name)))
     : body;

@@ -19,24 +19,35 @@ export interface Patch {
 
 /** Service limit on operations in one patch. */
 const operationsMax = 10;
-const systemProperties: ReadonlySet<string> = new Set(["id", "_rid", "_self", "_etag", "_attachments", "_ts"]);
+const systemProperties: ReadonlySet<string> = new Set([
+  "id",
+  "_rid",
+  "_self",
+  "_etag",
+  "_attachments",
+  "_ts",
+]);
 
 /** Reads a patch body: `{operations, condition?}` or a bare array. `fixedPaths` (partition key) cannot be touched. */
 export function parsePatch(body: unknown, fixedPaths: readonly (readonly string[])[]): Patch {
-  const { operations, condition } = Array.isArray(body) ? { operations: body, condition: undefined } : objectOf(body);
+  const { operations, condition } = Array.isArray(body)
+    ? { operations: body, condition: undefined }
+    : objectOf(body);
   if (!Array.isArray(operations) || operations.length === 0) {
     throw badRequest("The patch request body must have at least one operation.");
   }
   if (operations.length > operationsMax) {
     throw badRequest(`The number of patch operations can't exceed '${operationsMax}'.`);
   }
-  if (condition !== undefined && typeof condition !== "string") throw badRequest("The patch condition must be a string.");
+  if (condition !== undefined && typeof condition !== "string")
+    throw badRequest("The patch condition must be a string.");
   const parsed = operations.map((operation: unknown) => parseOperation(operation, fixedPaths));
   return condition === undefined ? { operations: parsed } : { operations: parsed, condition };
 }
 
 function objectOf(body: unknown): { readonly operations?: unknown; readonly condition?: unknown } {
-  if (typeof body !== "object" || body === null) throw badRequest("The patch request body is not a JSON object or array.");
+  if (typeof body !== "object" || body === null)
+    throw badRequest("The patch request body is not a JSON object or array.");
   return body;
 }
 
@@ -54,7 +65,8 @@ function parseOperation(operation: unknown, fixedPaths: readonly (readonly strin
       return { op, path };
     case "incr":
     case "increment":
-      if (typeof given.value !== "number") throw badRequest("The value of an increment operation must be a number.");
+      if (typeof given.value !== "number")
+        throw badRequest("The value of an increment operation must be a number.");
       return { op: "incr", path, value: given.value };
     case "move":
       return { op, path, from: parsePointer(given.from, fixedPaths) };
@@ -77,7 +89,9 @@ function parsePointer(path: unknown, fixedPaths: readonly (readonly string[])[])
     throw badRequest(`Cannot patch the system property '${first}'.`);
   }
   const touchesFixed = fixedPaths.some((fixed) =>
-    segments.length <= fixed.length ? segments.every((name, at) => name === fixed[at]) : fixed.every((name, at) => name === segments[at]),
+    segments.length <= fixed.length
+      ? segments.every((name, at) => name === fixed[at])
+      : fixed.every((name, at) => name === segments[at]),
   );
   if (touchesFixed) throw badRequest("Patching a partition key is not supported.");
   return segments;
@@ -114,7 +128,9 @@ function applyOperation(document: Record<string, unknown>, operation: PatchOpera
   }
 }
 
-type Parent = { readonly kind: "object"; readonly value: Record<string, unknown>; readonly name: string } | { readonly kind: "array"; readonly value: unknown[]; readonly index: number | "-" };
+type Parent =
+  | { readonly kind: "object"; readonly value: Record<string, unknown>; readonly name: string }
+  | { readonly kind: "array"; readonly value: unknown[]; readonly index: number | "-" };
 
 /** The object or array that holds the last segment; everything above it must exist. */
 function parentOf(document: Record<string, unknown>, path: readonly string[]): Parent {
@@ -132,7 +148,12 @@ function parentOf(document: Record<string, unknown>, path: readonly string[]): P
   return { kind: "object", value: current, name };
 }
 
-function insert(document: Record<string, unknown>, path: readonly string[], value: unknown, op: "add" | "set"): void {
+function insert(
+  document: Record<string, unknown>,
+  path: readonly string[],
+  value: unknown,
+  op: "add" | "set",
+): void {
   const parent = parentOf(document, path);
   if (parent.kind === "object") setOwn(parent.value, parent.name, value);
   else if (parent.index === "-" || parent.index === parent.value.length) parent.value.push(value);
@@ -156,17 +177,24 @@ function removeAt(document: Record<string, unknown>, path: readonly string[]): u
 
 function increment(document: Record<string, unknown>, path: readonly string[], by: number): void {
   const parent = parentOf(document, path);
-  const isNew = parent.kind === "object" ? !Object.hasOwn(parent.value, parent.name) : parent.index === "-" || parent.index === parent.value.length;
+  const isNew =
+    parent.kind === "object"
+      ? !Object.hasOwn(parent.value, parent.name)
+      : parent.index === "-" || parent.index === parent.value.length;
   if (isNew) return insert(document, path, by, "set");
   const current = parent.kind === "object" ? parent.value[parent.name] : parent.value[Number(parent.index)];
-  if (typeof current !== "number") throw badRequest("The property that an increment operation names is not a number.");
+  if (typeof current !== "number")
+    throw badRequest("The property that an increment operation names is not a number.");
   return replaceAt(document, path, current + by);
 }
 
 /** The parent of a place that must be there. */
 function existing(document: Record<string, unknown>, path: readonly string[]): Parent {
   const parent = parentOf(document, path);
-  const there = parent.kind === "object" ? Object.hasOwn(parent.value, parent.name) : parent.index !== "-" && parent.index < parent.value.length;
+  const there =
+    parent.kind === "object"
+      ? Object.hasOwn(parent.value, parent.name)
+      : parent.index !== "-" && parent.index < parent.value.length;
   if (!there) throw missing(path);
   return parent;
 }
@@ -178,7 +206,9 @@ function setOwn(object: Record<string, unknown>, name: string, value: unknown): 
 
 function arrayIndex(segment: string, max: number): number {
   if (!/^(0|[1-9]\d{0,8})$/.test(segment) || Number(segment) > max) {
-    throw badRequest(`The array index '${segment.slice(0, 20)}' in the patch path is out of bounds or not a number.`);
+    throw badRequest(
+      `The array index '${segment.slice(0, 20)}' in the patch path is out of bounds or not a number.`,
+    );
   }
   return Number(segment);
 }

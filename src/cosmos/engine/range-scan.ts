@@ -73,7 +73,8 @@ export async function readChanges(
     if (last === undefined) continue;
     const changes = await Promise.all(
       entries.map(async (entry) => {
-        const item = entry.outcome === "deleted" ? undefined : await readItemNumber(reader, container, entry.number);
+        const item =
+          entry.outcome === "deleted" ? undefined : await readItemNumber(reader, container, entry.number);
         const isLast = item?.lsn === entry.lsn && item.sub === entry.sub && item.logRange === log.index;
         return { entry, item: isLast ? item : undefined };
       }),

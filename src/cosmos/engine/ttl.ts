@@ -36,7 +36,8 @@ async function sweepContainer(engine: Engine, account: string, container: Contai
     const entries = await engine.store.range({ start, end }, page);
     for (const { key } of entries) {
       const [expiry, number] = decodeKey(key).slice(-2);
-      if (typeof expiry !== "number" || typeof number !== "number") throw new Error("an expiry key names time and number");
+      if (typeof expiry !== "number" || typeof number !== "number")
+        throw new Error("an expiry key names time and number");
       await removeExpired(engine, account, container, number, key);
     }
     const last = entries.at(-1);
@@ -78,7 +79,8 @@ async function requeue(engine: Engine, container: ContainerRecord): Promise<void
     await engine.store.transact(["cosmos-ttl"], async (transaction) => {
       for (const item of items) {
         const expiry = expiryOf(item, container);
-        if (expiry !== undefined) transaction.put(expiryKey(container, expiry, item.number), new Uint8Array(0));
+        if (expiry !== undefined)
+          transaction.put(expiryKey(container, expiry, item.number), new Uint8Array(0));
       }
     });
     position = (items.at(-1)?.number ?? position) + 1;

@@ -14,7 +14,11 @@ interface UniqueKeyPolicy {
 }
 
 /** The storage keys that an item with this body must hold. */
-export function uniqueKeysOf(container: ContainerRecord, logical: LogicalPartition, body: ItemBody): readonly Bytes[] {
+export function uniqueKeysOf(
+  container: ContainerRecord,
+  logical: LogicalPartition,
+  body: ItemBody,
+): readonly Bytes[] {
   const policy = container.properties["uniqueKeyPolicy"] as UniqueKeyPolicy | undefined;
   if (policy?.uniqueKeys === undefined) return [];
   return policy.uniqueKeys.map(({ paths = [] }, at) => {

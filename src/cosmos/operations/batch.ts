@@ -6,9 +6,9 @@
 import { commitTo } from "../engine/commit.ts";
 import { itemId } from "../engine/documents.ts";
 import { applyWrite, type Commit, findLiveItem } from "../engine/item-writes.ts";
-import { parsePatch } from "../engine/patch.ts";
 import { type LogicalPartition, splitPath } from "../engine/partition-key.ts";
 import type { Partition } from "../engine/partitions.ts";
+import { parsePatch } from "../engine/patch.ts";
 import type { ContainerRecord } from "../engine/records.ts";
 import { readCharge } from "../engine/request-charge.ts";
 import { sessionToken } from "../engine/sessions.ts";
@@ -46,7 +46,9 @@ export const executeBatch: Operation = async (context) => {
   const parts = context.batch();
   if (parts.length === 0) throw badRequest("The batch request has no operations.");
   if (parts.length > partsMax) throw badRequest(`The batch request has more than ${partsMax} operations.`);
-  return flag(context.headers, "x-ms-cosmos-batch-atomic") ? atomic(context, container, parts) : bulk(context, container, parts);
+  return flag(context.headers, "x-ms-cosmos-batch-atomic")
+    ? atomic(context, container, parts)
+    : bulk(context, container, parts);
 };
 
 /** Thrown inside the transaction to undo it; carries what each part came to. */
@@ -62,31 +64,53 @@ class BatchFailed extends Error {
   }
 }
 
-async function atomic(context: OperationContext, container: ContainerRecord, parts: readonly BatchPart[]): ReturnType<Operation> {
+async function atomic(
+  context: OperationContext,
+  container: ContainerRecord,
+  parts: readonly BatchPart[],
+): ReturnType<Operation> {
   const logical = requirePartition(context, container);
   const works = parts.map((part) => preparePart(context, container, part, logical));
   try {
-    const { result, partition, lsn } = await commitTo(context.engine, accountNameOf(context), container, logical, async (commit) => {
-      const results: PartResult[] = [];
-      for (const [at, work] of works.entries()) {
-        results.push(
-          await work(commit).catch((error: unknown) => {
-            throw error instanceof CosmosError ? new BatchFailed(at, error) : error;
-          }),
-        );
-      }
-      return results;
-    });
-    return { status: 200, body: render(result), charge: total(result), partition, ...(lsn === 0 ? {} : { lsn }) };
+    const { result, partition, lsn } = await commitTo(
+      context.engine,
+      accountNameOf(context),
+      container,
+      logical,
+      async (commit) => {
+        const results: PartResult[] = [];
+        for (const [at, work] of works.entries()) {
+          results.push(
+            await work(commit).catch((error: unknown) => {
+              throw error instanceof CosmosError ? new BatchFailed(at, error) : error;
+            }),
+          );
+        }
+        return results;
+      },
+    );
+    return {
+      status: 200,
+      body: render(result),
+      charge: total(result),
+      partition,
+      ...(lsn === 0 ? {} : { lsn }),
+    };
   } catch (error) {
     if (!(error instanceof BatchFailed)) throw error;
-    const results = parts.map((_, at) => (at === error.at ? failed(error.failure) : { statusCode: 424, requestCharge: 0 }));
+    const results = parts.map((_, at) =>
+      at === error.at ? failed(error.failure) : { statusCode: 424, requestCharge: 0 },
+    );
     const partition = await context.engine.partitions.at(container, logical.epk);
     return { status: 207, body: render(results), charge: total(results), partition };
   }
 }
 
-async function bulk(context: OperationContext, container: ContainerRecord, parts: readonly BatchPart[]): ReturnType<Operation> {
+async function bulk(
+  context: OperationContext,
+  container: ContainerRecord,
+  parts: readonly BatchPart[],
+): ReturnType<Operation> {
   const account = accountNameOf(context);
   const touched = new Map<string, { readonly partition: Partition; lsn: number }>();
   const results = await Promise.all(
@@ -96,7 +120,10 @@ async function bulk(context: OperationContext, container: ContainerRecord, parts
         const work = preparePart(context, container, part, logical);
         const { result, partition, lsn } = await commitTo(context.engine, account, container, logical, work);
         const known = touched.get(partition.range.id);
-        touched.set(partition.range.id, { partition, lsn: Math.max(lsn, known?.lsn ?? 0, partition.committedLsn) });
+        touched.set(partition.range.id, {
+          partition,
+          lsn: Math.max(lsn, known?.lsn ?? 0, partition.committedLsn),
+        });
         return result;
       } catch (error) {
         if (error instanceof CosmosError) return failed(error);
@@ -106,12 +133,23 @@ async function bulk(context: OperationContext, container: ContainerRecord, parts
   );
   const token = [...touched.values()].map(({ partition, lsn }) => sessionToken(partition, lsn)).join(",");
   const status = results.every((result) => result.statusCode < 400) ? 200 : 207;
-  return { status, body: render(results), charge: total(results), ...(token === "" ? {} : { sessionToken: token }) };
+  return {
+    status,
+    body: render(results),
+    charge: total(results),
+    ...(token === "" ? {} : { sessionToken: token }),
+  };
 }
 
 /** The partition of a bulk part: its own, or the request's when it names none. */
-function partPartition(context: OperationContext, container: ContainerRecord, part: BatchPart): LogicalPartition {
-  return part.partitionKey === undefined ? requirePartition(context, container) : fullPartition(part.partitionKey, container);
+function partPartition(
+  context: OperationContext,
+  container: ContainerRecord,
+  part: BatchPart,
+): LogicalPartition {
+  return part.partitionKey === undefined
+    ? requirePartition(context, container)
+    : fullPartition(part.partitionKey, container);
 }
 
 type PartWork = (commit: Commit) => Promise<PartResult>;
@@ -141,13 +179,15 @@ function preparePart(
     }
     case "Delete": {
       const id = idOf(part);
-      return async (commit) => done(await applyWrite(commit, logical, { kind: "delete", id, ...match }), minimal);
+      return async (commit) =>
+        done(await applyWrite(commit, logical, { kind: "delete", id, ...match }), minimal);
     }
     case "Patch": {
       const id = idOf(part);
       const patch = parsePatch(part.body, container.partitionKey.paths.map(splitPath));
       const condition = patchCondition(context, patch);
-      return async (commit) => done(await applyPatchTo(commit, logical, id, patch, condition, match), minimal);
+      return async (commit) =>
+        done(await applyPatchTo(commit, logical, id, patch, condition, match), minimal);
     }
     case "Read":
       return readPart(part, logical);
@@ -166,7 +206,8 @@ function readPart(part: BatchPart, logical: LogicalPartition): PartWork {
 }
 
 function idOf(part: BatchPart): string {
-  if (part.id === undefined || part.id === "") throw badRequest(`The batch operation '${part.type}' needs an id.`);
+  if (part.id === undefined || part.id === "")
+    throw badRequest(`The batch operation '${part.type}' needs an id.`);
   return part.id;
 }
 

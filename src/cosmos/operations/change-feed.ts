@@ -5,15 +5,27 @@
 import { inRange, isExpired } from "../engine/documents.ts";
 import { effectivePartitionKey } from "../engine/effective-partition-key.ts";
 import { keepsHistory } from "../engine/item-writes.ts";
-import { extractPartitionKey, type LogicalPartition, samePartition, valueAt } from "../engine/partition-key.ts";
+import {
+  extractPartitionKey,
+  type LogicalPartition,
+  samePartition,
+  valueAt,
+} from "../engine/partition-key.ts";
 import type { Partition } from "../engine/partitions.ts";
 import { type Change, type KeySpan, readChanges } from "../engine/range-scan.ts";
 import { type ContainerRecord, seconds } from "../engine/records.ts";
 import { readCharge } from "../engine/request-charge.ts";
 import { badRequest } from "../errors.ts";
 import type { RequestHeaders } from "../wire/headers.ts";
-import { itemScope, type ItemScope } from "./item-scope.ts";
-import { type JsonObject, type Operation, type OperationContext, type OperationResult, ownPartition, requireContainer } from "./operation.ts";
+import { type ItemScope, itemScope } from "./item-scope.ts";
+import {
+  type JsonObject,
+  type Operation,
+  type OperationContext,
+  type OperationResult,
+  ownPartition,
+  requireContainer,
+} from "./operation.ts";
 
 /** Where a reader starts: an LSN it has seen, and a time before which it wants nothing. */
 interface Start {
@@ -30,7 +42,9 @@ export const readChangeFeed: Operation = async (context) => {
   const container = requireContainer(context);
   const full = isFullFidelity(context.headers);
   if (full && !keepsHistory(container)) {
-    throw badRequest("Change feed of all versions and deletes needs a container with a change feed policy or continuous backup.");
+    throw badRequest(
+      "Change feed of all versions and deletes needs a container with a change feed policy or continuous backup.",
+    );
   }
   const scope = await itemScope(context, container);
   const { partition, span, logical } = feedScope(scope);
@@ -40,10 +54,19 @@ export const readChangeFeed: Operation = async (context) => {
   let lsn = start.afterLsn;
   while (rows.length < wanted && lsn < partition.committedLsn) {
     const { store } = context.engine;
-    const batch = await readChanges(store, container, partition.range, lsn, partition.committedLsn, wanted - rows.length);
+    const batch = await readChanges(
+      store,
+      container,
+      partition.range,
+      lsn,
+      partition.committedLsn,
+      wanted - rows.length,
+    );
     for (const change of batch.changes) {
       if (change.entry.ts < start.since) continue;
-      const row = full ? versionRow(container, change, span, logical) : latestRow(context, container, change, span, logical);
+      const row = full
+        ? versionRow(container, change, span, logical)
+        : latestRow(context, container, change, span, logical);
       if (row !== undefined) rows.push(row);
     }
     lsn = batch.lsn;
@@ -55,7 +78,9 @@ function isFullFidelity(headers: RequestHeaders): boolean {
   const mode = headers["a-im"]?.toLowerCase();
   if (mode === "incremental feed") return false;
   if (mode === "full-fidelity feed") return true;
-  throw badRequest(`The value '${String(headers["a-im"]).slice(0, 40)}' of the header A-IM is not supported.`);
+  throw badRequest(
+    `The value '${String(headers["a-im"]).slice(0, 40)}' of the header A-IM is not supported.`,
+  );
 }
 
 interface FeedScope {
@@ -66,7 +91,8 @@ interface FeedScope {
 
 /** A change feed has one log, so it must name one range, or something that lies within one. */
 function feedScope(scope: ItemScope): FeedScope {
-  if (scope.kind === "logical") return { partition: scope.partition, span: scope.partition.range, logical: scope.logical };
+  if (scope.kind === "logical")
+    return { partition: scope.partition, span: scope.partition.range, logical: scope.logical };
   if (scope.kind === "range") return { partition: scope.partition, span: scope.span };
   const [only, second] = scope.partitions;
   if (only === undefined || second !== undefined) {
@@ -81,7 +107,8 @@ function startOf(headers: RequestHeaders, partition: Partition, full: boolean): 
   if (etag === "*") return { afterLsn: partition.committedLsn, since: 0 };
   if (etag !== undefined && etag !== "") {
     const match = /^"?(\d{1,15})"?$/.exec(etag.trim());
-    if (match === null) throw badRequest(`The continuation '${etag.slice(0, 40)}' of the change feed is invalid.`);
+    if (match === null)
+      throw badRequest(`The continuation '${etag.slice(0, 40)}' of the change feed is invalid.`);
     return { afterLsn: Number(match[1]), since: 0 };
   }
   if (since !== undefined) {
@@ -95,7 +122,8 @@ function startOf(headers: RequestHeaders, partition: Partition, full: boolean): 
 
 function pageSizeOf(headers: RequestHeaders): number {
   const size = Number(headers["x-ms-max-item-count"] ?? pageDefault);
-  if (!Number.isInteger(size) || size < -1 || size === 0) throw badRequest("The value of the header 'x-ms-max-item-count' is invalid.");
+  if (!Number.isInteger(size) || size < -1 || size === 0)
+    throw badRequest("The value of the header 'x-ms-max-item-count' is invalid.");
   return size === -1 ? pageMax : Math.min(size, pageMax);
 }
 
@@ -107,9 +135,15 @@ function latestRow(
   span: KeySpan,
   logical: LogicalPartition | undefined,
 ): string | undefined {
-  if (item === undefined || !inRange(item.epk, span) || isExpired(item, container, seconds(context.engine.clock))) return undefined;
+  if (
+    item === undefined ||
+    !inRange(item.epk, span) ||
+    isExpired(item, container, seconds(context.engine.clock))
+  )
+    return undefined;
   const text = item.json.toString("utf8");
-  if (logical !== undefined && (item.epk !== logical.epk || !belongs(container, text, logical))) return undefined;
+  if (logical !== undefined && (item.epk !== logical.epk || !belongs(container, text, logical)))
+    return undefined;
   return `${text.slice(0, -1)},"_lsn":${item.lsn}}`;
 }
 
@@ -139,7 +173,9 @@ function versionRow(
     lsn: entry.lsn,
     crts: entry.ts,
     ...(history.previousLsn === undefined ? {} : { previousImageLSN: history.previousLsn }),
-    ...(isDelete ? { timeToLiveExpired: history.expired, id: body["id"], partitionKey: keyObject(container, body) } : {}),
+    ...(isDelete
+      ? { timeToLiveExpired: history.expired, id: body["id"], partitionKey: keyObject(container, body) }
+      : {}),
   };
   const current = history.current ?? "{}";
   const previous = history.previous === undefined ? "" : `"previous":${history.previous},`;
@@ -147,10 +183,17 @@ function versionRow(
 }
 
 function keyObject(container: ContainerRecord, body: JsonObject): Record<string, unknown> {
-  return Object.fromEntries(container.partitionKey.paths.map((path) => [path.slice(1), valueAt(body, path) ?? null]));
+  return Object.fromEntries(
+    container.partitionKey.paths.map((path) => [path.slice(1), valueAt(body, path) ?? null]),
+  );
 }
 
-function answer(container: ContainerRecord, partition: Partition, rows: readonly string[], lsn: number): OperationResult {
+function answer(
+  container: ContainerRecord,
+  partition: Partition,
+  rows: readonly string[],
+  lsn: number,
+): OperationResult {
   const common = { etag: `"${lsn}"`, partition };
   if (rows.length === 0) return { status: 304, charge: 1, ...common };
   const body = `{"_rid":"${container.rid}","Documents":[${rows.join(",")}],"_count":${rows.length}}`;

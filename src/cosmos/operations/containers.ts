@@ -6,14 +6,24 @@ import { childRid } from "../engine/resource-ids.ts";
 import { badRequest, notFound } from "../errors.ts";
 import { ifMatch, requestedThroughput } from "../wire/headers.ts";
 import { feed } from "./feed.ts";
-import { changeMetadata, jsonBody, type Operation, type OperationContext, requireContainer, requireDatabase } from "./operation.ts";
+import {
+  changeMetadata,
+  jsonBody,
+  type Operation,
+  type OperationContext,
+  requireContainer,
+  requireDatabase,
+} from "./operation.ts";
 
 export const createContainer: Operation = async (context) => {
   const { name } = context.account.record.account;
   const database = requireDatabase(context).record.id;
   const resource = jsonBody(context);
   const { record } = await changeMetadata(context, (transaction) =>
-    putContainer(context.engine, transaction, name, database, resource, { mustBeNew: true, ...rangesFor(context) }),
+    putContainer(context.engine, transaction, name, database, resource, {
+      mustBeNew: true,
+      ...rangesFor(context),
+    }),
   );
   return { status: 201, body: renderContainer(record), etag: record.etag, charge: metadataCharge };
 };
@@ -24,7 +34,9 @@ const throughputPerRange = 10_000;
 /** The ranges that the throughput headers of a create ask for, when they ask for any. */
 function rangesFor({ headers, engine }: OperationContext): { readonly ranges?: number } {
   const throughput = requestedThroughput(headers);
-  return throughput === undefined ? {} : { ranges: Math.max(engine.rangesDefault, Math.ceil(throughput / throughputPerRange)) };
+  return throughput === undefined
+    ? {}
+    : { ranges: Math.max(engine.rangesDefault, Math.ceil(throughput / throughputPerRange)) };
 }
 
 export const readContainer: Operation = async (context) => {

@@ -4,7 +4,13 @@ import { partitionItemNumbers, readItemNumber } from "../engine/documents.ts";
 import { removeItem } from "../engine/item-writes.ts";
 import { metadataCharge } from "../engine/request-charge.ts";
 import { badRequest } from "../errors.ts";
-import { accountNameOf, headerPartition, type JsonObject, type Operation, requireContainer } from "./operation.ts";
+import {
+  accountNameOf,
+  headerPartition,
+  type JsonObject,
+  type Operation,
+  requireContainer,
+} from "./operation.ts";
 
 /** Items per commit: other writers of the range wait no longer than for this many deletes. */
 const commitSize = 200;
@@ -16,14 +22,20 @@ export const deleteByPartitionKey: Operation = async (context) => {
   const numbers = await partitionItemNumbers(context.engine.store, container, logical);
   let last: { partition: Parameters<typeof removeItem>[0]["partition"]; lsn: number } | undefined;
   for (let at = 0; at < numbers.length; at += commitSize) {
-    const { partition, lsn } = await commitTo(context.engine, accountNameOf(context), container, logical, async (commit) => {
-      for (const number of numbers.slice(at, at + commitSize)) {
-        const item = await readItemNumber(commit.transaction, container, number);
-        if (item === undefined) continue;
-        const { id } = JSON.parse(item.json.toString("utf8")) as JsonObject;
-        await removeItem(commit, logical, String(id), item, false);
-      }
-    });
+    const { partition, lsn } = await commitTo(
+      context.engine,
+      accountNameOf(context),
+      container,
+      logical,
+      async (commit) => {
+        for (const number of numbers.slice(at, at + commitSize)) {
+          const item = await readItemNumber(commit.transaction, container, number);
+          if (item === undefined) continue;
+          const { id } = JSON.parse(item.json.toString("utf8")) as JsonObject;
+          await removeItem(commit, logical, String(id), item, false);
+        }
+      },
+    );
     last = { partition, lsn };
   }
   return { status: 200, charge: metadataCharge, ...last };

@@ -2,14 +2,21 @@
  * Which items of a container a feed or query is about: one logical partition, a prefix of a hierarchical key, a range
  * or a part of one, or all; and how to read them in the order of their creation.
  */
-import type { ContainerRecord, PhysicalRange } from "../engine/records.ts";
-import { seconds } from "../engine/records.ts";
-import type { Engine } from "../engine/engine.ts";
-import { inRange, isExpired, partitionItemNumbers, readItemNumber, type StoredItem } from "../engine/documents.ts";
+
+import {
+  inRange,
+  isExpired,
+  partitionItemNumbers,
+  readItemNumber,
+  type StoredItem,
+} from "../engine/documents.ts";
 import { effectivePartitionKey } from "../engine/effective-partition-key.ts";
+import type { Engine } from "../engine/engine.ts";
 import { type LogicalPartition, parsePartitionKeyHeader, placePartition } from "../engine/partition-key.ts";
 import type { Partition } from "../engine/partitions.ts";
 import { type KeySpan, scanContainer, scanRange } from "../engine/range-scan.ts";
+import type { ContainerRecord, PhysicalRange } from "../engine/records.ts";
+import { seconds } from "../engine/records.ts";
 import { checkSession, sessionToken } from "../engine/sessions.ts";
 import { badRequest, rangeGone } from "../errors.ts";
 import type { RequestHeaders } from "../wire/headers.ts";
@@ -17,7 +24,12 @@ import type { OperationContext } from "./operation.ts";
 
 export type ItemScope =
   | { readonly kind: "logical"; readonly logical: LogicalPartition; readonly partition: Partition }
-  | { readonly kind: "range"; readonly range: PhysicalRange; readonly span: KeySpan; readonly partition: Partition }
+  | {
+      readonly kind: "range";
+      readonly range: PhysicalRange;
+      readonly span: KeySpan;
+      readonly partition: Partition;
+    }
   | { readonly kind: "span"; readonly span: KeySpan; readonly partitions: readonly Partition[] }
   | { readonly kind: "container"; readonly partitions: readonly Partition[] };
 
@@ -29,7 +41,9 @@ export async function itemScope(context: OperationContext, container: ContainerR
   const { headers, engine } = context;
   const key = headers["x-ms-documentdb-partitionkey"];
   const scope =
-    key === undefined ? await keylessScope(engine, headers, container) : await keyScope(engine, container, key);
+    key === undefined
+      ? await keylessScope(engine, headers, container)
+      : await keyScope(engine, container, key);
   for (const partition of partitionsOf(scope)) checkSession(headers["x-ms-session-token"], partition);
   return scope;
 }
@@ -38,7 +52,9 @@ async function keyScope(engine: Engine, container: ContainerRecord, header: stri
   const components = parsePartitionKeyHeader(header);
   const { paths } = container.partitionKey;
   if (components.length > paths.length) {
-    throw badRequest("The partition key supplied in x-ms-partitionkey header has more components than defined in the collection.");
+    throw badRequest(
+      "The partition key supplied in x-ms-partitionkey header has more components than defined in the collection.",
+    );
   }
   if (components.length < paths.length) {
     const prefix = effectivePartitionKey(components, container.partitionKey);
@@ -56,7 +72,11 @@ export async function logicalScope(
   return { kind: "logical", logical, partition: await engine.partitions.at(container, logical.epk) };
 }
 
-async function keylessScope(engine: Engine, headers: RequestHeaders, container: ContainerRecord): Promise<ItemScope> {
+async function keylessScope(
+  engine: Engine,
+  headers: RequestHeaders,
+  container: ContainerRecord,
+): Promise<ItemScope> {
   const cut = keySpan(headers);
   const id = headers["x-ms-documentdb-partitionkeyrangeid"]?.split(",").pop()?.trim();
   if (id !== undefined && id !== "") {
@@ -68,7 +88,12 @@ async function keylessScope(engine: Engine, headers: RequestHeaders, container: 
   if (cut !== undefined) {
     const exact = container.ranges.find((range) => range.min <= cut.min && cut.max <= range.max);
     if (exact !== undefined) {
-      return { kind: "range", range: exact, span: cut, partition: await engine.partitions.open(container, exact) };
+      return {
+        kind: "range",
+        range: exact,
+        span: cut,
+        partition: await engine.partitions.open(container, exact),
+      };
     }
     return { kind: "span", span: cut, partitions: await overlapping(engine, container, cut) };
   }
@@ -81,7 +106,9 @@ function keySpan(headers: RequestHeaders): KeySpan | undefined {
   const max = headers["x-ms-end-epk"];
   if (min === undefined && max === undefined) return undefined;
   if (headers["x-ms-read-key-type"]?.toLowerCase() !== "effectivepartitionkeyrange") {
-    throw badRequest("The start and end of a key range need the header x-ms-read-key-type: EffectivePartitionKeyRange.");
+    throw badRequest(
+      "The start and end of a key range need the header x-ms-read-key-type: EffectivePartitionKeyRange.",
+    );
   }
   const span = { min: (min ?? "").toUpperCase(), max: (max ?? "FF").toUpperCase() };
   if (!/^([0-9A-F]{2})*$/.test(span.min) || !/^([0-9A-F]{2})+$/.test(span.max)) {
@@ -94,7 +121,11 @@ function intersection(a: KeySpan, b: KeySpan): KeySpan {
   return { min: a.min > b.min ? a.min : b.min, max: a.max < b.max ? a.max : b.max };
 }
 
-async function overlapping(engine: Engine, container: ContainerRecord, span: KeySpan): Promise<readonly Partition[]> {
+async function overlapping(
+  engine: Engine,
+  container: ContainerRecord,
+  span: KeySpan,
+): Promise<readonly Partition[]> {
   const ranges = container.ranges.filter((range) => range.min < span.max && span.min < range.max);
   return Promise.all(ranges.map((range) => engine.partitions.open(container, range)));
 }
@@ -104,17 +135,26 @@ export function partitionsOf(scope: ItemScope): readonly Partition[] {
 }
 
 /** What an operation over this scope says about sessions: one range, or the tokens of several. */
-export function sessionOf(scope: ItemScope): { readonly partition?: Partition; readonly sessionToken?: string } {
+export function sessionOf(scope: ItemScope): {
+  readonly partition?: Partition;
+  readonly sessionToken?: string;
+} {
   const partitions = partitionsOf(scope);
   const [only] = partitions;
   if (only !== undefined && partitions.length === 1) return { partition: only };
-  return { sessionToken: partitions.map((partition) => sessionToken(partition, partition.committedLsn)).join(",") };
+  return {
+    sessionToken: partitions.map((partition) => sessionToken(partition, partition.committedLsn)).join(","),
+  };
 }
 
 /** Living items of a scope, in order, from a position on; an empty page is the end. */
 export type ItemSource = (position: number) => Promise<readonly StoredItem[]>;
 
-export function itemSource({ engine }: OperationContext, container: ContainerRecord, scope: ItemScope): ItemSource {
+export function itemSource(
+  { engine }: OperationContext,
+  container: ContainerRecord,
+  scope: ItemScope,
+): ItemSource {
   const pages = storedSource(engine, container, scope);
   return async (position) => {
     let next = position;

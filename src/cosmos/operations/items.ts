@@ -1,9 +1,15 @@
 /** Point operations on items: create, upsert, read, replace, patch and delete. */
 import { commitTo } from "../engine/commit.ts";
 import { isExpired, itemId, readStoredItem, type StoredItem } from "../engine/documents.ts";
-import { applyWrite, type Commit, findLiveItem, type ItemWrite, type WriteResult } from "../engine/item-writes.ts";
-import { applyPatch, type Patch, parsePatch } from "../engine/patch.ts";
+import {
+  applyWrite,
+  type Commit,
+  findLiveItem,
+  type ItemWrite,
+  type WriteResult,
+} from "../engine/item-writes.ts";
 import { type LogicalPartition, splitPath } from "../engine/partition-key.ts";
+import { applyPatch, type Patch, parsePatch } from "../engine/patch.ts";
 import { type ContainerRecord, seconds } from "../engine/records.ts";
 import { changeCharge, createCharge, readCharge } from "../engine/request-charge.ts";
 import { checkSession } from "../engine/sessions.ts";
@@ -46,13 +52,22 @@ export const replaceItem: Operation = async (context) => {
   const body = jsonBody(context);
   itemId(body);
   const logical = documentPartition(context, container, body);
-  return write(context, container, logical, { kind: "replace", id: leafId(context), body, ...ifMatch(context.headers) });
+  return write(context, container, logical, {
+    kind: "replace",
+    id: leafId(context),
+    body,
+    ...ifMatch(context.headers),
+  });
 };
 
 export const deleteItem: Operation = async (context) => {
   const container = requireContainer(context);
   const logical = requirePartition(context, container);
-  return write(context, container, logical, { kind: "delete", id: leafId(context), ...ifMatch(context.headers) });
+  return write(context, container, logical, {
+    kind: "delete",
+    id: leafId(context),
+    ...ifMatch(context.headers),
+  });
 };
 
 export const patchItem: Operation = async (context) => {
@@ -61,8 +76,12 @@ export const patchItem: Operation = async (context) => {
   const id = leafId(context);
   const patch = parsePatch(parseBody(context.body), container.partitionKey.paths.map(splitPath));
   const condition = patchCondition(context, patch);
-  const { result, partition, lsn } = await commitTo(context.engine, accountNameOf(context), container, logical, (commit) =>
-    applyPatchTo(commit, logical, id, patch, condition, ifMatch(context.headers)),
+  const { result, partition, lsn } = await commitTo(
+    context.engine,
+    accountNameOf(context),
+    container,
+    logical,
+    (commit) => applyPatchTo(commit, logical, id, patch, condition, ifMatch(context.headers)),
   );
   return written(context, result, { partition, lsn });
 };
@@ -88,7 +107,9 @@ export function patchCondition(context: Pick<OperationContext, "engine">, patch:
   const { condition } = patch;
   if (condition === undefined) return () => true;
   const { clock } = context.engine;
-  const query = rejectingQuery("", () => prepareQuery(`SELECT VALUE 1 ${condition}`, [], { now: clock.now, random: () => 0 }));
+  const query = rejectingQuery("", () =>
+    prepareQuery(`SELECT VALUE 1 ${condition}`, [], { now: clock.now, random: () => 0 }),
+  );
   return (document) =>
     rejectingQuery("", () => {
       const run = query.start();
@@ -125,8 +146,12 @@ async function write(
   logical: LogicalPartition,
   change: ItemWrite,
 ): Promise<OperationResult> {
-  const { result, partition, lsn } = await commitTo(context.engine, accountNameOf(context), container, logical, (commit) =>
-    applyWrite(commit, logical, change),
+  const { result, partition, lsn } = await commitTo(
+    context.engine,
+    accountNameOf(context),
+    container,
+    logical,
+    (commit) => applyWrite(commit, logical, change),
   );
   return written(context, result, { partition, lsn });
 }

@@ -170,9 +170,16 @@ export function ownPartition(container: ContainerRecord, document: JsonObject): 
 }
 
 /** 400/1001 unless the document belongs to this logical partition. */
-export function checkPartition(container: ContainerRecord, document: JsonObject, logical: LogicalPartition): void {
+export function checkPartition(
+  container: ContainerRecord,
+  document: JsonObject,
+  logical: LogicalPartition,
+): void {
   if (!samePartition(ownPartition(container, document), logical)) {
-    throw badRequest("PartitionKey extracted from document doesn't match the one specified in the header", 1001);
+    throw badRequest(
+      "PartitionKey extracted from document doesn't match the one specified in the header",
+      1001,
+    );
   }
 }
 

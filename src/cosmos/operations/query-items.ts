@@ -48,7 +48,11 @@ export const queryItems: Operation = async (context) => {
 };
 
 /** The scope of a query: a filter that fixes the partition key narrows a query that names no partition. */
-async function queryScope(context: OperationContext, container: ContainerRecord, query: Prepared): Promise<ItemScope> {
+async function queryScope(
+  context: OperationContext,
+  container: ContainerRecord,
+  query: Prepared,
+): Promise<ItemScope> {
   const scope = await itemScope(context, container);
   if (scope.kind !== "container") return scope;
   const keys = partitionKeysOf(query.facts, container.partitionKey);
@@ -58,13 +62,8 @@ async function queryScope(context: OperationContext, container: ContainerRecord,
     return logicalScope(context.engine, container, placePartition(components, container.partitionKey));
   }
   checkCrossPartition(context);
-  if (container.ranges.length > 1 && mustBeMerged(query)) throw notServable(context, container);
+  if (container.ranges.length > 1 && query.crossPartitionUnservable) throw notServable(context, container);
   return scope;
-}
-
-/** What the gateway leaves to clients when there are several ranges: everything that needs rows of all of them at once. */
-function mustBeMerged(query: PreparedQuery): boolean {
-  return !query.streaming || query.distinct || query.offset !== undefined || query.limit !== undefined;
 }
 
 /** 400/1004 with the plan, from which clients learn how to fan out. */
@@ -94,7 +93,11 @@ export const queryContainers: Operation = async (context) => {
 /** The query plan: how a client fans the query out and merges what comes back. */
 export const queryPlan: Operation = async (context) => {
   const container = requireContainer(context);
-  return { status: 200, body: planOf(context, container, "Gateway Failed to Retrieve Query Plan: "), charge: 0 };
+  return {
+    status: 200,
+    body: planOf(context, container, "Gateway Failed to Retrieve Query Plan: "),
+    charge: 0,
+  };
 };
 
 function planOf(context: OperationContext, container: ContainerRecord, prefix: string): QueryPlan {
@@ -113,7 +116,9 @@ function planOf(context: OperationContext, container: ContainerRecord, prefix: s
 }
 
 /** Items with their positions, in order, from `position` on; an empty batch is the end. */
-type PositionedSource = (position: number) => Promise<readonly { readonly position: number; readonly item: unknown }[]>;
+type PositionedSource = (
+  position: number,
+) => Promise<readonly { readonly position: number; readonly item: unknown }[]>;
 
 interface Page {
   readonly rows: readonly string[];
@@ -126,7 +131,10 @@ interface Prepared extends PreparedQuery {
   readonly hash: string;
 }
 
-function queryBody(context: OperationContext): { readonly text: string; readonly parameters: readonly QueryParameter[] } {
+function queryBody(context: OperationContext): {
+  readonly text: string;
+  readonly parameters: readonly QueryParameter[];
+} {
   const body = jsonBody(context);
   const text = body["query"];
   if (typeof text !== "string") throw badRequest("The query body has no 'query' text.");
@@ -139,20 +147,29 @@ function queryOptions({ engine }: OperationContext, container?: ContainerRecord)
   const properties = container?.properties ?? {};
   const computed = properties["computedProperties"];
   const geospatial = (properties["geospatialConfig"] as { type?: unknown } | undefined)?.type;
-  const vectors = (properties["vectorEmbeddingPolicy"] as { vectorEmbeddings?: unknown } | undefined)?.vectorEmbeddings;
+  const vectors = (properties["vectorEmbeddingPolicy"] as { vectorEmbeddings?: unknown } | undefined)
+    ?.vectorEmbeddings;
   return {
     now: clock.now,
     random: () => Buffer.from(entropy.bytes(4)).readUInt32BE() / 2 ** 32,
     ...(Array.isArray(computed) ? { computedProperties: computed as readonly ComputedProperty[] } : {}),
     ...(geospatial === "Geometry" ? { geospatial } : {}),
-    ...(Array.isArray(vectors) ? { vectorEmbeddings: vectors as NonNullable<PrepareOptions["vectorEmbeddings"]> } : {}),
+    ...(Array.isArray(vectors)
+      ? { vectorEmbeddings: vectors as NonNullable<PrepareOptions["vectorEmbeddings"]> }
+      : {}),
   };
 }
 
 function prepare(context: OperationContext, prefix = "", container?: ContainerRecord): Prepared {
   const { text, parameters } = queryBody(context);
-  const hash = createHash("sha256").update(JSON.stringify([text, parameters])).digest("base64url").slice(0, 12);
-  return rejectingQuery(prefix, () => ({ ...prepareQuery(text, parameters, queryOptions(context, container)), hash }));
+  const hash = createHash("sha256")
+    .update(JSON.stringify([text, parameters]))
+    .digest("base64url")
+    .slice(0, 12);
+  return rejectingQuery(prefix, () => ({
+    ...prepareQuery(text, parameters, queryOptions(context, container)),
+    hash,
+  }));
 }
 
 function queryParameters(value: unknown): readonly QueryParameter[] {
@@ -171,11 +188,7 @@ function queryParameters(value: unknown): readonly QueryParameter[] {
   });
 }
 
-async function readPage(
-  context: OperationContext,
-  query: Prepared,
-  source: PositionedSource,
-): Promise<Page> {
+async function readPage(context: OperationContext, query: Prepared, source: PositionedSource): Promise<Page> {
   const size = pageSize(context.headers);
   const start = parseToken(context.headers["x-ms-continuation"], query.hash);
   const run = rejectingQuery("", () => query.start(start.state, { pageRows: size }));

@@ -32,6 +32,7 @@ export const readFeed: Operation = async (context) => {
 function startPosition(token: string | undefined): number {
   if (token === undefined || token === "") return 0;
   const match = /^from:(\d{1,16})$/.exec(token);
-  if (match === null || !Number.isSafeInteger(Number(match[1]))) throw badRequest("The continuation token is invalid.");
+  if (match === null || !Number.isSafeInteger(Number(match[1])))
+    throw badRequest("The continuation token is invalid.");
   return Number(match[1]);
 }

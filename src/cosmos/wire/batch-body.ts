@@ -43,7 +43,8 @@ export function parseBatch(bytes: Uint8Array): readonly BatchPart[] {
 }
 
 function parsePart(value: unknown): BatchPart {
-  if (typeof value !== "object" || value === null) throw badRequest("Each operation of a batch must be an object.");
+  if (typeof value !== "object" || value === null)
+    throw badRequest("Each operation of a batch must be an object.");
   const given = value as Readonly<Record<string, unknown>>;
   const type = given["operationType"];
   if (typeof type !== "string" || !Object.hasOwn(actions, type)) {

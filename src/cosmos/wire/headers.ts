@@ -63,7 +63,9 @@ export function requestedThroughput(headers: RequestHeaders): number | undefined
 
 function checkedThroughput(value: number, min: number, step: number): number {
   if (!Number.isInteger(value) || value < min || value > throughputMax || value % step !== 0) {
-    throw badRequest(`The offer should have valid throughput values between ${min} and ${throughputMax} inclusive in increments of ${step}.`);
+    throw badRequest(
+      `The offer should have valid throughput values between ${min} and ${throughputMax} inclusive in increments of ${step}.`,
+    );
   }
   return value;
 }

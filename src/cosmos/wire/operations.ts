@@ -3,6 +3,8 @@
  * compile; a row without a handler answers 501 and shows as missing in the support matrix. Sorted by address.
  */
 import type { CosmosActionName } from "../../azure/cosmos-actions.ts";
+import { executeBatch } from "../operations/batch.ts";
+import { readChangeFeed } from "../operations/change-feed.ts";
 import {
   createContainer,
   deleteContainer,
@@ -12,8 +14,6 @@ import {
   replaceContainer,
 } from "../operations/containers.ts";
 import { createDatabase, deleteDatabase, listDatabases, readDatabase } from "../operations/databases.ts";
-import { executeBatch } from "../operations/batch.ts";
-import { readChangeFeed } from "../operations/change-feed.ts";
 import { deleteByPartitionKey } from "../operations/delete-by-partition-key.ts";
 import { createItem, deleteItem, patchItem, readItem, replaceItem, upsertItem } from "../operations/items.ts";
 import type { Operation } from "../operations/operation.ts";
@@ -114,7 +114,16 @@ const cells: readonly Cells[] = [
   ["QueryItems", "POST", "itemFeed", "query", "executeQuery", "container", "read", queryItems],
   ["QueryPlan", "POST", "itemFeed", "queryPlan", "executeQuery", "container", "read", queryPlan],
   ["ExecuteBatch", "POST", "itemFeed", "batch", "actionsOfParts", "container", "write", executeBatch],
-  ["DeleteByPartitionKey", "POST", "partitionKeyDelete", "plain", "deleteItem", "container", "write", deleteByPartitionKey],
+  [
+    "DeleteByPartitionKey",
+    "POST",
+    "partitionKeyDelete",
+    "plain",
+    "deleteItem",
+    "container",
+    "write",
+    deleteByPartitionKey,
+  ],
 
   ["ListConflicts", "GET", "conflictFeed", "plain", "manageConflicts", "container", "read"],
   ["QueryConflicts", "POST", "conflictFeed", "query", "manageConflicts", "container", "read"],
