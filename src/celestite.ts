@@ -14,6 +14,7 @@ import type { Settings } from "./config.ts";
 import { createCosmosControl } from "./cosmos/control.ts";
 import { openEngine } from "./cosmos/engine/engine.ts";
 import { purge } from "./cosmos/engine/purge.ts";
+import { sweepExpired } from "./cosmos/engine/ttl.ts";
 import { accountService } from "./cosmos/gateway.ts";
 import { type Listener, type ListenOptions, listen } from "./http/listen.ts";
 import type { Service } from "./http/service.ts";
@@ -59,7 +60,8 @@ interface OpenPorts {
 }
 
 /**
- * Starts everything and resolves when all sockets listen. Throws StoreUnavailable, ListenError or a system error with
+ * Starts everything and resolves when all sockets listen. Throws StoreUnavailable, AuthorityUnavailable, ListenError or a system
+ * error with
  * one clear sentence when something stands in the way; whatever was opened until then is closed again.
  */
 export async function startCelestite(settings: Settings, around: Surroundings): Promise<Celestite> {
@@ -109,7 +111,12 @@ async function compose(ground: Ground): Promise<Omit<Celestite, "close">> {
   });
   closers.push(() => sockets.closeAll());
   await sockets.openAll();
-  closers.push(schedule(around, () => purge(store)));
+  closers.push(
+    schedule(around, async () => {
+      await sweepExpired(engine);
+      await purge(store);
+    }),
+  );
   const arm = await openArmPlane(ground, identity, createCosmosControl(engine, sockets), recorder, ports);
   closers.push(() => arm.close());
   ports.authority = await opened(closers, listenTls(ground, settings.ports.authority, identity.authority));

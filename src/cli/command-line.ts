@@ -1,5 +1,4 @@
 /** The list of commands, help, and the one place where errors become a line of text and an exit code. */
-import { StoreUnavailable } from "../storage/port.ts";
 import { version } from "../version.ts";
 import { type Command, CommandError, type Terminal, UsageError } from "./command.ts";
 import { deployCommand } from "./deploy.ts";
@@ -77,7 +76,7 @@ function complain(command: Command, error: unknown, terminal: Terminal): number 
     );
     return 2;
   }
-  if (error instanceof CommandError || error instanceof StoreUnavailable || isListenError(error)) {
+  if (error instanceof CommandError || isStartError(error)) {
     terminal.error(`celestite ${command.name}: ${error.message}\n`);
     return 1;
   }
@@ -92,9 +91,11 @@ function isParseArgsError(error: unknown): error is Error {
   return error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
 }
 
-/** By name, because loading the listener's class would load the whole server for every command. */
-function isListenError(error: unknown): error is Error {
-  return error instanceof Error && error.name === "ListenError";
+/** What stops a server from starting. By name, because importing the classes would load the whole server for every command. */
+const startErrors: ReadonlySet<string> = new Set(["StoreUnavailable", "ListenError", "AuthorityUnavailable"]);
+
+function isStartError(error: unknown): error is Error {
+  return error instanceof Error && startErrors.has(error.name);
 }
 
 /** An error of the operating system (missing file, no permission): its own message names path and cause. */

@@ -4,7 +4,14 @@
  */
 import { type OrderedMap, orderedMap, type View } from "./btree.ts";
 import { compareKeys } from "./keys.ts";
-import { type Bytes, type Entry, type KeyRange, MAX_KEY_BYTES, type Transaction } from "./port.ts";
+import {
+  type Bytes,
+  type Entry,
+  type KeyRange,
+  MAX_KEY_BYTES,
+  type Reader,
+  type Transaction,
+} from "./port.ts";
 
 /** Marks a key that is deleted in a layer. */
 export const DELETED = null;
@@ -32,14 +39,19 @@ export function emptyLayer(): WritableLayer {
   return orderedMap();
 }
 
-/** The value of `key` in the first of `layers` that has it, else in `base`. */
-function readThrough(layers: readonly Layer[], base: Base, key: Bytes): Bytes | undefined {
+/** A copy of the value of `key` in the first of `layers` that has it, `DELETED`, or `undefined` if none has it. */
+export function findIn(layers: readonly Layer[], key: Bytes): Bytes | typeof DELETED | undefined {
   for (const layer of layers) {
     const found = layer.get(key);
-    if (found === DELETED) return undefined;
-    if (found !== undefined) return copyBytes(found);
+    if (found !== undefined) return found === DELETED ? DELETED : copyBytes(found);
   }
-  return base.get(key);
+  return undefined;
+}
+
+/** The value of `key` in the first of `layers` that has it, else in `base`. */
+function readThrough(layers: readonly Layer[], base: Base, key: Bytes): Bytes | undefined {
+  const found = findIn(layers, key);
+  return found === undefined ? base.get(key) : (found ?? undefined);
 }
 
 /** Up to `limit` entries of `range` as `layers`, the topmost first, and `base` below them show them. */
@@ -68,7 +80,20 @@ export function scanThrough(
  * first. Its writes only collect; committing them is the adapter's work.
  */
 export function openTransaction(base: Base, lower: () => readonly Layer[]): OpenTransaction {
+  return transactionOver((writes) => ({
+    async get(key) {
+      return readThrough([writes, ...lower()], base, key);
+    },
+    async range(range, limit) {
+      return scanThrough([writes, ...lower()], base, range, limit);
+    },
+  }));
+}
+
+/** A transaction that reads as `through` does, which is given the writes that the transaction collects. */
+export function transactionOver(through: (writes: Layer) => Reader): OpenTransaction {
   const writes = emptyLayer();
+  const reader = through(writes);
   const callbacks: (() => void)[] = [];
   let over = false;
   const check = (): void => {
@@ -77,11 +102,11 @@ export function openTransaction(base: Base, lower: () => readonly Layer[]): Open
   const transaction: Transaction = {
     async get(key) {
       check();
-      return readThrough([writes, ...lower()], base, key);
+      return reader.get(key);
     },
     async range(range, limit) {
       check();
-      return scanThrough([writes, ...lower()], base, range, limit);
+      return reader.range(range, limit);
     },
     put(key, value) {
       check();
