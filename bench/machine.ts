@@ -63,13 +63,26 @@ async function medianSync(directory: string): Promise<number> {
   return Math.round(median(times) * 1000) / 1000;
 }
 
-/** The share (0 to 1) of all cores that was in use during `milliseconds`. */
-export async function busyShare(milliseconds: number): Promise<number> {
-  const before = coreTimes();
-  await sleep(milliseconds);
-  const after = coreTimes();
-  const total = after.total - before.total;
-  return total === 0 ? 0 : 1 - (after.idle - before.idle) / total;
+/** Looks at the machine while nothing of the bench has work to do, so what is busy then is somebody else's. */
+export interface BusyWatch {
+  look(milliseconds: number): Promise<void>;
+  /** The share (0 to 1) of all cores that was in use during all looks together. */
+  share(): number;
+}
+
+export function createBusyWatch(): BusyWatch {
+  let idle = 0;
+  let total = 0;
+  return {
+    async look(milliseconds) {
+      const before = coreTimes();
+      await sleep(milliseconds);
+      const after = coreTimes();
+      idle += after.idle - before.idle;
+      total += after.total - before.total;
+    },
+    share: () => (total === 0 ? 0 : 1 - idle / total),
+  };
 }
 
 function coreTimes(): { readonly idle: number; readonly total: number } {

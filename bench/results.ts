@@ -45,8 +45,8 @@ export interface RecordedResult extends WorkloadResult {
   readonly date: string;
   readonly version: string;
   readonly machine: Machine;
-  /** Share of the machine (0 to 1) that something else used just before. */
-  readonly busyBefore: number;
+  /** Share of the machine (0 to 1) that something else used before, between and after the rounds. */
+  readonly busyOthers: number;
 }
 
 /** The result as lines for a terminal. */
@@ -104,7 +104,7 @@ function renderSection(result: RecordedResult): string {
   const budgets = result.budgets.map(
     ({ what, measured, met }) => `- ${what}: ${measured}, ${met ? "met" : "**missed**"}`,
   );
-  const busy = Math.round(result.busyBefore * 100);
+  const busy = Math.round(result.busyOthers * 100);
   return `## ${result.title}
 
 ${result.description}
@@ -113,7 +113,7 @@ ${table.join("\n")}
 
 ${[...budgets, ...result.notes.map((note) => `- ${note}`)].join("\n")}
 
-${result.date}, Celestite ${result.version}; ${machine.processor}, ${machine.cores} cores, ${machine.memoryGigabytes} GB, ${machine.system}, Node ${machine.node}, ${machine.fileSystem} (4 KB on disk in ${machine.syncMilliseconds} ms); ${busy} % of it in use by others before.
+${result.date}, Celestite ${result.version}; ${machine.processor}, ${machine.cores} cores, ${machine.memoryGigabytes} GB, ${machine.system}, Node ${machine.node}, ${machine.fileSystem} (4 KB on disk in ${machine.syncMilliseconds} ms); ${busy} % of it in use by others meanwhile.
 `;
 }
 

@@ -8,11 +8,12 @@ import type { Access } from "./items.ts";
 import { type LatencyCounts, percentile } from "./load/histogram.ts";
 import type { Job, JobResult, Numbers } from "./load/job.ts";
 import type { LoadGenerator } from "./load/load.ts";
-import { cpuSeconds, median } from "./machine.ts";
+import { type BusyWatch, cpuSeconds, median } from "./machine.ts";
 import type { Subject } from "./subjects/subject.ts";
 
 export interface LoadSettings {
   readonly connections: number;
+  readonly watch: BusyWatch;
   /** Counted time of each server, over all rounds. */
   readonly seconds: number;
 }
@@ -38,6 +39,8 @@ export interface Measured {
 
 const roundsMin = 3;
 const warmUpSeconds = 2;
+/** Between two rounds everything that the bench started is idle; this long, in milliseconds, it looks for others. */
+export const lookMilliseconds = 150;
 /** Each round runs this long before it counts, in seconds. */
 const rampSeconds = 0.2;
 
@@ -52,6 +55,7 @@ export async function measureInTurn(
   for (const each of lanes) await each.round(warmUpSeconds, false);
   const rounds = Math.max(roundsMin, Math.round(settings.seconds));
   for (let round = 0; round < rounds; round++) {
+    await settings.watch.look(lookMilliseconds);
     const order = round % 2 === 0 ? lanes : lanes.toReversed();
     for (const each of order) await each.round(settings.seconds / rounds, true);
   }

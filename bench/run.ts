@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { version } from "../src/version.ts";
 import { startGenerator } from "./load/load.ts";
-import { busyShare, describeMachine } from "./machine.ts";
+import { createBusyWatch, describeMachine } from "./machine.ts";
 import { createProcesses, type Processes, projectDirectory } from "./processes.ts";
 import { record, renderText } from "./results.ts";
 import { installVercel } from "./subjects/vercel.ts";
@@ -31,9 +31,10 @@ Options:
   --profile DIR    write CPU profiles of Celestite there; nothing is recorded then
 `;
 
-/** Others may use this share of the machine before a result that is recorded. */
+/** Others may use this share of the machine during a result that is recorded. */
 const busyShareMax = 0.1;
-const busySampleMilliseconds = 1000;
+/** Before and after each workload, in milliseconds. */
+const lookMilliseconds = 500;
 /** The whole bench ends by then, whatever hangs. */
 const minutesMax = 15;
 
@@ -94,15 +95,18 @@ async function bench(options: Options, processes: Processes): Promise<void> {
   const { seconds, connections, profile } = options;
   const nodeOptions = profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`];
   for (const workload of options.chosen) {
-    const busyBefore = await busyShare(busySampleMilliseconds);
+    const watch = createBusyWatch();
+    await watch.look(lookMilliseconds);
     say(`\n${workload.name} ...`);
-    const settings = { connections, seconds };
+    const settings = { connections, seconds, watch };
     const result = await workload.run({ processes, generator, settings, withVercel, nodeOptions });
     say(renderText(result));
-    const quiet = busyBefore <= busyShareMax;
+    await watch.look(lookMilliseconds);
+    const busyOthers = watch.share();
+    const quiet = busyOthers <= busyShareMax;
     if (!quiet)
       say(
-        `Something else used ${Math.round(busyBefore * 100)} % of the machine before this: do not trust it far.`,
+        `Something else used ${Math.round(busyOthers * 100)} % of the machine meanwhile: do not trust this far.`,
       );
     if (options.recording === "never" || !withVercel || (options.recording === "when quiet" && !quiet)) {
       say("Not recorded.");

@@ -9,7 +9,7 @@ import type { Clock, Entropy } from "./clock.ts";
 import { openAccountSockets } from "./composition/endpoints.ts";
 import { removeOperatorFile, writeOperatorFile } from "./composition/operator-file.ts";
 import { operatorParts } from "./composition/operator-parts.ts";
-import { knownResources } from "./composition/resources.ts";
+import { knownResources, localHosts } from "./composition/resources.ts";
 import type { Settings } from "./config.ts";
 import { createCosmosControl } from "./cosmos/control.ts";
 import { openEngine } from "./cosmos/engine/engine.ts";
@@ -194,6 +194,7 @@ function openArmPlane(
     tenantName: settings.tenantDomain,
     bootstrapObjectId: identity.directory.bootstrapUserId,
     endpoints: (origin) => armNeighbours(origin, ports),
+    ownOrigins: () => localHosts.map((host) => `https://${host}:${ports.arm}`),
     record: recorder.record,
     reportFault: around.onError,
   });

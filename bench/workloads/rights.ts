@@ -16,6 +16,7 @@ import { openMemory } from "../../src/storage/memory.ts";
 import type { Store } from "../../src/storage/port.ts";
 import { median } from "../machine.ts";
 import { formatRatio, type WorkloadResult } from "../results.ts";
+import { lookMilliseconds } from "../rounds.ts";
 import type { Workload } from "./workload.ts";
 
 const account = "bench";
@@ -40,7 +41,7 @@ interface Room {
 export const rightsWorkload: Workload = {
   name: "rights",
   summary: "the access check of a request, by itself",
-  async run() {
+  async run({ settings }) {
     const room = await openRoom();
     const token = await room.token();
     const fresh: string[] = [];
@@ -50,6 +51,7 @@ export const rightsWorkload: Workload = {
     const signature: number[] = [];
     // The first round warms up.
     for (let round = 0; round <= rounds; round++) {
+      await settings.watch.look(lookMilliseconds);
       known.push(await microseconds(checksWithKnownToken, () => room.check(token)));
       first.push(await microseconds(checksWithNewToken, () => room.check(fresh.pop() ?? "")));
       signature.push(await microseconds(verifications, () => room.signature(token)));
@@ -177,5 +179,15 @@ function accessRequest(engine: Engine, token: string): AccessRequest {
   if (row === undefined || view === undefined)
     throw new Error("the point read has no operation or no account");
   const names = { database: "bench", container: "items" };
-  return { account: view, row, address, headers, method: "GET", target, byRid: false, ...names };
+  return {
+    account: view,
+    row,
+    address,
+    headers,
+    method: "GET",
+    target,
+    byRid: false,
+    batch: () => [],
+    ...names,
+  };
 }

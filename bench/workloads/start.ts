@@ -7,6 +7,7 @@ import type { Target } from "../load/job.ts";
 import { median, residentMegabytes } from "../machine.ts";
 import type { ServerProcess } from "../processes.ts";
 import { grouped, type Row, type WorkloadResult } from "../results.ts";
+import { lookMilliseconds } from "../rounds.ts";
 import { startBareProcess, writeSettings } from "../subjects/bare.ts";
 import { type StartStatus, startCelestite, startCommand } from "../subjects/celestite.ts";
 import { seed } from "../subjects/line-up.ts";
@@ -32,6 +33,7 @@ export const startWorkload: Workload = {
   async run(bench) {
     const contestants = await prepare(bench);
     for (let round = 0; round <= starts; round++) {
+      await bench.settings.watch.look(lookMilliseconds);
       const order = round % 2 === 0 ? contestants : contestants.toReversed();
       for (const contestant of order) await startOnce(contestant, round > 0);
     }

@@ -14,7 +14,7 @@ export interface Address {
 }
 
 /** Longest decoded path in UTF-8 bytes: an id must fit, with room to spare, into one storage key. */
-export const pathBytesMax = 1024;
+const pathBytesMax = 1024;
 
 /** Parses a raw request target. Throws ArmError 400 for bad encodings, dot segments and excess length. */
 export function parseTarget(target: string): Address {

@@ -64,7 +64,7 @@ function describeCloud(call: PublicCall): JsonObject {
 }
 
 /** Host suffixes of the public cloud: names keep them, whichever door leads to the service. */
-export const cloudSuffixes: JsonObject = {
+const cloudSuffixes: JsonObject = {
   storage: "core.windows.net",
   keyVaultDns: "vault.azure.net",
   sqlServerHostname: "database.windows.net",

@@ -19,8 +19,8 @@ export type CredentialVerdict =
 export interface CredentialContext {
   readonly verifier: TokenVerifier;
   readonly tenantId: string;
-  /** The origin through which the request came, itself an audience. */
-  readonly origin: string;
+  /** Our own addresses, which are audiences, too; from configuration, never from the request's Host header. */
+  readonly ownOrigins: readonly string[];
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -61,7 +61,7 @@ export async function readCredential(
       `The access token is from the wrong issuer '${claims.iss}'. It must match the tenant '${context.tenantId}' associated with this subscription. Please use the authority (URL) of that tenant to get the token.`,
     );
   }
-  const allowed = [...publicAudiences, ...ownAudiences(context.origin)];
+  const allowed = [...publicAudiences, ...context.ownOrigins];
   if (!allowed.some((audience) => normalizeAudience(audience) === normalizeAudience(claims.aud))) {
     return refuse(
       "InvalidAuthenticationTokenAudience",
@@ -70,17 +70,6 @@ export async function readCredential(
   }
   const name = claims.upn ?? claims.appid ?? claims.oid;
   return { ok: true, claims, caller: { objectId: claims.oid, name, isUser: claims.idtyp === "user" } };
-}
-
-/**
- * The origin with and without port, each with and without trailing slash. The origin is what the caller wrote as
- * host, so the name of another Azure service must not make that service's tokens good here.
- */
-function ownAudiences(origin: string): string[] {
-  const bare = origin.replace(/:\d+$/, "");
-  const foreign = /\.(azure\.com|azure\.net|windows\.net|microsoft\.com|microsoftonline\.com)$/i.test(bare);
-  if (foreign) return [];
-  return [origin, bare].flatMap((base) => [base, `${base}/`]);
 }
 
 /** Tools build the audience by joining, so one or more trailing slashes mean nothing; letter case of a host neither. */

@@ -141,7 +141,7 @@ async function answerRequest(
   const credential = await readCredential(request.headers["authorization"], {
     verifier: gateway.verifier,
     tenantId: gateway.plane.tenantId,
-    origin: request.origin,
+    ownOrigins: gateway.plane.ownOrigins(),
     now: gateway.plane.clock.now(),
   });
   if (!credential.ok) return { refusal: credential.refusal };

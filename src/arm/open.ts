@@ -38,6 +38,8 @@ export interface ArmOptions {
   readonly bootstrapObjectId: string;
   /** Where the other services are for a caller who came through `origin`. */
   readonly endpoints: (origin: string) => Endpoints;
+  /** Our own addresses, e.g. `https://localhost:8073`: audiences of the tokens we take. */
+  readonly ownOrigins: () => readonly string[];
   /**
    * Called for every decision of a request (once for a request without any) when its answer is known; the decision
    * to explain comes last. Must not throw.
@@ -64,7 +66,8 @@ const inlineMillisecondsDefault = 5000;
 
 /** Opens the control plane; safe to repeat on the same store. */
 export async function openArm(options: ArmOptions): Promise<Arm> {
-  const { store, clock, entropy, identity, cosmos, directory, tenantId, tenantName, endpoints } = options;
+  const { store, clock, entropy, identity, cosmos, directory, tenantId, tenantName, endpoints, ownOrigins } =
+    options;
   const plane: ControlPlane = {
     store,
     clock,
@@ -75,6 +78,7 @@ export async function openArm(options: ArmOptions): Promise<Arm> {
     tenantId,
     tenantName,
     endpoints,
+    ownOrigins,
     removals: removalTable(),
     running: { active: new Map() },
     inlineMilliseconds: options.inlineMilliseconds ?? inlineMillisecondsDefault,

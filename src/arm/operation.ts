@@ -46,6 +46,8 @@ export interface ControlPlane {
   readonly tenantId: string;
   readonly tenantName: string;
   readonly endpoints: (origin: string) => Endpoints;
+  /** Our own addresses, e.g. `https://localhost:8073`: audiences of the tokens we take. */
+  readonly ownOrigins: () => readonly string[];
   /** By full resource type in lower case. */
   readonly removals: ReadonlyMap<string, Removal>;
   readonly running: RunningDeployments;

@@ -37,7 +37,7 @@ export function renderReply(now: number, request: Request, ids: Ids, answer: Ans
   return json(error.status, renderError(error), all);
 }
 
-export function renderError(error: ArmError): { readonly error: ArmErrorDetail } {
+function renderError(error: ArmError): { readonly error: ArmErrorDetail } {
   return { error: error.detail };
 }
 

@@ -121,7 +121,7 @@ export function writableBody(body: JsonObject): JsonObject {
 }
 
 /** Locks that removing these resources needs. */
-export function removalLocks(plane: ControlPlane, resources: readonly StoredResource[]): string[] {
+function removalLocks(plane: ControlPlane, resources: readonly StoredResource[]): string[] {
   const locks = resources.flatMap((resource) => [
     ...(plane.removals.get(resource.type.toLowerCase())?.locks(resource) ?? []),
   ]);
@@ -129,7 +129,7 @@ export function removalLocks(plane: ControlPlane, resources: readonly StoredReso
 }
 
 /** Removes these resources with their host identities, and the role assignments at or below `scopeId`. */
-export async function removeResources(
+async function removeResources(
   plane: ControlPlane,
   transaction: Transaction,
   scopeId: string,

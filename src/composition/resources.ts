@@ -2,7 +2,7 @@
 import type { Engine } from "../cosmos/engine/engine.ts";
 
 /** Names under which a client on this machine reaches us. */
-const localHosts: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
+export const localHosts: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
 
 /**
  * True for our own listeners and for every Cosmos account, by its public name and by its local address with and

@@ -6,7 +6,8 @@
  * commit fails, everything that may have read its writes fails with it: the gathering group and every transaction
  * that began before the failure, and the store stands as after the last commit that succeeded.
  */
-import { emptyLayer, type Layer, runCallbacks, type WritableLayer } from "./overlay.ts";
+import { emptyLayer, type Layer, type OpenTransaction, runCallbacks, type WritableLayer } from "./overlay.ts";
+import type { Transaction } from "./port.ts";
 
 export interface GroupCommit {
   /** Writes that are accepted but not committed, newest first. */
@@ -22,6 +23,12 @@ export interface GroupCommit {
   add(writes: Layer, callbacks: readonly (() => void)[]): Promise<void>;
   /** Resolves when nothing is waiting to be committed. */
   idle(): Promise<void>;
+}
+
+/** A transaction whose function has settled: when it is durable, and how `transact` then settles. */
+export interface Accepted<T> {
+  readonly durable: Promise<void>;
+  readonly outcome: () => Promise<T>;
 }
 
 /** How many commits had failed, and what the last failure was. */
@@ -101,6 +108,28 @@ export function createGroupCommit(commit: (writes: Layer) => Promise<void>): Gro
         await add(emptyLayer(), []).catch(() => {});
     },
   };
+}
+
+/**
+ * Runs `fn` with `transaction` and accepts what it writes, or nothing if it throws. Rejects if a commit fails meanwhile:
+ * `fn` may have read its writes.
+ */
+export async function runInGroup<T>(
+  group: GroupCommit,
+  transaction: OpenTransaction,
+  fn: (transaction: Transaction) => Promise<T>,
+): Promise<Accepted<T>> {
+  const mark = group.mark();
+  let result: T;
+  try {
+    result = await transaction.run(fn);
+  } catch (error) {
+    // It may have thrown because of writes that are not durable yet: the caller hears of it when they are.
+    group.check(mark);
+    return { durable: group.add(emptyLayer(), []), outcome: () => Promise.reject(error) };
+  }
+  group.check(mark);
+  return { durable: group.add(transaction.writes, transaction.callbacks), outcome: async () => result };
 }
 
 function emptyGroup(): Group {

@@ -8,7 +8,7 @@ import type { Bytes } from "./port.ts";
 
 export type Database = RootDatabase<Bytes, Bytes>;
 
-/** With pages of 8 KiB a key may have 4026 bytes (`MAX_KEY_BYTES`), and a value of 1 KiB lies in its leaf. */
+/** With pages of 8 KiB a key may have 4026 bytes, more than `MAX_KEY_BYTES`, and a value of 1 KiB lies in its leaf. */
 const PAGE_SIZE = 8192;
 
 /** Each open snapshot takes one of these, 64 bytes in the lock file. */

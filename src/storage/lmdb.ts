@@ -8,12 +8,12 @@ import { dirname, join } from "node:path";
 import { getSystemErrorName } from "node:util";
 import type { Transaction as ReadTransaction } from "lmdb";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
-import { createGroupCommit } from "./group-commit.ts";
+import { createGroupCommit, runInGroup } from "./group-commit.ts";
 import { type Database, openDatabase } from "./lmdb-database.ts";
 import { findDamage } from "./lmdb-file.ts";
 import { startWriter } from "./lmdb-writer.ts";
 import { createLocks } from "./locks.ts";
-import { type Base, emptyLayer, openTransaction, scanThrough } from "./overlay.ts";
+import { type Base, openTransaction, scanThrough } from "./overlay.ts";
 import {
   type Bytes,
   type KeyRange,
@@ -22,7 +22,6 @@ import {
   type Snapshot,
   type Store,
   StoreUnavailable,
-  type Transaction,
 } from "./port.ts";
 
 /** Below this many free bytes an input/output error means a full disk: LMDB reports a short write as the former. */
@@ -81,20 +80,6 @@ function lmdbStore(directory: string, lock: DirectoryLock, database: Database): 
     }
     database.resetReadTxn();
   });
-  const runOnce = async <T>(fn: (transaction: Transaction) => Promise<T>): Promise<Accepted<T>> => {
-    const open = openTransaction(base, group.layers);
-    const mark = group.mark();
-    let result: T;
-    try {
-      result = await open.run(fn);
-    } catch (error) {
-      // It may have thrown because of writes that are not durable yet: the caller hears of it when they are.
-      group.check(mark);
-      return { durable: group.add(emptyLayer(), []), outcome: () => Promise.reject(error) };
-    }
-    group.check(mark);
-    return { durable: group.add(open.writes, open.callbacks), outcome: async () => result };
-  };
   const shutDown = async (): Promise<void> => {
     await locks.idle();
     await group.idle();
@@ -113,7 +98,9 @@ function lmdbStore(directory: string, lock: DirectoryLock, database: Database): 
     },
     async transact(names, fn) {
       checkOpen();
-      const { durable, outcome } = await locks.run(names, () => runOnce(fn));
+      const { durable, outcome } = await locks.run(names, () =>
+        runInGroup(group, openTransaction(base, group.layers), fn),
+      );
       await durable;
       return outcome();
     },
@@ -122,12 +109,6 @@ function lmdbStore(directory: string, lock: DirectoryLock, database: Database): 
       return closing;
     },
   };
-}
-
-/** A transaction whose function has settled: when it is durable, and how `transact` then settles. */
-interface Accepted<T> {
-  readonly durable: Promise<void>;
-  readonly outcome: () => Promise<T>;
 }
 
 function openSnapshot(database: Database, onClose: () => void): Snapshot {

@@ -10,18 +10,30 @@ import { type Store, StoreUnavailable } from "./port.ts";
 const openers: ReadonlyMap<string, (rest: string) => Promise<Store>> = new Map([
   ["memory", async () => openMemory()],
   ["lmdb", openLmdb],
+  ["postgres", openPostgresUrl],
+  ["postgresql", openPostgresUrl],
 ]);
 
+/** The driver is loaded only for those who use it. */
+async function openPostgresUrl(rest: string): Promise<Store> {
+  const { openPostgres } = await import("./postgres.ts");
+  return openPostgres(`postgres:${rest}`);
+}
+
 /**
- * Opens `memory:`, `lmdb:DIRECTORY`, or a plain path, which is an LMDB directory. A scheme has two characters or
- * more, so `C:\\data` is a path. Throws `StoreUnavailable` for an unknown scheme and as the adapter does.
+ * Opens `memory:`, `lmdb:DIRECTORY`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE?schema=NAME`, or a plain path, which
+ * is an LMDB directory. A scheme has two characters or more, so `C:\\data` is a path. Throws `StoreUnavailable` for an
+ * unknown scheme and as the adapter does.
  */
 export async function openStore(url: string): Promise<Store> {
   const [, scheme = "lmdb", rest = url] = /^([a-z][a-z0-9+.-]+):(.*)$/is.exec(url) ?? [];
   const opener = openers.get(scheme.toLowerCase());
   if (opener === undefined || (rest === "" && opener === openLmdb)) {
+    // A mistyped scheme may stand before a password.
+    const shown = JSON.stringify(url.replace(/\/\/[^/]*@/, "//...@"));
     throw new StoreUnavailable(
-      `${JSON.stringify(url)} names no known store: give memory:, lmdb:DIRECTORY or the path of a directory.`,
+      `${shown} names no known store: give memory:, lmdb:DIRECTORY, postgres://USER:PASSWORD@HOST/DATABASE or the path ` +
+        "of a directory.",
     );
   }
   return opener(rest);

@@ -7,10 +7,10 @@
 export type Bytes = Uint8Array;
 
 /**
- * Longest key in bytes: what LMDB takes with pages of 8 KiB. `put` throws a `RangeError` for a longer or an empty
+ * Longest key in bytes: what a B-tree of PostgreSQL takes with pages of 8 KiB (LMDB takes 4026). `put` throws a `RangeError` for a longer or an empty
  * key; reading or deleting one finds nothing, and range bounds may have any length.
  */
-export const MAX_KEY_BYTES = 4026;
+export const MAX_KEY_BYTES = 2692;
 
 export interface Entry {
   readonly key: Bytes;

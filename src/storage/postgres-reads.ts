@@ -1,19 +1,17 @@
 /**
- * Reads of a PostgreSQL store, outside and inside snapshots. Apart from the writer because they run beside it on
- * connections of their own, so that no number of readers can hold a commit up.
+ * Reads of what is committed in a PostgreSQL store. Apart from the writer because they run beside it on connections of
+ * their own, so that no number of readers can hold a commit up.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { compareKeys } from "./keys.ts";
-import { type Bytes, type Entry, type KeyRange, type Reader, type Snapshot, StoreUnavailable } from "./port.ts";
-import { describeStore, explain, isConnectionLoss, type PostgresAddress } from "./postgres-address.ts";
+import type { Bytes, Entry, Reader } from "./port.ts";
+import { explain, isConnectionLoss, type PostgresAddress } from "./postgres-address.ts";
 import { encodeArray } from "./postgres-arrays.ts";
 import { prepareSession, type Statements } from "./postgres-schema.ts";
 
 /** Connections for reads outside snapshots. */
 const READ_CONNECTIONS = 6;
-/** Connections for snapshots; those taken between the same two commits share one. */
-const SNAPSHOT_CONNECTIONS = 20;
 /** Milliseconds after which an unused connection is closed. */
 const IDLE_TIMEOUT = 60_000;
 
@@ -39,17 +37,8 @@ export function createReads(
   ready: () => Promise<void>,
 ): PostgresReads {
   const pool = newPool(address, READ_CONNECTIONS);
-  const query: Query = async (config) => {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await pool.query({ ...config, rowMode: "array" });
-      } catch (error) {
-        if (!isConnectionLoss(error) || attempt > RETRIES) throw explain(address, error);
-        await sleep(attempt * RETRY_PAUSE);
-        await ready();
-      }
-    }
-  };
+  const query: Query = (config) =>
+    retrying(address, ready, () => pool.query({ ...config, rowMode: "array" }));
   const { range } = readerOf(query, statements);
   return {
     get: gathered((keys) => lookUp(query, statements, keys)),
@@ -58,150 +47,33 @@ export function createReads(
   };
 }
 
-export interface PostgresSnapshots {
-  /** A view of everything committed so far. Rejects with `StoreUnavailable`, also if too many are open for long. */
-  take(): Promise<Snapshot>;
-  /** Closes all that are open. */
-  close(): Promise<void>;
-}
-
-/** A read-only transaction that its users see one state through. */
-interface View {
-  /** How many commits had been acknowledged when its state was fixed; `undefined` before. */
-  acknowledged: number | undefined;
-  users: number;
-  readonly reader: Promise<Reader>;
-  /** Frees the connection, if it was ever had. */
-  end(): Promise<void>;
-}
-
-/** Snapshots; `acknowledged` counts the commits that have been reported as durable. */
-export function createSnapshots(
+/**
+ * Runs `attempt`, again when it has lost its connection and the server can be expected to answer. Rejects with
+ * `StoreUnavailable`.
+ */
+export async function retrying<T>(
   address: PostgresAddress,
-  statements: Statements,
-  acknowledged: () => number,
-): PostgresSnapshots {
-  const pool = newPool(address, SNAPSHOT_CONNECTIONS);
-  const open = new Set<Snapshot>();
-  const ending = new Set<Promise<void>>();
-  let newest: View | undefined;
-  const join = (): View => {
-    if (newest?.acknowledged !== undefined && newest.acknowledged !== acknowledged()) newest = undefined;
-    newest ??= beginView(pool, address, statements, acknowledged);
-    newest.users++;
-    return newest;
-  };
-  const part = (view: View): void => {
-    view.users--;
-    if (view.users > 0) return;
-    if (newest === view) newest = undefined;
-    const end = view.end().finally(() => ending.delete(end));
-    ending.add(end);
-  };
-  return {
-    async take() {
-      const view = join();
-      let reader: Reader;
-      try {
-        reader = await view.reader;
-      } catch (error) {
-        // Whoever comes next tries anew.
-        if (newest === view) newest = undefined;
-        part(view);
-        throw error;
-      }
-      const snapshot = snapshotOf(reader, () => {
-        open.delete(snapshot);
-        part(view);
-      });
-      open.add(snapshot);
-      return snapshot;
-    },
-    async close() {
-      for (const snapshot of open) snapshot.close();
-      await Promise.all(ending);
-      await pool.end();
-    },
-  };
-}
-
-function snapshotOf(reader: Reader, onClose: () => void): Snapshot {
-  let closed = false;
-  const checkOpen = (): void => {
-    if (closed) throw new Error("this snapshot is closed");
-  };
-  return {
-    async get(key) {
-      checkOpen();
-      return reader.get(key);
-    },
-    async range(range, limit) {
-      checkOpen();
-      return reader.range(range, limit);
-    },
-    close() {
-      if (closed) return;
-      closed = true;
-      onClose();
-    },
-  };
-}
-
-function beginView(
-  pool: pg.Pool,
-  address: PostgresAddress,
-  statements: Statements,
-  acknowledged: () => number,
-): View {
-  const onError = (): void => {};
-  const connection = connect(pool, address);
-  const start = async (): Promise<Reader> => {
-    const client = await connection;
-    // The next statement tells of it.
-    client.on("error", onError);
-    view.acknowledged = acknowledged();
-    const query: Query = (config) =>
-      client.query({ ...config, rowMode: "array" }).catch((error) => Promise.reject(explain(address, error)));
-    // The state is fixed by the first statement after BEGIN.
-    await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT");
-    return readerOf(query, statements);
-  };
-  const end = async (): Promise<void> => {
-    let client: pg.PoolClient;
+  ready: () => Promise<void>,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  for (let tries = 1; ; tries++) {
     try {
-      client = await connection;
-    } catch {
-      return;
+      return await attempt();
+    } catch (error) {
+      if (!isConnectionLoss(error) || tries > RETRIES) throw explain(address, error);
     }
-    const failure = await client.query("ROLLBACK").then(
-      () => undefined,
-      (error: Error) => error,
-    );
-    client.release(failure);
-    client.off("error", onError);
-  };
-  const reader = start().catch((error) => Promise.reject(explain(address, error)));
-  const view: View = { acknowledged: undefined, users: 0, reader, end };
-  return view;
-}
-
-/** A connection for a snapshot; says so if all are taken for too long. */
-async function connect(pool: pg.Pool, address: PostgresAddress): Promise<pg.PoolClient> {
-  try {
-    return await pool.connect();
-  } catch (error) {
-    if (pool.totalCount < SNAPSHOT_CONNECTIONS) throw explain(address, error);
-    throw new StoreUnavailable(
-      `${describeStore(address)} has ${SNAPSHOT_CONNECTIONS} snapshots open and none was closed in time.`,
-      { cause: error },
-    );
+    await sleep(tries * RETRY_PAUSE);
+    await ready();
   }
 }
 
 type Row = (Buffer | number)[];
-type Query = (config: pg.QueryConfig) => Promise<pg.QueryArrayResult<Row>>;
 
-function newPool(address: PostgresAddress, max: number): pg.Pool {
+/** Sends a statement; rows come as arrays of their columns. */
+export type Query = (config: pg.QueryConfig) => Promise<pg.QueryArrayResult<Row>>;
+
+/** At most `max` connections, prepared for the statements of a store. */
+export function newPool(address: PostgresAddress, max: number): pg.Pool {
   const pool = new pg.Pool({
     ...address.config,
     max,
@@ -216,7 +88,8 @@ function newPool(address: PostgresAddress, max: number): pg.Pool {
   return pool;
 }
 
-function readerOf(query: Query, statements: Statements): Reader {
+/** The reads of the port by `query`. */
+export function readerOf(query: Query, statements: Statements): Reader {
   return {
     async get(key) {
       const { rows } = await query({ ...statements.get, values: [asBuffer(key)] });

@@ -55,18 +55,20 @@ describe("a request without a usable token is 401", () => {
   }
 });
 
-test("the audience of another Azure service is not made ours by a host header that names it", async () => {
-  const authorization = `Bearer ${await fixture.token(fixture.owner, "https://acct.documents.azure.com")}`;
-  const reply = await fixture.arm.service({
-    method: "GET",
-    target: `${subscription}?api-version=2022-12-01`,
-    headers: { authorization },
-    body: new Uint8Array(),
-    origin: "https://acct.documents.azure.com",
-    remoteAddress: "127.0.0.1",
+for (const audience of ["https://acct.documents.azure.com", "https://localhost:8444", "https://localhost"]) {
+  test(`the audience ${audience} is not made ours by a host header that names it`, async () => {
+    const authorization = `Bearer ${await fixture.token(fixture.owner, audience)}`;
+    const reply = await fixture.arm.service({
+      method: "GET",
+      target: `${subscription}?api-version=2022-12-01`,
+      headers: { authorization },
+      body: new Uint8Array(),
+      origin: audience,
+      remoteAddress: "127.0.0.1",
+    });
+    assert.equal(reply.status, 401);
   });
-  assert.equal(reply.status, 401);
-});
+}
 
 describe("the audiences of the control plane are accepted", () => {
   const audiences = [
@@ -76,7 +78,6 @@ describe("the audiences of the control plane are accepted", () => {
     "https://management.core.windows.net/",
     "https://localhost:8443",
     "https://localhost:8443/",
-    "https://localhost",
   ];
   for (const audience of audiences) {
     test(audience, async () => {

@@ -18,7 +18,7 @@ export const tenantId = "11111111-2222-4333-8444-555555555555";
 export const subscriptionId = "00000000-0000-4000-8000-000000000001";
 export const subscription: string = `/subscriptions/${subscriptionId}`;
 export const group: string = `${subscription}/resourceGroups/Shop`;
-export const origin = "https://localhost:8443";
+const origin = "https://localhost:8443";
 const armAudience = "https://management.azure.com";
 
 export interface Answer {
@@ -123,6 +123,7 @@ export async function openArmFixture(options: Partial<ArmOptions> = {}): Promise
       graph: "https://localhost:8401",
       portal: "https://localhost:8402",
     }),
+    ownOrigins: () => [origin],
     record: (entry) => void records.push(entry),
     reportFault: (fault) => void faults.push(fault),
     ...options,

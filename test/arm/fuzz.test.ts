@@ -47,7 +47,7 @@ test("any text is read or refused, never more", () => {
         assert.ok(error instanceof ArmError && error.status === 400, String(error));
       }
     }),
-    { ...seeded, numRuns: 2000 },
+    { ...seeded, numRuns: 800 },
   );
 });
 
@@ -77,7 +77,7 @@ test("any expression is parsed or refused, never more", () => {
         assert.ok(error instanceof ExpressionError, String(error));
       }
     }),
-    { ...seeded, numRuns: 2000 },
+    { ...seeded, numRuns: 800 },
   );
 });
 
@@ -161,7 +161,7 @@ test("any request gets an answer that is not a fault of ours", async () => {
         assert.deepEqual(fixture.faults, []);
       },
     ),
-    { ...seeded, numRuns: 250 },
+    { ...seeded, numRuns: 150 },
   );
 });
 

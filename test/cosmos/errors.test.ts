@@ -452,9 +452,10 @@ const cases: readonly Case[] = [
   {
     name: "an operation that is not built",
     method: "GET",
-    target: "/offers",
+    target: "/addresses",
     expected: "501",
-    message: /'ListOffers' is not implemented/,
+    message: /'ReadAddresses' is not implemented/,
+    signed: { resourceType: "docs", resourceLink: "" },
   },
 ];
 

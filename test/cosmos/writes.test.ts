@@ -320,9 +320,7 @@ test("unique keys hold within a logical partition and are given back", async () 
 
 describe("time to live", () => {
   const target = "/dbs/shop/colls/short/docs";
-  async function open(
-    defaultTtl: number | undefined,
-  ): Promise<{
+  async function open(defaultTtl: number | undefined): Promise<{
     fixture: CosmosFixture;
     create(body: object): Promise<string>;
     get(id: string): Promise<string>;

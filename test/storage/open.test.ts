@@ -31,11 +31,21 @@ describe("openStore", () => {
     }
   });
 
+  it("does not repeat a password", async () => {
+    for (const url of ["postgress://user:s3cret@host/db", "postgres://user:s3cret@host:port/db"]) {
+      await assert.rejects(openStore(url), (error) => {
+        assert.ok(error instanceof StoreUnavailable);
+        assert.doesNotMatch(`${error.message} ${error.stack}`, /s3cret/);
+        return true;
+      });
+    }
+  });
+
   for (const url of ["", "lmdb:", "redis://localhost", "postgress:x", "constructor:x"]) {
     it(`refuses ${JSON.stringify(url)} and says what is known`, async () => {
       await assert.rejects(openStore(url), (error) => {
         assert.ok(error instanceof StoreUnavailable);
-        assert.match(error.message, /memory:, lmdb:DIRECTORY or the path of a directory/);
+        assert.match(error.message, /memory:, lmdb:DIRECTORY, postgres:.* or the path of a directory/);
         return true;
       });
     });

@@ -123,7 +123,7 @@ function weigh(value: Json): number {
 }
 
 /** Reads a property without regard to letter case. */
-export function readMember(target: Json, name: string): Json {
+function readMember(target: Json, name: string): Json {
   if (isObject(target)) {
     const key = memberName(target, name);
     const value = key === undefined ? undefined : target[key];
@@ -162,7 +162,7 @@ export function describeType(value: Json): string {
 }
 
 /** A template string: an expression's value, or the text itself with a doubled leading bracket undone. */
-export function evaluateText(text: string, environment: Environment): Json {
+function evaluateText(text: string, environment: Environment): Json {
   if (isExpression(text)) return evaluate(parseExpression(text), environment);
   spend(environment.budget, 1 / plainValuesPerStep + weigh(text));
   return text.startsWith("[[") ? text.slice(1) : text;
@@ -212,7 +212,7 @@ export function isPropertyCopy(value: Json): value is readonly JsonObject[] {
   );
 }
 
-export function expandPropertyCopies(
+function expandPropertyCopies(
   copies: readonly JsonObject[],
   environment: Environment,
 ): readonly (readonly [string, readonly Json[]])[] {

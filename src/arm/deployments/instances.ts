@@ -41,7 +41,7 @@ export interface ResourceInstance {
   readonly position: Position | undefined;
 }
 
-export const resourcesMax = 800;
+const resourcesMax = 800;
 
 interface Expansion {
   readonly template: Template;
@@ -205,7 +205,7 @@ function positionOf(template: Template, resource: JsonObject): Position | undefi
 }
 
 /** Evaluates what must be known before anything runs. */
-export function plan(value: Json, environment: Environment, label: string): Json {
+function plan(value: Json, environment: Environment, label: string): Json {
   try {
     return evaluateValue(value, environment);
   } catch (error) {

@@ -43,7 +43,7 @@ export function readType(declaration: Json | undefined, owner: string): Paramete
 const referenceDepthMax = 32;
 
 /** A declaration with its `$ref` followed; members beside the reference win. */
-export function followReference(
+function followReference(
   declaration: JsonObject,
   definitions: JsonObject,
   left: number = referenceDepthMax,

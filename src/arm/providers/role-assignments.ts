@@ -281,7 +281,7 @@ function sameGuid(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
 }
 
-export function renderAssignment(assignment: RoleAssignmentRecord): JsonObject {
+function renderAssignment(assignment: RoleAssignmentRecord): JsonObject {
   return {
     properties: {
       roleDefinitionId: assignment.roleDefinitionId,

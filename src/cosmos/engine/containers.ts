@@ -7,6 +7,7 @@ import { badRequest, conflict, notFound, ownerNotFound, preconditionFailed } fro
 import { type EngineParts, requireAccount, writeAccount } from "./accounts.ts";
 import { readAll } from "./catalog.ts";
 import type { PartitionKeyDefinition } from "./effective-partition-key.ts";
+import { createOffer, deleteOfferOf, listOffers, rangesOf, type Throughput } from "./offers.ts";
 import { deleteRange, markForPurge } from "./purge.ts";
 import { initialRanges } from "./ranges.ts";
 import {
@@ -30,9 +31,12 @@ export interface WriteOptions {
   /** True to fail with 409 when the resource exists, false to replace or return it. */
   readonly mustBeNew: boolean;
   readonly ifMatch?: string;
-  /** Physical ranges of a new container, instead of the engine's default. */
-  readonly ranges?: number;
+  /** Throughput that a create asks for. */
+  readonly throughput?: Throughput;
 }
+
+/** Throughput of a container in an account that is not serverless, when neither it nor its database asks for any. */
+const throughputDefault: Throughput = { kind: "manual", value: 400 };
 
 /** Ids of databases, containers and scripts: 1 to 255 characters, none of `/ \ # ?`, no trailing space. */
 export function checkResourceId(id: unknown): asserts id is string {
@@ -89,6 +93,10 @@ export async function putDatabase(
     ts: seconds(parts.clock),
   };
   writeAccount(parts, transaction, { ...owner, nextDatabase: owner.nextDatabase + 1 });
+  if (options.throughput !== undefined) {
+    const offered = { self: `dbs/${record.rid}/`, rid: record.rid };
+    await createOffer(parts, transaction, account, offered, options.throughput);
+  }
   transaction.put(contentKey(account, "database", id), encodeRecord(record));
   transaction.afterCommit(() => parts.catalog.setDatabase(account, record));
   return { record, created: true };
@@ -101,9 +109,10 @@ export async function deleteDatabase(
   account: string,
   database: string,
 ): Promise<boolean> {
-  const key = contentKey(account, "database", database);
-  if ((await transaction.get(key)) === undefined) return false;
-  transaction.delete(key);
+  const old = await readDatabase(transaction, account, database);
+  if (old === undefined) return false;
+  transaction.delete(contentKey(account, "database", database));
+  await deleteOfferOf(transaction, account, old.rid);
   const containers = contentRange(account, "container", database);
   for (const record of await readAll<ContainerRecord>(transaction, containers))
     markForPurge(transaction, record);
@@ -132,15 +141,7 @@ export async function putContainer(
   }
   const record =
     old === undefined
-      ? await newContainer(
-          parts,
-          transaction,
-          account,
-          parent,
-          id,
-          resource,
-          options.ranges ?? parts.rangesDefault,
-        )
+      ? await newContainer(parts, transaction, account, parent, id, resource, options.throughput)
       : changedContainer(parts, old, resource);
   if (old !== undefined && old.properties["defaultTtl"] !== record.properties["defaultTtl"]) {
     transaction.put(requeueKey(record), new Uint8Array(0));
@@ -157,10 +158,15 @@ async function newContainer(
   parent: DatabaseRecord,
   id: string,
   resource: Readonly<Record<string, unknown>>,
-  rangeCount: number,
+  asked: Throughput | undefined,
 ): Promise<ContainerRecord> {
   const definition = partitionKeyDefinition(resource["partitionKey"]);
   const owner = await requireAccount(transaction, account);
+  const shared = (await listOffers(transaction, account)).some(
+    (offer) => offer.offerResourceId === parent.rid,
+  );
+  const throughput = asked ?? (owner.account.serverless || shared ? undefined : throughputDefault);
+  const rangeCount = Math.max(parts.rangesDefault, throughput === undefined ? 1 : rangesOf(throughput));
   const record: ContainerRecord = {
     id,
     database: parent.id,
@@ -176,6 +182,10 @@ async function newContainer(
     retired: [],
   };
   writeAccount(parts, transaction, { ...owner, nextContainer: owner.nextContainer + 1 });
+  if (throughput !== undefined) {
+    const self = `dbs/${record.databaseRid}/colls/${record.rid}/`;
+    await createOffer(parts, transaction, account, { self, rid: record.rid }, throughput);
+  }
   return record;
 }
 
@@ -221,6 +231,7 @@ export async function deleteContainer(
   const record = await readContainer(transaction, account, database, container);
   if (record === undefined) return false;
   markForPurge(transaction, record);
+  await deleteOfferOf(transaction, account, record.rid);
   transaction.delete(contentKey(account, "container", database, container));
   transaction.afterCommit(() => parts.catalog.removeContainer(account, database, container));
   return true;

@@ -67,7 +67,7 @@ export const accountRange: KeyRange = prefixRange(["cosmos", "account"]);
 export const accountContents = (account: string): KeyRange =>
   prefixRange(["cosmos", "in", account.toLowerCase()]);
 
-export type ContentKind = "database" | "container" | "roleDefinition" | "roleAssignment";
+export type ContentKind = "database" | "container" | "roleDefinition" | "roleAssignment" | "offer";
 
 export const contentKey = (account: string, kind: ContentKind, ...names: readonly string[]): Bytes =>
   encodeKey(["cosmos", "in", account.toLowerCase(), kind, ...names]);

@@ -4,16 +4,10 @@ import { renderContainer } from "../engine/records.ts";
 import { metadataCharge } from "../engine/request-charge.ts";
 import { childRid } from "../engine/resource-ids.ts";
 import { badRequest, notFound } from "../errors.ts";
-import { ifMatch, requestedThroughput } from "../wire/headers.ts";
+import { ifMatch } from "../wire/headers.ts";
 import { feed } from "./feed.ts";
-import {
-  changeMetadata,
-  jsonBody,
-  type Operation,
-  type OperationContext,
-  requireContainer,
-  requireDatabase,
-} from "./operation.ts";
+import { throughputOf } from "./offers.ts";
+import { changeMetadata, jsonBody, type Operation, requireContainer, requireDatabase } from "./operation.ts";
 
 export const createContainer: Operation = async (context) => {
   const { name } = context.account.record.account;
@@ -22,22 +16,11 @@ export const createContainer: Operation = async (context) => {
   const { record } = await changeMetadata(context, (transaction) =>
     putContainer(context.engine, transaction, name, database, resource, {
       mustBeNew: true,
-      ...rangesFor(context),
+      ...throughputOf(context),
     }),
   );
   return { status: 201, body: renderContainer(record), etag: record.etag, charge: metadataCharge };
 };
-
-/** The service gives a container one physical range per started 10 000 RU/s. */
-const throughputPerRange = 10_000;
-
-/** The ranges that the throughput headers of a create ask for, when they ask for any. */
-function rangesFor({ headers, engine }: OperationContext): { readonly ranges?: number } {
-  const throughput = requestedThroughput(headers);
-  return throughput === undefined
-    ? {}
-    : { ranges: Math.max(engine.rangesDefault, Math.ceil(throughput / throughputPerRange)) };
-}
 
 export const readContainer: Operation = async (context) => {
   if (context.container === undefined) throw notFound();

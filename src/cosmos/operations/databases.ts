@@ -5,13 +5,14 @@ import { renderDatabase } from "../engine/records.ts";
 import { metadataCharge } from "../engine/request-charge.ts";
 import { notFound } from "../errors.ts";
 import { feed } from "./feed.ts";
+import { throughputOf } from "./offers.ts";
 import { changeMetadata, jsonBody, type Operation } from "./operation.ts";
 
 export const createDatabase: Operation = async (context) => {
   const { name } = context.account.record.account;
   const resource = jsonBody(context);
   const { record } = await changeMetadata(context, (transaction) =>
-    putDatabase(context.engine, transaction, name, resource, { mustBeNew: true }),
+    putDatabase(context.engine, transaction, name, resource, { mustBeNew: true, ...throughputOf(context) }),
   );
   return { status: 201, body: renderDatabase(record), etag: record.etag, charge: metadataCharge };
 };

@@ -77,18 +77,27 @@ function notServable(context: OperationContext, container: ContainerRecord): Cos
   });
 }
 
-export const queryDatabases: Operation = async (context) => {
+export const queryDatabases: Operation = (context) => {
   const resources = [...context.account.databases.values()].map(({ record }) => renderDatabase(record));
-  const page = await readPage(context, prepare(context), listSource(resources));
-  return pageResult(page, "Databases", "", context);
+  return listQuery(context, "Databases", "", resources);
 };
 
 export const queryContainers: Operation = async (context) => {
   const database = requireDatabase(context);
   const resources = [...database.containers.values()].map(renderContainer);
-  const page = await readPage(context, prepare(context), listSource(resources));
-  return pageResult(page, "DocumentCollections", database.record.rid, context);
+  return listQuery(context, "DocumentCollections", database.record.rid, resources);
 };
+
+/** A query over resources that are at hand; `name` is the feed's array, `rid` its owner. */
+export async function listQuery(
+  context: OperationContext,
+  name: string,
+  rid: string,
+  resources: readonly object[],
+): Promise<OperationResult> {
+  const page = await readPage(context, prepare(context), listSource(resources));
+  return pageResult(page, name, rid, context);
+}
 
 /** The query plan: how a client fans the query out and merges what comes back. */
 export const queryPlan: Operation = async (context) => {

@@ -1,5 +1,6 @@
 /** Request headers of the data plane as typed values, and the response headers that every reply carries. */
 import type { Request } from "../../http/service.ts";
+import { checkedThroughput, type Throughput } from "../engine/offers.ts";
 import { badRequest } from "../errors.ts";
 
 export type RequestHeaders = Request["headers"];
@@ -39,35 +40,22 @@ export function minimalResponse(headers: RequestHeaders): boolean {
   return headers["prefer"]?.toLowerCase().includes("return=minimal") === true;
 }
 
-const throughputMin = 400;
-const throughputMax = 1_000_000;
-const autoscaleStep = 1000;
-
-/** RU/s that a create asks for: manual, or the maximum of autoscale; 400 for what cannot be provisioned. */
-export function requestedThroughput(headers: RequestHeaders): number | undefined {
+/** Throughput that a create asks for: manual, or the maximum of autoscale; 400 for what cannot be provisioned. */
+export function requestedThroughput(headers: RequestHeaders): Throughput | undefined {
   const manual = headers["x-ms-offer-throughput"];
   const autoscale = headers["x-ms-cosmos-offer-autopilot-settings"];
   if (manual !== undefined && autoscale !== undefined) {
     throw badRequest("Manual throughput and autoscale settings cannot be given together.");
   }
-  if (manual !== undefined) return checkedThroughput(Number(manual), throughputMin, 100);
+  if (manual !== undefined) return checkedThroughput("manual", Number(manual));
   if (autoscale === undefined) return undefined;
   let max: unknown;
   try {
-    max = (JSON.parse(autoscale) as { maxThroughput?: unknown }).maxThroughput;
+    max = (JSON.parse(autoscale) as { maxThroughput?: unknown } | null)?.maxThroughput;
   } catch {
     throw badRequest("The autoscale settings are not valid JSON.");
   }
-  return checkedThroughput(Number(max), autoscaleStep, autoscaleStep);
-}
-
-function checkedThroughput(value: number, min: number, step: number): number {
-  if (!Number.isInteger(value) || value < min || value > throughputMax || value % step !== 0) {
-    throw badRequest(
-      `The offer should have valid throughput values between ${min} and ${throughputMax} inclusive in increments of ${step}.`,
-    );
-  }
-  return value;
+  return checkedThroughput("autoscale", Number(max));
 }
 
 /** Constants that clients log and never branch on. */

@@ -16,6 +16,7 @@ import {
 import { createDatabase, deleteDatabase, listDatabases, readDatabase } from "../operations/databases.ts";
 import { deleteByPartitionKey } from "../operations/delete-by-partition-key.ts";
 import { createItem, deleteItem, patchItem, readItem, replaceItem, upsertItem } from "../operations/items.ts";
+import { listOffers, queryOffers, readOffer, replaceOffer } from "../operations/offers.ts";
 import type { Operation } from "../operations/operation.ts";
 import { queryContainers, queryDatabases, queryItems, queryPlan } from "../operations/query-items.ts";
 import { readAccount } from "../operations/read-account.ts";
@@ -230,10 +231,10 @@ const cells: readonly Cells[] = [
   ["ReadClientEncryptionKey", "GET", "clientEncryptionKey", "plain", "readMetadata", "database", "read"],
   ["ReplaceClientEncryptionKey", "PUT", "clientEncryptionKey", "plain", "notWithAad", "database", "metadata"],
 
-  ["ListOffers", "GET", "offerFeed", "plain", "notWithAad", "account", "read"],
-  ["QueryOffers", "POST", "offerFeed", "query", "notWithAad", "account", "read"],
-  ["ReadOffer", "GET", "offer", "plain", "notWithAad", "account", "read"],
-  ["ReplaceOffer", "PUT", "offer", "plain", "notWithAad", "account", "metadata"],
+  ["ListOffers", "GET", "offerFeed", "plain", "notWithAad", "account", "read", listOffers],
+  ["QueryOffers", "POST", "offerFeed", "query", "notWithAad", "account", "read", queryOffers],
+  ["ReadOffer", "GET", "offer", "plain", "notWithAad", "account", "read", readOffer],
+  ["ReplaceOffer", "PUT", "offer", "plain", "notWithAad", "account", "metadata", replaceOffer],
 ];
 
 /** All rows, in the order of the table. */
