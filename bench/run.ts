@@ -118,7 +118,7 @@ async function bench(options: Options, processes: Processes): Promise<void> {
       date,
       version,
       machine,
-      busyBefore,
+      busyOthers,
     });
     say("Recorded in bench/results/.");
   }

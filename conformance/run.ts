@@ -3,7 +3,7 @@
  * needs. Arguments name languages (`npm run conformance -- js`). A missing toolchain is a failure when CI=true, and
  * said plainly otherwise. The last line counts.
  */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Language, runFlows } from "./flows.ts";
@@ -15,7 +15,9 @@ const here = fileURLToPath(new URL("../../conformance/", import.meta.url));
 const wanted = process.argv.slice(2);
 
 interface Suite {
-  readonly language: Language;
+  readonly name: string;
+  /** Known once it is prepared: some runtimes need paths that the build finds. */
+  language(): Language;
   /** Installs runtime and SDKs; the text says why it could not. */
   prepare(): Promise<string | undefined>;
   /** Runs the language's own tests; the server's settings are in the environment. */
@@ -27,9 +29,25 @@ interface Suite {
 const jsNode = join(here, "js/node_modules/.bin/node");
 const python = join(here, "python/.venv/bin/python");
 
+const goApp = join(here, "go/bin/app");
+const javaTarget = join(here, "java/target");
+
+/** Counts of a suite that closes with the line "N passed, N failed". */
+function countedLine(output: string, code: number): { readonly passed: number; readonly failed: number } {
+  const [, passed = "0", failed = "0"] = /^(\d+) passed, (\d+) failed$/m.exec(output) ?? [];
+  return { passed: Number(passed), failed: Math.max(Number(failed), code === 0 ? 0 : 1) };
+}
+
+function javaCommand(main: string): readonly [string, ...string[]] {
+  const path = join(javaTarget, "classpath.txt");
+  const classpath = existsSync(path) ? readFileSync(path, "utf8").trim() : "";
+  return ["java", "-cp", `${join(javaTarget, "classes")}:${classpath}`, `dev.celestite.${main}`];
+}
+
 const suites: readonly Suite[] = [
   {
-    language: { name: "js", app: [jsNode, join(here, "js/app.js")] },
+    name: "js",
+    language: () => ({ name: "js", app: [jsNode, join(here, "js/app.js")] }),
     async prepare() {
       const installed = await run("npm", ["ci", "--no-audit", "--no-fund"], { cwd: join(here, "js") });
       return installed.code === 0 && existsSync(jsNode)
@@ -52,7 +70,8 @@ const suites: readonly Suite[] = [
     },
   },
   {
-    language: { name: "python", app: [python, join(here, "python/app.py")] },
+    name: "python",
+    language: () => ({ name: "python", app: [python, join(here, "python/app.py")] }),
     async prepare() {
       const made = existsSync(python)
         ? { code: 0, stderr: "" }
@@ -83,10 +102,49 @@ const suites: readonly Suite[] = [
       return { passed: Math.max(0, total - failed), failed, output: finished.stdout + finished.stderr };
     },
   },
+  {
+    name: "go",
+    language: () => ({ name: "go", app: [goApp] }),
+    async prepare() {
+      const built = await run("go", ["build", "-o", goApp, "."], { cwd: join(here, "go") });
+      return built.code === 0 ? undefined : `go build failed: ${built.stderr.slice(-2000)}`;
+    },
+    async test(env) {
+      const finished = await run("go", ["test", "-count=1", "-json", "./..."], {
+        cwd: join(here, "go"),
+        env,
+      });
+      const ends = (action: string): number =>
+        finished.stdout
+          .split("\n")
+          .filter((line) => line.includes(`"Action":"${action}"`) && line.includes('"Test":')).length;
+      const failed = ends("fail");
+      return {
+        passed: ends("pass"),
+        failed: Math.max(failed, finished.code === 0 ? 0 : 1),
+        output: finished.stdout + finished.stderr,
+      };
+    },
+  },
+  {
+    name: "java",
+    language: () => ({ name: "java", app: javaCommand("App") }),
+    async prepare() {
+      const built = await run("mvn", ["-q", "-B", "package"], { cwd: join(here, "java") });
+      return built.code === 0
+        ? undefined
+        : `mvn package failed: ${(built.stdout + built.stderr).slice(-2000)}`;
+    },
+    async test(env) {
+      const [command, ...args] = javaCommand("Suite");
+      const finished = await run(command, args, { env });
+      return { ...countedLine(finished.stdout, finished.code), output: finished.stdout + finished.stderr };
+    },
+  },
 ];
 
 async function runSuite(suite: Suite, server: ServerUnderTest, report: Report): Promise<void> {
-  const { name } = suite.language;
+  const { name } = suite;
   const missing = await suite.prepare();
   if (missing !== undefined) {
     if (process.env["CI"] === "true")
@@ -94,7 +152,7 @@ async function runSuite(suite: Suite, server: ServerUnderTest, report: Report): 
     else process.stdout.write(`NOT RUN - ${name}: ${missing}\n`);
     return;
   }
-  await runFlows(server, suite.language, report);
+  await runFlows(server, suite.language(), report);
   const settings = await server.celestite(
     "env",
     "--identity",
@@ -120,7 +178,7 @@ const report = createReport((text) => process.stdout.write(text));
 const server = await startServer();
 try {
   for (const suite of suites) {
-    if (wanted.length === 0 || wanted.includes(suite.language.name)) await runSuite(suite, server, report);
+    if (wanted.length === 0 || wanted.includes(suite.name)) await runSuite(suite, server, report);
   }
 } finally {
   await server.stop();

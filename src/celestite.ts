@@ -134,6 +134,7 @@ async function compose(ground: Ground): Promise<Omit<Celestite, "close">> {
     })),
     caFile: authority.caPath,
     caBundleFile: authority.bundlePath,
+    javaTrustStoreFile: authority.javaTrustStorePath,
   });
   const secret = Buffer.from(around.entropy.bytes(32)).toString("base64url");
   const openMetadata = async (service: Service): Promise<Listener> => {

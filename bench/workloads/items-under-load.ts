@@ -6,8 +6,9 @@ import { type LoadPlan, latency, type Measured, measureInTurn, medianRatio } fro
 import { startLineUp, stopLineUp } from "../subjects/line-up.ts";
 import type { Bench, Workload } from "./workload.ts";
 
-/** Items that are there before a workload begins. */
-const itemCount = 10_000;
+/** Items that are there before reads begin, and before creates do. */
+const itemsToRead = 5_000;
+const itemsBeforeCreates = 1_000;
 /** Above this share of a core the generator may be what limits a server. */
 const generatorShareMax = 0.9;
 
@@ -29,11 +30,11 @@ export const pointReadWorkload: Workload = {
   name: "point-read",
   summary: "reads of single items by id and partition key",
   async run(bench) {
-    const comparison = await compare(bench, {
+    const comparison = await compare(bench, itemsToRead, {
       request: pointRead,
       expectedStatus: 200,
       bodyBytesMin: itemBytes,
-      numbers: { kind: "anyOf", first: 0, count: itemCount },
+      numbers: { kind: "anyOf", first: 0, count: itemsToRead },
     });
     const { celestite, bare, vercel } = comparison;
     const ratio = medianRatio(celestite, bare);
@@ -41,7 +42,7 @@ export const pointReadWorkload: Workload = {
     return {
       workload: "point-read",
       title: "Point read",
-      description: `Items of ${itemBytes} bytes, each of ${grouped(itemCount, 0)} as likely, by id and partition key, over ${bench.settings.connections} connections with one request in flight on each.`,
+      description: `Items of ${itemBytes} bytes, each of ${grouped(itemsToRead, 0)} as likely, by id and partition key, over ${bench.settings.connections} connections with one request in flight on each.`,
       ...table(comparison),
       budgets: [
         {
@@ -67,11 +68,11 @@ export const createWorkload: Workload = {
   name: "create",
   summary: "creates of single items, durable when answered",
   async run(bench) {
-    const comparison = await compare(bench, {
+    const comparison = await compare(bench, itemsBeforeCreates, {
       request: create,
       expectedStatus: 201,
       bodyBytesMin: itemBytes,
-      numbers: { kind: "upwards", first: itemCount },
+      numbers: { kind: "upwards", first: itemsBeforeCreates },
     });
     const perSecond = median(comparison.celestite.requestsPerSecond);
     const p99 = latency(comparison.celestite, 0.99);
@@ -88,8 +89,8 @@ export const createWorkload: Workload = {
   },
 };
 
-async function compare(bench: Bench, plan: LoadPlan): Promise<Comparison> {
-  const lineUp = await startLineUp({ ...bench, items: itemCount });
+async function compare(bench: Bench, items: number, plan: LoadPlan): Promise<Comparison> {
+  const lineUp = await startLineUp({ ...bench, items });
   const subjects = [lineUp.celestite, lineUp.bare, ...lineUp.vercel];
   const [celestite, bare, ...vercel] = await measureInTurn(bench.generator, subjects, plan, bench.settings);
   await stopLineUp(lineUp);

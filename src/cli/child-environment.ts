@@ -1,5 +1,6 @@
 /** The variables that lead an unmodified program to this server: identities, endpoints, certificates. */
 import type { ServerStatus, Workload } from "../operator/gateway.ts";
+import { trustStorePassword } from "../tls/java-trust-store.ts";
 
 /**
  * Leftovers that would lead DefaultAzureCredential past the workload's identity; `run` removes them with a notice.
@@ -29,6 +30,7 @@ export function workloadVariables(
   status: ServerStatus,
   workload: Workload,
   account: string | undefined,
+  inherited: Readonly<Record<string, string>> = {},
 ): Record<string, string> {
   const chosen = status.accounts.find((candidate) => candidate.name.toLowerCase() === account?.toLowerCase());
   const only = status.accounts.length === 1 ? status.accounts[0] : undefined;
@@ -39,7 +41,17 @@ export function workloadVariables(
     NODE_EXTRA_CA_CERTS: status.caFile,
     REQUESTS_CA_BUNDLE: status.caBundleFile,
     SSL_CERT_FILE: status.caBundleFile,
+    JAVA_TOOL_OPTIONS: [inherited["JAVA_TOOL_OPTIONS"], ...javaOptions(status)].filter(Boolean).join(" "),
     // azure-cosmos for Python never verifies certificates of localhost, and urllib3 complains on each connection.
     PYTHONWARNINGS: "ignore:Unverified HTTPS request",
   };
+}
+
+/** Java reads its trust store from system properties only; a later one wins, so ours come last. */
+function javaOptions(status: ServerStatus): readonly string[] {
+  return [
+    `-Djavax.net.ssl.trustStore=${status.javaTrustStoreFile}`,
+    "-Djavax.net.ssl.trustStoreType=JKS",
+    `-Djavax.net.ssl.trustStorePassword=${trustStorePassword}`,
+  ];
 }

@@ -157,7 +157,7 @@ function childVariables(
       `celestite run: not passed on, because they would divert the credential: ${removed.join(", ")}\n`,
     );
   }
-  return { ...inherited, ...workloadVariables(status, workload, options.account) };
+  return { ...inherited, ...workloadVariables(status, workload, options.account, inherited) };
 }
 
 /** Runs the command with our standard streams, passes signals on, and resolves with its exit code. */

@@ -44,6 +44,7 @@ interface Progress {
   row?: OperationRow;
   access?: Access;
   account?: AccountView;
+  database?: DatabaseView;
   container?: ContainerRecord;
 }
 
@@ -92,7 +93,7 @@ async function perform(
   if (row === undefined) throw methodNotAllowed(request.method);
   progress.row = row;
   const resources = resolve(view, address);
-  if (resources.container !== undefined) progress.container = resources.container;
+  Object.assign(progress, resources);
   const accessRequest = accessRequestOf(view, row, address, request, resources);
   const access = await decideAccess(parts, accessRequest);
   progress.access = access;
@@ -169,11 +170,7 @@ function render(result: OperationResult, activityId: string, progress: Progress)
   if (result.etag !== undefined) headers["etag"] = result.etag;
   if (result.partition !== undefined) Object.assign(headers, partitionHeaders(result));
   if (result.sessionToken !== undefined) headers["x-ms-session-token"] = result.sessionToken;
-  const { container } = progress;
-  if (container !== undefined) {
-    headers["x-ms-alt-content-path"] = encodeURI(`dbs/${container.database}/colls/${container.id}`);
-    headers["x-ms-content-path"] = container.rid;
-  } else if (progress.row?.address === "account") headers["x-ms-number-of-read-regions"] = "0";
+  Object.assign(headers, ownerHeaders(progress));
   if (result.body === undefined)
     return withCommonHeaders({ status: result.status, headers }, activityId, result.charge);
   headers["content-type"] = "application/json";
@@ -182,6 +179,19 @@ function render(result: OperationResult, activityId: string, progress: Progress)
       ? result.body
       : JSON.stringify(result.body);
   return withCommonHeaders({ status: result.status, headers, body }, activityId, result.charge);
+}
+
+/** Path and rid of what owns the addressed resource: the container of items, the database of containers. */
+function ownerHeaders({ row, database, container }: Progress): Record<string, string> {
+  if (row === undefined || database === undefined)
+    return row?.address === "account" ? { "x-ms-number-of-read-regions": "0" } : {};
+  if (row.address === "database") return {};
+  const isInside = container !== undefined && row.address !== "container";
+  const path = isInside ? `dbs/${container.database}/colls/${container.id}` : `dbs/${database.record.id}`;
+  return {
+    "x-ms-alt-content-path": encodeURI(path),
+    "x-ms-content-path": isInside ? container.rid : database.record.rid,
+  };
 }
 
 function partitionHeaders(result: OperationResult): Record<string, string> {

@@ -18,6 +18,7 @@ export interface ServerStatus {
   readonly accounts: readonly AccountStatus[];
   readonly caFile: string;
   readonly caBundleFile: string;
+  readonly javaTrustStoreFile: string;
 }
 
 export interface AccountStatus {

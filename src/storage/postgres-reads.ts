@@ -29,14 +29,16 @@ export interface PostgresReads extends Reader {
 
 /**
  * Reads of what is committed. `ready` resolves when the server can be expected to answer again after connections have
- * been lost; reads that fail so are tried again. Reads reject with `StoreUnavailable`.
+ * been lost; reads that fail so are tried again. `patience` is the number of milliseconds to wait for a connection. Reads
+ * reject with `StoreUnavailable`.
  */
 export function createReads(
   address: PostgresAddress,
   statements: Statements,
   ready: () => Promise<void>,
+  patience: number,
 ): PostgresReads {
-  const pool = newPool(address, READ_CONNECTIONS);
+  const pool = newPool(address, READ_CONNECTIONS, patience);
   const query: Query = (config) =>
     retrying(address, ready, () => pool.query({ ...config, rowMode: "array" }));
   const { range } = readerOf(query, statements);
@@ -72,11 +74,15 @@ type Row = (Buffer | number)[];
 /** Sends a statement; rows come as arrays of their columns. */
 export type Query = (config: pg.QueryConfig) => Promise<pg.QueryArrayResult<Row>>;
 
-/** At most `max` connections, prepared for the statements of a store. */
-export function newPool(address: PostgresAddress, max: number): pg.Pool {
+/**
+ * At most `max` connections, prepared for the statements of a store; `patience` is the number of milliseconds to wait for
+ * one that is free.
+ */
+export function newPool(address: PostgresAddress, max: number, patience: number): pg.Pool {
   const pool = new pg.Pool({
     ...address.config,
     max,
+    connectionTimeoutMillis: patience,
     idleTimeoutMillis: IDLE_TIMEOUT,
     allowExitOnIdle: true,
     // Statements are sent without waiting for the answers to earlier ones.

@@ -3,12 +3,12 @@
  * dialogue with the server is in view at once.
  *
  * `entry` holds the keys and values; `bytea` compares by unsigned bytes whatever the collation. `store` has one row:
- * the version of this layout, which opening owns the data now, and the number of the last commit, by which a commit
- * whose answer was lost is recognised.
+ * the version of this layout, which opening owns the data now, and the number of the last commit, by which a database
+ * that has lost commits is recognised.
  */
 import pg from "pg";
-import { describeStore, type PostgresAddress } from "./postgres-address.ts";
 import { StoreUnavailable } from "./port.ts";
+import { describeStore, type PostgresAddress } from "./postgres-address.ts";
 
 /** Version of the layout below. */
 const LAYOUT_VERSION = 1;
@@ -26,9 +26,9 @@ export interface Statements {
   readonly lock: string;
   /** The session that holds the lock. */
   readonly holder: string;
-  /** Makes the store this opening's own. */
+  /** Makes the store this opening's own and returns its row. */
   readonly own: string;
-  /** `(owner)`: the number of the last commit, if `owner` still owns the store. */
+  /** `(owner)`: the row of the store if `owner` still owns it. */
   readonly owned: string;
 }
 
@@ -64,7 +64,7 @@ export function statementsFor(schema: string): Statements {
         AND objid = (SELECT oid FROM ${namespace})
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
     own: `UPDATE ${name}.store SET owner = txid_current() RETURNING owner, commits`,
-    owned: `SELECT commits FROM ${name}.store WHERE owner = $1`,
+    owned: `SELECT owner, commits FROM ${name}.store WHERE owner = $1`,
   };
 }
 

@@ -216,7 +216,8 @@ async function inUse(
   statements: Statements,
 ): Promise<StoreUnavailable> {
   const { rows } = await client.query<{ pid: number; name: string | null }>(statements.holder);
-  const holder = rows[0] === undefined ? "another server" : `${rows[0].name}, database session ${rows[0].pid}`;
+  const holder =
+    rows[0] === undefined ? "another server" : `${rows[0].name}, database session ${rows[0].pid}`;
   return new StoreUnavailable(
     `${describeStore(address)} is in use by ${holder}: stop it, or choose another schema with ?schema=NAME.`,
   );

@@ -9,7 +9,7 @@ import { newPool, type Query, readerOf, retrying } from "./postgres-reads.ts";
 import type { Statements } from "./postgres-schema.ts";
 
 /** Connections for snapshots; those taken between the same two commits share one. */
-const SNAPSHOT_CONNECTIONS = 20;
+export const SNAPSHOT_CONNECTIONS = 20;
 
 export interface PostgresSnapshots {
   /** A view of everything committed so far. Rejects with `StoreUnavailable`, also if too many are open for long. */
@@ -38,15 +38,17 @@ interface Source {
 
 /**
  * Snapshots of the store at `address`. `ready` resolves when the server can be expected to answer after connections
- * have been lost; `acknowledged` counts the commits that have been reported as durable.
+ * have been lost; `acknowledged` counts the commits that have been reported as durable;
+ * `patience` is the number of milliseconds to wait for a connection.
  */
 export function createSnapshots(
   address: PostgresAddress,
   statements: Statements,
   ready: () => Promise<void>,
   acknowledged: () => number,
+  patience: number,
 ): PostgresSnapshots {
-  const pool = newPool(address, SNAPSHOT_CONNECTIONS);
+  const pool = newPool(address, SNAPSHOT_CONNECTIONS, patience);
   const source: Source = { address, statements, pool, acknowledged };
   const open = new Set<Snapshot>();
   const ending = new Set<Promise<void>>();

@@ -1,7 +1,7 @@
 /**
- * Durable commits to a PostgreSQL store, each exactly once. Apart from the session because this part knows what a
- * commit is: every one has a number that is written with it, so one whose answer was lost with the connection is
- * found by its number afterwards, or is sent again.
+ * Durable commits to a PostgreSQL store. Apart from the session because this part knows what a commit is: writes that
+ * put the same values however often they are sent. One whose answer was lost with the connection is sent again, and as
+ * nothing else is committed in between, it does not matter whether it had arrived.
  */
 import type pg from "pg";
 import type { Layer } from "./overlay.ts";
@@ -35,7 +35,6 @@ export async function openWriter(
   let acknowledged = 0;
   const keeper = await keepSession(address, statements, patience, () => acknowledged);
   acknowledged = (await keeper.current()).committed;
-  let issued = acknowledged;
   return {
     check: keeper.check,
     async ready() {
@@ -43,11 +42,9 @@ export async function openWriter(
     },
     async commit(writes) {
       const arrays = encodeWrites(writes);
-      // A number is not used again even if its commit fails: it may still turn up in the database.
-      const number = ++issued;
+      const number = acknowledged + 1;
       for (let attempt = 1; ; attempt++) {
         const session = await keeper.current();
-        if (session.committed === number) break;
         try {
           if (await write(session, statements, arrays, number)) break;
         } catch (error) {

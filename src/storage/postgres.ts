@@ -25,14 +25,20 @@ const PATIENCE = 15_000;
 export async function openPostgres(url: string, patience: number = PATIENCE): Promise<Store> {
   const address = parseAddress(url);
   const statements = statementsFor(address.schema);
-  return postgresStore(address, statements, await openWriter(address, statements, patience));
+  const writer = await openWriter(address, statements, patience);
+  return postgresStore(address, statements, writer, patience);
 }
 
-function postgresStore(address: PostgresAddress, statements: Statements, writer: PostgresWriter): Store {
+function postgresStore(
+  address: PostgresAddress,
+  statements: Statements,
+  writer: PostgresWriter,
+  patience: number,
+): Store {
   const locks = createLocks();
   let acknowledged = 0;
-  const reads = createReads(address, statements, writer.ready);
-  const snapshots = createSnapshots(address, statements, writer.ready, () => acknowledged);
+  const reads = createReads(address, statements, writer.ready, patience);
+  const snapshots = createSnapshots(address, statements, writer.ready, () => acknowledged, patience);
   const group = createGroupCommit(async (writes) => {
     layers.sink(writes);
     try {

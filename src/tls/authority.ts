@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { SecureContext } from "node:tls";
 import type { Clock, Entropy } from "../clock.ts";
 import { writeBundle } from "./bundle.ts";
-import { AuthorityUnavailable, makePrivate, readText, writeText } from "./files.ts";
+import { AuthorityUnavailable, makePrivate, readText, writeFileWhole } from "./files.ts";
 import type { Issued } from "./issue.ts";
 import { openLeaves } from "./leaf.ts";
 
@@ -18,6 +18,8 @@ export interface Authority {
   readonly caPath: string;
   /** File with the system's authorities and ours, for variables that replace the trust store. */
   readonly bundlePath: string;
+  /** The same as a Java key store with the password of `java-trust-store.ts`. */
+  readonly javaTrustStorePath: string;
   /** The standing server certificate and its key, PEM: loopback names and the names given at the start. */
   leaf(): Issued;
   /**
@@ -50,10 +52,12 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     (await readAuthority(caPath, keyPath, clock.now())) ??
     (await makeAuthority(caPath, keyPath, clock, entropy));
   const leaves = await openLeaves({ ...options, authority: ca });
+  const bundle = await writeBundle(directory, ca.cert, clock.now());
   return {
     caPem: ca.cert,
     caPath,
-    bundlePath: await writeBundle(directory, ca.cert),
+    bundlePath: bundle.pemPath,
+    javaTrustStorePath: bundle.javaPath,
     leaf: leaves.standing,
     secureContextFor: leaves.secureContextFor,
   };
@@ -96,7 +100,7 @@ async function makeAuthority(
 ): Promise<Issued> {
   const { issueAuthority } = await import("./issue.ts");
   const issued = await issueAuthority(clock.now(), entropy);
-  await writeText(keyPath, issued.key, 0o600);
-  await writeText(caPath, issued.cert, 0o644);
+  await writeFileWhole(keyPath, issued.key, 0o600);
+  await writeFileWhole(caPath, issued.cert, 0o644);
   return issued;
 }

@@ -5,7 +5,8 @@
  */
 import { join } from "node:path";
 import { rootCertificates } from "node:tls";
-import { readText, writeText } from "./files.ts";
+import { exists, readText, writeFileWhole } from "./files.ts";
+import { javaTrustStore } from "./java-trust-store.ts";
 
 /** Where systems keep their authorities as one PEM file, in the order they are tried. */
 const SYSTEM_BUNDLES: readonly string[] = [
@@ -17,19 +18,33 @@ const SYSTEM_BUNDLES: readonly string[] = [
   "/etc/ssl/cert.pem", // macOS, BSD, Alpine
 ];
 
+export interface Bundle {
+  readonly pemPath: string;
+  /** The same authorities as a Java key store. */
+  readonly javaPath: string;
+}
+
 /**
- * Writes `ca-bundle.pem` into `directory`, unless it is there with the same content, and resolves to its path. The
- * system's authorities come from the first of `systemBundles` that holds any, else from the list Node carries.
+ * Writes `ca-bundle.pem` and `ca-bundle.jks` into `directory`, unless they are there with the same content, and resolves
+ * to their paths. The system's authorities come from the first of `systemBundles` that holds any, else from the list Node
+ * carries. `now` is in milliseconds.
  */
 export async function writeBundle(
   directory: string,
   caPem: string,
+  now: number,
   systemBundles: readonly string[] = SYSTEM_BUNDLES,
-): Promise<string> {
-  const path = join(directory, "ca-bundle.pem");
+): Promise<Bundle> {
+  const pemPath = join(directory, "ca-bundle.pem");
+  const javaPath = join(directory, "ca-bundle.jks");
   const text = `${(await systemRoots(systemBundles)).trimEnd()}\n${caPem}`;
-  if ((await readText(path)) !== text) await writeText(path, text, 0o644);
-  return path;
+  const isCurrent = (await readText(pemPath)) === text && (await exists(javaPath));
+  if (!isCurrent) {
+    // The PEM file is written last: while it is not current, both are made again.
+    await writeFileWhole(javaPath, javaTrustStore(text, now), 0o644);
+    await writeFileWhole(pemPath, text, 0o644);
+  }
+  return { pemPath, javaPath };
 }
 
 async function systemRoots(systemBundles: readonly string[]): Promise<string> {

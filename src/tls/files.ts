@@ -19,14 +19,18 @@ export async function readText(path: string): Promise<string | undefined> {
   }
 }
 
-/** Writes `path` in one step, so that a reader or a crash finds the old text or the new; `mode` as in chmod. */
-export async function writeText(path: string, text: string, mode: number): Promise<void> {
+/** Writes `path` in one step, so that a reader or a crash finds the old content or the new; `mode` as in chmod. */
+export async function writeFileWhole(
+  path: string,
+  content: string | Uint8Array,
+  mode: number,
+): Promise<void> {
   const draft = `${path}.new`;
   try {
     const handle = await open(draft, "w", mode);
     try {
       await handle.chmod(mode);
-      await handle.writeFile(text);
+      await handle.writeFile(content);
       await handle.sync();
     } finally {
       await handle.close();
@@ -34,6 +38,17 @@ export async function writeText(path: string, text: string, mode: number): Promi
     await rename(draft, path);
   } catch (error) {
     throw refused(path, "written", error);
+  }
+}
+
+/** True when there is a file at `path`, whatever it is. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return false;
+    throw refused(path, "read", error);
   }
 }
 

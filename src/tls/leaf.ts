@@ -6,7 +6,7 @@ import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { createSecureContext, type SecureContext } from "node:tls";
 import type { Clock, Entropy } from "../clock.ts";
-import { makePrivate, readText, writeText } from "./files.ts";
+import { makePrivate, readText, writeFileWhole } from "./files.ts";
 import type { Issued } from "./issue.ts";
 import { covers, namesIn, namesToCover, type ServerName, serverName } from "./names.ts";
 
@@ -109,8 +109,8 @@ function keep(issued: Issued): Kept {
 async function renew(options: LeafOptions, names: readonly ServerName[]): Promise<Kept> {
   const kept = await issue(options, names);
   const { certificate, key } = pathsIn(options.directory);
-  await writeText(key, kept.issued.key, 0o600);
-  await writeText(certificate, kept.issued.cert, 0o644);
+  await writeFileWhole(key, kept.issued.key, 0o600);
+  await writeFileWhole(certificate, kept.issued.cert, 0o644);
   return kept;
 }
 

@@ -18,7 +18,10 @@ interface Finished {
 /** Anything slower hangs. */
 const timeout = 30_000;
 
-async function celestite(args: readonly string[], options: { data?: string; uid?: number } = {}): Promise<Finished> {
+async function celestite(
+  args: readonly string[],
+  options: { data?: string; uid?: number } = {},
+): Promise<Finished> {
   const env = { ...process.env, CELESTITE_DATA: options.data ?? "/nonexistent/celestite" };
   const uid = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid };
   try {
@@ -31,7 +34,9 @@ async function celestite(args: readonly string[], options: { data?: string; uid?
 }
 
 async function withRunning<T>(data: string, use: (child: ChildProcess) => Promise<T>): Promise<T> {
-  const child = spawn(process.execPath, [cli, "start", "--data", data, "--any-ports"], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [cli, "start", "--data", data, "--any-ports"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   await new Promise<void>((resolve, reject) => {
     child.stdout.once("data", () => resolve());
     child.once("exit", (code) => reject(new Error(`ended with ${code}`)));
@@ -132,7 +137,10 @@ describe("what stands in the way of a start", () => {
       const isRoot = process.getuid?.() === 0;
       if (isRoot) await chown(data, 65534, 65534);
       await chmod(data, 0o500);
-      const finished = await celestite(["start", "--data", data, "--any-ports"], isRoot ? { uid: 65534 } : {});
+      const finished = await celestite(
+        ["start", "--data", data, "--any-ports"],
+        isRoot ? { uid: 65534 } : {},
+      );
       assertOneLine(finished, 1, /permission|read-only|EACCES/i);
       await chmod(data, 0o700);
       assert.deepEqual(await readdir(data), []);
@@ -149,17 +157,23 @@ describe("run", () => {
     const finished = await celestite([...privately, process.execPath, "-e", show]);
     assert.equal(finished.code, 7);
     const child = JSON.parse(finished.stdout) as Record<string, string>;
-    const added = Object.keys(child).filter((name) => process.env[name] === undefined && name !== "CELESTITE_DATA");
-    assert.deepEqual(added.sort(), [
-      "AZURE_CLIENT_ID",
-      "COSMOS_ENDPOINT",
-      "IDENTITY_ENDPOINT",
-      "IDENTITY_HEADER",
-      "NODE_EXTRA_CA_CERTS",
-      "PYTHONWARNINGS",
-      "REQUESTS_CA_BUNDLE",
-      "SSL_CERT_FILE",
-    ].filter((name) => process.env[name] === undefined));
+    const added = Object.keys(child).filter(
+      (name) => process.env[name] === undefined && name !== "CELESTITE_DATA",
+    );
+    assert.deepEqual(
+      added.sort(),
+      [
+        "AZURE_CLIENT_ID",
+        "COSMOS_ENDPOINT",
+        "IDENTITY_ENDPOINT",
+        "IDENTITY_HEADER",
+        "JAVA_TOOL_OPTIONS",
+        "NODE_EXTRA_CA_CERTS",
+        "PYTHONWARNINGS",
+        "REQUESTS_CA_BUNDLE",
+        "SSL_CERT_FILE",
+      ].filter((name) => process.env[name] === undefined),
+    );
     assert.match(child["COSMOS_ENDPOINT"] ?? "", /^https:\/\/localhost:\d+\/$/);
   });
 
@@ -187,7 +201,16 @@ describe("run", () => {
     await withDirectory(async (directory) => {
       const file = join(directory, "broken.json");
       await writeFile(file, '{"resources": [');
-      const finished = await celestite(["run", "--ephemeral", "--deploy", file, "--", process.execPath, "-e", "console.log('ran')"]);
+      const finished = await celestite([
+        "run",
+        "--ephemeral",
+        "--deploy",
+        file,
+        "--",
+        process.execPath,
+        "-e",
+        "console.log('ran')",
+      ]);
       assert.equal(finished.code, 1);
       assert.match(finished.stderr, /broken\.json is not valid JSON/);
       assert.equal(finished.stdout, "");

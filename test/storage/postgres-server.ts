@@ -71,8 +71,10 @@ export async function startPostgres(): Promise<PostgresServer> {
     running.kill(signal);
     await once(running, "exit");
   };
-  const url: PostgresServer["url"] = (schema, { user: name = ADMINISTRATOR, database = ADMINISTRATOR } = {}) =>
-    `postgres://${name}@/${database}?${new URLSearchParams({ host: directory, schema })}`;
+  const url: PostgresServer["url"] = (
+    schema,
+    { user: name = ADMINISTRATOR, database = ADMINISTRATOR } = {},
+  ) => `postgres://${name}@/${database}?${new URLSearchParams({ host: directory, schema })}`;
   const query: PostgresServer["query"] = async (sql) => {
     const client = new pg.Client({ host: directory, user: ADMINISTRATOR, database: ADMINISTRATOR });
     client.on("error", () => {});
@@ -86,7 +88,11 @@ export async function startPostgres(): Promise<PostgresServer> {
   };
   const start = async (): Promise<void> => {
     const settings = [...SETTINGS, `unix_socket_directories=${directory}`].flatMap((one) => ["-c", one]);
-    server = spawn(join(binaries, "postgres"), ["-D", data, ...settings], { ...user, cwd: directory, stdio: "ignore" });
+    server = spawn(join(binaries, "postgres"), ["-D", data, ...settings], {
+      ...user,
+      cwd: directory,
+      stdio: "ignore",
+    });
     for (let waited = 0; ; waited += 50) {
       try {
         await query("SELECT 1");
@@ -113,7 +119,10 @@ export async function startPostgres(): Promise<PostgresServer> {
 
 async function makeDatabase(binaries: string, data: string, user: User): Promise<void> {
   const options = ["-U", ADMINISTRATOR, "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"];
-  await promisify(execFile)(join(binaries, "initdb"), ["-D", data, ...options], { ...user, cwd: dirname(data) });
+  await promisify(execFile)(join(binaries, "initdb"), ["-D", data, ...options], {
+    ...user,
+    cwd: dirname(data),
+  });
   const rules = join(data, "pg_hba.conf");
   await writeFile(rules, `local all ${PASSWORD_USER} scram-sha-256\n${await readFile(rules, "utf8")}`);
 }
@@ -133,7 +142,9 @@ function findUser(): User | undefined {
 function findBinaries(): string | undefined {
   const installed = "/usr/lib/postgresql";
   const versions = existsSync(installed) ? readdirSync(installed) : [];
-  const newestFirst = versions.sort((a, b) => Number(b) - Number(a)).map((one) => join(installed, one, "bin"));
+  const newestFirst = versions
+    .sort((a, b) => Number(b) - Number(a))
+    .map((one) => join(installed, one, "bin"));
   const path = process.env["PATH"]?.split(delimiter) ?? [];
   return [...path, ...newestFirst].find(
     (folder) => existsSync(join(folder, "initdb")) && existsSync(join(folder, "postgres")),

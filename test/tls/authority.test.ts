@@ -146,6 +146,7 @@ describe("files", () => {
       assert.equal(first.caPath, join(directory, "ca.pem"));
       assert.equal(await readFile(first.caPath, "utf8"), first.caPem);
       const modes = {
+        "ca-bundle.jks": 0o644,
         "ca-bundle.pem": 0o644,
         "ca-key.pem": 0o600,
         "ca.pem": 0o644,
@@ -325,7 +326,7 @@ describe("the bundle", () => {
       const empty = join(directory, "empty.pem");
       await writeFile(empty, "");
       await writeFile(system, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----");
-      const path = await writeBundle(directory, "OURS\n", [
+      const { pemPath: path } = await writeBundle(directory, "OURS\n", 0, [
         join(directory, "none.pem"),
         empty,
         directory,
@@ -333,7 +334,7 @@ describe("the bundle", () => {
       ]);
       const expected = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\nOURS\n";
       assert.equal(await readFile(path, "utf8"), expected);
-      await writeBundle(directory, "OURS\n", [empty]);
+      await writeBundle(directory, "OURS\n", 0, [empty]);
       const fallback = await readFile(path, "utf8");
       assert.ok(fallback.length > 100_000 && fallback.endsWith("-----END CERTIFICATE-----\nOURS\n"));
     }));

@@ -284,11 +284,27 @@ function pageResult(page: Page, name: string, rid: string, context: OperationCon
   return { status: 200, body, charge: queryCharge(page.scanned, body.length), headers };
 }
 
+/** Every metric that the Java client parses must be there, measured or not; it fails on a missing one. */
 function metrics(page: Page): string {
+  const size = page.rows.reduce((sum, row) => sum + row.length, 0);
   return [
     "totalExecutionTimeInMs=0.00",
+    "queryCompileTimeInMs=0.00",
+    "queryLogicalPlanBuildTimeInMs=0.00",
+    "queryPhysicalPlanBuildTimeInMs=0.00",
+    "queryOptimizationTimeInMs=0.00",
+    "VMExecutionTimeInMs=0.00",
+    "indexLookupTimeInMs=0.00",
+    "instructionCount=0",
+    "documentLoadTimeInMs=0.00",
+    "systemFunctionExecuteTimeInMs=0.00",
+    "userFunctionExecuteTimeInMs=0.00",
     `retrievedDocumentCount=${page.scanned}`,
+    `retrievedDocumentSize=${size}`,
     `outputDocumentCount=${page.rows.length}`,
+    `outputDocumentSize=${size}`,
+    "writeOutputTimeInMs=0.00",
+    "indexUtilizationRatio=0.00",
   ].join(";");
 }
 
