@@ -17,6 +17,9 @@ import type { Workload } from "./workloads/workload.ts";
 
 const workloads: readonly Workload[] = [pointReadWorkload, createWorkload, startWorkload, rightsWorkload];
 
+/** The budgets are for this many. */
+const connectionsDefault = "64";
+
 const help = `Usage: npm run bench -- [WORKLOAD]... [--seconds N] [--connections N] [--record|--no-record] [--profile DIR]
 
 Workloads (all when none is named):
@@ -24,7 +27,8 @@ ${workloads.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join("
 
 Options:
   --seconds N      counted time of each server under load, 3 to 60 (default: 6)
-  --connections N  connections with one request in flight on each, 1 to 512 (default: 64)
+  --connections N  connections with one request in flight on each, 1 to 512 (default: ${connectionsDefault}, and
+                   only that is recorded)
   --record         record the results even when something else uses the machine
   --no-record      record nothing
   --without-peer   leave out @vercel/cosmosdb-server; nothing is recorded then
@@ -57,7 +61,7 @@ function parseOptions(args: readonly string[]): Options | undefined {
     allowPositionals: true,
     options: {
       seconds: { type: "string", default: "6" },
-      connections: { type: "string", default: "64" },
+      connections: { type: "string", default: connectionsDefault },
       record: { type: "boolean" },
       "no-record": { type: "boolean" },
       "without-peer": { type: "boolean" },
@@ -69,7 +73,8 @@ function parseOptions(args: readonly string[]): Options | undefined {
   const unknown = positionals.find((name) => !workloads.some((workload) => workload.name === name));
   if (unknown !== undefined) throw new UsageError(`There is no workload '${unknown}'.`);
   const withoutPeer = values["without-peer"] === true;
-  const never = values["no-record"] === true || withoutPeer || values.profile !== undefined;
+  const unusual = withoutPeer || values.profile !== undefined || values.connections !== connectionsDefault;
+  const never = values["no-record"] === true || unusual;
   return {
     chosen: workloads.filter(({ name }) => positionals.length === 0 || positionals.includes(name)),
     seconds: number("seconds", values.seconds, 3, 60),

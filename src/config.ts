@@ -63,5 +63,7 @@ export function dataDirectoryDefault(): string {
 
 /** The environment that a child process inherits, as a copy. */
 export function inheritedEnvironment(): Record<string, string> {
-  return Object.fromEntries(Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined));
+  return Object.fromEntries(
+    Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined),
+  );
 }

@@ -69,7 +69,10 @@ test("two instances in one process share nothing: a token of one is worthless at
         withServer(testSettings(second), async (b) => {
           const [outputsA, outputsB] = [await deployDemo(a), await deployDemo(b)];
           const authorization = await tokenOf(a, outputsA["principalId"] ?? "");
-          assert.equal((await call(a, outputsA["endpoint"] ?? "", { headers: { authorization } })).status, 200);
+          assert.equal(
+            (await call(a, outputsA["endpoint"] ?? "", { headers: { authorization } })).status,
+            200,
+          );
           const foreign = await call(b, outputsB["endpoint"] ?? "", { headers: { authorization } });
           assert.deepEqual([foreign.status, foreign.headers["x-ms-substatus"]], [401, "5200"]);
           await assert.rejects(call(a, outputsB["endpoint"] ?? ""), /certificate|self.signed/i);
@@ -83,7 +86,10 @@ describe("hosts and their identities", () => {
   const site = "providers/Microsoft.Web/sites/web";
   const machine = "providers/Microsoft.Compute/virtualMachines/vm";
 
-  async function withHost(path: string, use: (server: Celestite, host: string) => Promise<void>): Promise<void> {
+  async function withHost(
+    path: string,
+    use: (server: Celestite, host: string) => Promise<void>,
+  ): Promise<void> {
     await withDirectory((directory) =>
       withServer(testSettings(directory), async (server) => {
         await deployDemo(server);
@@ -101,7 +107,12 @@ describe("hosts and their identities", () => {
     );
   }
 
-  async function operator(server: Celestite, method: string, path: string, body?: unknown): Promise<Response> {
+  async function operator(
+    server: Celestite,
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<Response> {
     return fetch(`${server.operatorUrl}/celestite/${path}`, {
       method,
       headers: { authorization: `Bearer ${server.operatorSecret}` },
@@ -116,7 +127,8 @@ describe("hosts and their identities", () => {
       };
       const { IDENTITY_ENDPOINT, IDENTITY_HEADER } = workload.environment;
       const url = `${IDENTITY_ENDPOINT}?api-version=2019-08-01&resource=https://cosmos.azure.com`;
-      const ask = (header: string): Promise<Response> => fetch(url, { headers: { "x-identity-header": header } });
+      const ask = (header: string): Promise<Response> =>
+        fetch(url, { headers: { "x-identity-header": header } });
       assert.equal((await ask(IDENTITY_HEADER ?? "")).status, 200);
       assert.equal((await ask("wrong")).status, 401);
       assert.equal((await fetch(url)).status, 401);
@@ -137,7 +149,9 @@ describe("hosts and their identities", () => {
       const granted = await fetch(url, { headers: { Metadata: "true" } });
       assert.equal(granted.status, 200);
       const body = (await granted.json()) as Record<string, string>;
-      assert.ok(["access_token", "expires_on", "expires_in", "client_id"].every((name) => body[name] !== undefined));
+      assert.ok(
+        ["access_token", "expires_on", "expires_in", "client_id"].every((name) => body[name] !== undefined),
+      );
       const forwarded = await fetch(url, { headers: { Metadata: "true", "X-Forwarded-For": "10.0.0.1" } });
       assert.equal(forwarded.status, 400);
       await operator(server, "DELETE", `workloads/${made.id}`);
@@ -149,7 +163,8 @@ describe("hosts and their identities", () => {
     await withDirectory((directory) =>
       withServer(testSettings(directory), async (server) => {
         const status = `${server.operatorUrl}/celestite/status`;
-        const with_ = (authorization: string): Promise<Response> => fetch(status, { headers: { authorization } });
+        const with_ = (authorization: string): Promise<Response> =>
+          fetch(status, { headers: { authorization } });
         assert.equal((await with_(`Bearer ${server.operatorSecret}`)).status, 200);
         for (const wrong of ["", "Bearer ", `Bearer ${server.operatorSecret}x`, server.operatorSecret]) {
           assert.equal((await with_(wrong)).status, 401);

@@ -73,7 +73,12 @@ export async function call(
 }
 
 /** A call of ARM as the bootstrap user. */
-export async function callArm(server: Celestite, method: string, path: string, json?: unknown): Promise<JsonReply> {
+export async function callArm(
+  server: Celestite,
+  method: string,
+  path: string,
+  json?: unknown,
+): Promise<JsonReply> {
   const { endpoints } = await server.status();
   const { accessToken } = await server.identity.issueFor(
     server.identity.directory.bootstrapUserId,
@@ -90,9 +95,14 @@ export async function deployDemo(server: Celestite): Promise<Record<string, stri
   const api = "api-version=2024-03-01";
   await callArm(server, "PUT", `${group}?${api}`, { location: "westeurope" });
   const template: unknown = JSON.parse(await readFile(join(root, "demo/main.json"), "utf8"));
-  const deployed = await callArm(server, "PUT", `${group}/providers/Microsoft.Resources/deployments/main?${api}`, {
-    properties: { mode: "Incremental", template, parameters: { disableLocalAuth: { value: false } } },
-  });
+  const deployed = await callArm(
+    server,
+    "PUT",
+    `${group}/providers/Microsoft.Resources/deployments/main?${api}`,
+    {
+      properties: { mode: "Incremental", template, parameters: { disableLocalAuth: { value: false } } },
+    },
+  );
   const { outputs, provisioningState } = deployed.body["properties"] as {
     outputs: Record<string, { value: string }>;
     provisioningState: string;

@@ -40,75 +40,30 @@ const quotedMax = 300;
 
 /** Opens a connection that reports a reply other than the expected one as a failure. */
 export function openConnection(target: Target, expected: Expectation, events: ConnectionEvents): Connection {
-  const readBuffer = Buffer.allocUnsafe(readBufferBytes);
+  let socket: TLSSocket | undefined;
   let session: Buffer | undefined;
-  let socket: TLSSocket;
   let closed = false;
-  let head: ReplyHead | undefined;
-  let partialHead: Buffer | undefined;
-  let bodyLeft = 0;
-
+  const close = (): void => {
+    closed = true;
+    socket?.destroy();
+  };
   const fail = (message: string): void => {
     if (closed) return;
-    closed = true;
-    socket.destroy();
+    close();
     events.onFailure(message);
   };
-  const finish = (closes: boolean): void => {
-    head = undefined;
+  const reader = replyReader(expected, fail, (serverCloses) => {
     events.onReply();
     if (closed) return;
-    if (closes) reconnect();
+    if (serverCloses) reconnect();
     else events.onReady();
-  };
-  const onHead = (data: Buffer): void => {
-    const all = partialHead === undefined ? data : Buffer.concat([partialHead, data]);
-    head = parseHead(all);
-    if (head === undefined) {
-      partialHead = Buffer.from(all);
-      return;
-    }
-    partialHead = undefined;
-    if (head.status !== expected.status || head.length < expected.bodyBytesMin) {
-      const text = all.toString("utf8", head.size).slice(0, quotedMax);
-      fail(`expected status ${expected.status}, got ${head.status} with ${head.length} bytes: ${text}`);
-      return;
-    }
-    bodyLeft = head.length - (all.length - head.size);
-    if (bodyLeft === 0) finish(head.closes);
-    else if (bodyLeft < 0) fail("the reply is longer than its content length");
-  };
-  const onBytes = (data: Buffer): void => {
-    if (closed) return;
-    if (head === undefined) onHead(data);
-    else if (data.length > bodyLeft) fail("the reply is longer than its content length");
-    else {
-      bodyLeft -= data.length;
-      if (bodyLeft === 0) finish(head.closes);
-    }
-  };
+  });
   const reconnect = (): void => {
-    const previous = socket as TLSSocket | undefined;
-    previous?.removeAllListeners();
-    previous?.on("error", () => {});
-    previous?.destroy();
-    const options: ConnectionOptions & { onread: OnReadOpts } = {
-      host: "127.0.0.1",
-      port: target.port,
-      servername: "localhost",
-      ALPNProtocols: ["http/1.1"],
-      ...(target.ca === undefined ? { rejectUnauthorized: false } : { ca: target.ca }),
-      ...(session === undefined ? {} : { session }),
-      onread: {
-        buffer: readBuffer,
-        callback(bytes, buffer) {
-          onBytes((buffer as Buffer).subarray(0, bytes));
-          return true;
-        },
-      },
-    };
-    socket = connect(options);
-    socket.setNoDelay(true);
+    socket?.removeAllListeners().on("error", () => {});
+    socket?.destroy();
+    socket = openSocket(target, session, (bytes) => {
+      if (!closed) reader(bytes);
+    });
     socket.once("secureConnect", () => events.onReady());
     socket.on("session", (ticket) => {
       session = ticket;
@@ -117,13 +72,65 @@ export function openConnection(target: Target, expected: Expectation, events: Co
     socket.on("close", () => fail("the server closed the connection"));
   };
   reconnect();
-  return {
-    send: (request) => void socket.write(request),
-    close() {
-      closed = true;
-      socket.destroy();
+  return { send: (request) => void socket?.write(request), close };
+}
+
+function openSocket(
+  target: Target,
+  session: Buffer | undefined,
+  onBytes: (bytes: Buffer) => void,
+): TLSSocket {
+  const options: ConnectionOptions & { onread: OnReadOpts } = {
+    host: "127.0.0.1",
+    port: target.port,
+    servername: "localhost",
+    ALPNProtocols: ["http/1.1"],
+    ...(target.ca === undefined ? { rejectUnauthorized: false } : { ca: target.ca }),
+    // A client that has to connect again does so with the session it has, as an agent would.
+    ...(session === undefined ? {} : { session }),
+    onread: {
+      buffer: Buffer.allocUnsafe(readBufferBytes),
+      callback(size, buffer) {
+        onBytes((buffer as Buffer).subarray(0, size));
+        return true;
+      },
     },
   };
+  return connect(options).setNoDelay(true);
+}
+
+/** Takes the bytes of one reply after the other; calls `onReply` at the end of each, with whether the server closes. */
+function replyReader(
+  expected: Expectation,
+  fail: (message: string) => void,
+  onReply: (serverCloses: boolean) => void,
+): (bytes: Buffer) => void {
+  let head: ReplyHead | undefined;
+  let partialHead: Buffer | undefined;
+  let bodyLeft = 0;
+  const takeBody = (bytes: number, closes: boolean): void => {
+    bodyLeft -= bytes;
+    if (bodyLeft < 0) return fail("the reply is longer than its content length");
+    if (bodyLeft > 0) return;
+    head = undefined;
+    onReply(closes);
+  };
+  const takeHead = (bytes: Buffer): void => {
+    const all = partialHead === undefined ? bytes : Buffer.concat([partialHead, bytes]);
+    head = parseHead(all);
+    // The bytes are the socket's, which reads the next ones into the same place.
+    partialHead = head === undefined ? Buffer.from(all) : undefined;
+    if (head === undefined) return;
+    if (head.status !== expected.status || head.length < expected.bodyBytesMin) {
+      const text = all.toString("utf8", head.size).slice(0, quotedMax);
+      return fail(
+        `expected status ${expected.status}, got ${head.status} with ${head.length} bytes: ${text}`,
+      );
+    }
+    bodyLeft = head.length;
+    takeBody(all.length - head.size, head.closes);
+  };
+  return (bytes) => (head === undefined ? takeHead(bytes) : takeBody(bytes.length, head.closes));
 }
 
 function parseHead(data: Buffer): ReplyHead | undefined {

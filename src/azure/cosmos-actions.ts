@@ -34,8 +34,8 @@ export const cosmosActions: Readonly<Record<CosmosActionName, string>> = {
 /** Wildcards that a custom role definition may contain. */
 export const cosmosWildcards: readonly string[] = [`${containers}/*`, `${containers}/items/*`];
 
-export const builtInDataReader = "00000000-0000-0000-0000-000000000001";
-export const builtInDataContributor = "00000000-0000-0000-0000-000000000002";
+const builtInDataReader = "00000000-0000-0000-0000-000000000001";
+const builtInDataContributor = "00000000-0000-0000-0000-000000000002";
 
 /** The role definitions that every account has and nobody can change. */
 export const builtInDataRoles: readonly {

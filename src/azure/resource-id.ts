@@ -58,11 +58,6 @@ export function parseResourceId(id: string): ResourceId | undefined {
   };
 }
 
-/** The full type of a parsed id, e.g. `Microsoft.DocumentDB/databaseAccounts/sqlDatabases`. */
-export function resourceType(id: ResourceId): string {
-  return [id.namespace ?? "", ...id.segments.map((segment) => segment.type)].join("/");
-}
-
 /** The form under which two spellings of one id are equal: lower case, no trailing slash, `/` for the root. */
 export function normalizeResourceId(id: string): string {
   const trimmed = id.replace(/\/+$/, "").toLowerCase();

@@ -265,7 +265,10 @@ function bindDecorator(binder: Binder, node: syntax.Decorator): void {
   binder.parents.set(expression, node);
   if (expression.kind === "call") {
     bindChildren(binder, expression);
-    if (findDecorator(expression.name.name) !== undefined && findLocal(binder, expression.name.name) === undefined) {
+    if (
+      findDecorator(expression.name.name) !== undefined &&
+      findLocal(binder, expression.name.name) === undefined
+    ) {
       return;
     }
     binder.bindings.set(expression, findName(binder, expression.name, true));
@@ -286,10 +289,7 @@ function bindNestedResource(binder: Binder, node: syntax.ResourceAccess): void {
   const nested = binder.declared.filter((symbol) => symbol.kind === "resource" && symbol.enclosing === base);
   const found = nested.find((symbol) => symbol.name === node.name.name);
   const known = nested.map((symbol) => symbol.name).join(", ") || "none";
-  binder.bindings.set(
-    node,
-    found ?? unbound(binder, node.name, "BCP159", base.name, node.name.name, known),
-  );
+  binder.bindings.set(node, found ?? unbound(binder, node.name, "BCP159", base.name, node.name.name, known));
 }
 
 function unbound(binder: Binder, name: syntax.Identifier, code: Code, ...parts: readonly Part[]): Symbol {
@@ -344,7 +344,9 @@ function unknownName(binder: Binder, name: syntax.Identifier, called: boolean): 
 
 function visibleNames(binder: Binder, called: boolean): string[] {
   if (!called) return [];
-  return binder.scopes.flatMap((scope) => [...scope.names.values()].flatMap((symbol) => (symbol.kind === "func" ? [symbol.name] : [])));
+  return binder.scopes.flatMap((scope) =>
+    [...scope.names.values()].flatMap((symbol) => (symbol.kind === "func" ? [symbol.name] : [])),
+  );
 }
 
 function findTypeName(binder: Binder, name: syntax.Identifier, parameterized: boolean): Symbol {

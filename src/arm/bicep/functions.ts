@@ -204,7 +204,12 @@ export function findFunction(namespace: "sys" | "az", name: string): FunctionDef
   const lists = namespace === "az" && /^list[A-Za-z]*$/.test(name);
   const signatures = known ?? (lists ? listSignatures : undefined);
   if (signatures === undefined) return undefined;
-  return { name, namespace, overloads: signatures.map(parseSignature), flags: flagsOf(namespace, name, known) };
+  return {
+    name,
+    namespace,
+    overloads: signatures.map(parseSignature),
+    flags: flagsOf(namespace, name, known),
+  };
 }
 
 function flagsOf(
@@ -239,7 +244,9 @@ export const replacedByOperator: Readonly<Record<string, string>> = {
 };
 
 /** Functions of templates that the language has other words for, and the code of the complaint. */
-export const replacedFunctions: Readonly<Record<string, "BCP060" | "BCP061" | "BCP100" | "BCP101" | "BCP102">> = {
+export const replacedFunctions: Readonly<
+  Record<string, "BCP060" | "BCP061" | "BCP100" | "BCP101" | "BCP102">
+> = {
   variables: "BCP060",
   parameters: "BCP061",
   if: "BCP100",

@@ -157,7 +157,12 @@ export type Symbol =
 
 /** Names of outputs, metadata, assertions and tests live apart: expressions cannot refer to them. */
 export function isReferable(symbol: DeclaredSymbol): boolean {
-  return symbol.kind !== "output" && symbol.kind !== "metadata" && symbol.kind !== "assert" && symbol.kind !== "test";
+  return (
+    symbol.kind !== "output" &&
+    symbol.kind !== "metadata" &&
+    symbol.kind !== "assert" &&
+    symbol.kind !== "test"
+  );
 }
 
 /** True for resources, modules and variables that are loops. */

@@ -142,9 +142,10 @@ export function arrayOf(item: Type): ArrayType {
 
 /** An object with exactly these properties, all of them set. */
 export function closedObject(name: string, properties: Readonly<Record<string, Type>>): ObjectType {
-  const entries = Object.entries(properties).map(
-    ([key, type]): [string, PropertyType] => [key, { type: () => type, required: true }],
-  );
+  const entries = Object.entries(properties).map(([key, type]): [string, PropertyType] => [
+    key,
+    { type: () => type, required: true },
+  ]);
   return { kind: "object", name, properties: new Map(entries) };
 }
 
@@ -342,7 +343,10 @@ export function isAssignable(source: Type, target: Type): boolean {
   }
 }
 
-function fitsLiteral<T extends { readonly literal?: unknown; readonly loose?: boolean }>(source: T, target: T): boolean {
+function fitsLiteral<T extends { readonly literal?: unknown; readonly loose?: boolean }>(
+  source: T,
+  target: T,
+): boolean {
   if (target.literal === undefined) return true;
   return source.literal === undefined ? source.loose === true : source.literal === target.literal;
 }

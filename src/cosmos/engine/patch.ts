@@ -108,22 +108,26 @@ function applyOperation(document: Record<string, unknown>, operation: PatchOpera
   const { path } = operation;
   switch (operation.op) {
     case "add":
-      return insert(document, path, operation.value, "add");
+      insert(document, path, operation.value, "add");
+      break;
     case "set":
-      return insert(document, path, operation.value, "set");
+      insert(document, path, operation.value, "set");
+      break;
     case "replace":
-      return replaceAt(document, path, operation.value);
+      replaceAt(document, path, operation.value);
+      break;
     case "remove":
       removeAt(document, path);
-      return undefined;
+      break;
     case "incr":
-      return increment(document, path, operation.value);
+      increment(document, path, operation.value);
+      break;
     case "move": {
       if (operation.from.every((name, at) => name === path[at])) {
         throw badRequest("The 'path' of a move operation cannot be a child of its 'from'.");
       }
-      const value = removeAt(document, operation.from);
-      return insert(document, path, value, "set");
+      insert(document, path, removeAt(document, operation.from), "set");
+      break;
     }
   }
 }
@@ -181,11 +185,14 @@ function increment(document: Record<string, unknown>, path: readonly string[], b
     parent.kind === "object"
       ? !Object.hasOwn(parent.value, parent.name)
       : parent.index === "-" || parent.index === parent.value.length;
-  if (isNew) return insert(document, path, by, "set");
+  if (isNew) {
+    insert(document, path, by, "set");
+    return;
+  }
   const current = parent.kind === "object" ? parent.value[parent.name] : parent.value[Number(parent.index)];
   if (typeof current !== "number")
     throw badRequest("The property that an increment operation names is not a number.");
-  return replaceAt(document, path, current + by);
+  replaceAt(document, path, current + by);
 }
 
 /** The parent of a place that must be there. */

@@ -50,14 +50,6 @@ export function childRid(container: string, type: ChildType, number: number): st
   return encode(bytes);
 }
 
-/** The number that `childRid` put into an item's rid, or `undefined` if this is not the rid of such an item. */
-export function itemNumber(rid: string, container: string): number | undefined {
-  const bytes = decode(rid);
-  if (bytes.length !== 16 || !bytes.subarray(0, 8).equals(decode(container))) return undefined;
-  if ((bytes[15] ?? 0) >> 4 !== childNibble.item) return undefined;
-  return bytes.readUInt32LE(8) + (bytes.readUInt32LE(12) & 0x0fffffff) * 2 ** 32;
-}
-
 function decode(rid: string): Buffer {
   return Buffer.from(rid.replaceAll("-", "/"), "base64");
 }

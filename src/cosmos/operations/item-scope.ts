@@ -118,7 +118,9 @@ function keySpan(headers: RequestHeaders): KeySpan | undefined {
 }
 
 function intersection(a: KeySpan, b: KeySpan): KeySpan {
-  return { min: a.min > b.min ? a.min : b.min, max: a.max < b.max ? a.max : b.max };
+  const [, min = ""] = [a.min, b.min].sort();
+  const [max = ""] = [a.max, b.max].sort();
+  return { min, max };
 }
 
 async function overlapping(

@@ -18,8 +18,6 @@ import { type QueryRun, type RunOptions, type RunPlan, startRun } from "./run.ts
 import { type Count, children, type Expression, type Query } from "./syntax.ts";
 import { VALUE_DEPTH_MAX, type Value, withinDepth } from "./values.ts";
 
-export { parseQuery };
-
 export interface QueryParameter {
   /** With its at sign. */
   readonly name: string;
