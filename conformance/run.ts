@@ -3,7 +3,7 @@
  * needs. Arguments name languages (`npm run conformance -- js`). A missing toolchain is a failure when CI=true, and
  * said plainly otherwise. The last line counts.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Language, runFlows } from "./flows.ts";
@@ -174,12 +174,28 @@ async function runSuite(suite: Suite, server: ServerUnderTest, report: Report): 
   report.add(`${name}: its own tests`, result.passed, result.failed);
 }
 
+/** Which SDK had which operation of the data plane answered with success: what the support matrix shows. */
+async function recordProven(under: ServerUnderTest): Promise<void> {
+  const { url, secret } = JSON.parse(readFileSync(join(under.data, "operator.json"), "utf8")) as Record<string, string>;
+  const response = await fetch(`${url}/celestite/usage`, { headers: { authorization: `Bearer ${secret}` } });
+  const usage = (await response.json()) as { category: string; operationName: string; client: string; statusCode: number }[];
+  const proven: Record<string, string[]> = {};
+  for (const { category, operationName, client, statusCode } of usage) {
+    const language = /^azsdk-(js|python|go|java)-/.exec(client)?.[1];
+    if (category !== "DataPlaneRequests" || language === undefined || statusCode >= 300) continue;
+    proven[operationName] = [...new Set([...(proven[operationName] ?? []), language])].sort();
+  }
+  const sorted = Object.fromEntries(Object.entries(proven).sort(([a], [b]) => (a < b ? -1 : 1)));
+  writeFileSync(join(here, "proven.json"), `${JSON.stringify(sorted, undefined, 2)}\n`);
+}
+
 const report = createReport((text) => process.stdout.write(text));
 const server = await startServer();
 try {
   for (const suite of suites) {
     if (wanted.length === 0 || wanted.includes(suite.name)) await runSuite(suite, server, report);
   }
+  if (wanted.length === 0 && report.failed === 0) await recordProven(server);
 } finally {
   await server.stop();
 }

@@ -2,6 +2,7 @@
  * Writes docs/reference from the tables in the source: the support matrix of the data plane, the built-in data roles
  * and the commands. `--check` changes nothing and fails when a page is out of date.
  */
+import { readFileSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,6 +10,9 @@ import { builtInDataRoles, cosmosActions } from "../src/azure/cosmos-actions.ts"
 import { commands } from "../src/cli/command-line.ts";
 import { type OperationRow, operations } from "../src/cosmos/wire/operations.ts";
 
+const proven = JSON.parse(
+  readFileSync(fileURLToPath(new URL("../../conformance/proven.json", import.meta.url)), "utf8"),
+) as Readonly<Record<string, readonly string[]>>;
 const directory = fileURLToPath(new URL("../../docs/reference/", import.meta.url));
 
 function rightOf(row: OperationRow): string {
@@ -21,16 +25,18 @@ function rightOf(row: OperationRow): string {
 function supportMatrix(): string {
   const rows = operations.map((row) => {
     const request = `${row.method} ${row.address}${row.mark === "plain" ? "" : ` (${row.mark})`}`;
-    return `| ${row.name} | ${request} | ${rightOf(row)} | ${row.handler === undefined ? "not implemented (501)" : "yes"} |`;
+    const built = row.handler === undefined ? "not implemented (501)" : "yes";
+    return `| ${row.name} | ${request} | ${rightOf(row)} | ${built} | ${(proven[row.name] ?? []).join(", ")} |`;
   });
   const built = operations.filter((row) => row.handler !== undefined).length;
   return `# Data plane: support matrix
 
 Generated from \`src/cosmos/wire/operations.ts\` by \`npm run docs\`. ${built} of ${operations.length} operations are built; the others answer
-501 and say so.
+501 and say so. The last column names the official SDKs that have had the operation answered in a conformance run
+(\`npm run conformance\` records them in \`conformance/proven.json\`).
 
-| operation | request | right needed | built |
-|---|---|---|---|
+| operation | request | right needed | built | proven with |
+|---|---|---|---|---|
 ${rows.join("\n")}
 `;
 }

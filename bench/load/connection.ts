@@ -110,8 +110,8 @@ function replyReader(
   let bodyLeft = 0;
   const takeBody = (bytes: number, closes: boolean): void => {
     bodyLeft -= bytes;
-    if (bodyLeft < 0) return fail("the reply is longer than its content length");
-    if (bodyLeft > 0) return;
+    if (bodyLeft < 0) fail("the reply is longer than its content length");
+    if (bodyLeft !== 0) return;
     head = undefined;
     onReply(closes);
   };
@@ -121,14 +121,13 @@ function replyReader(
     // The bytes are the socket's, which reads the next ones into the same place.
     partialHead = head === undefined ? Buffer.from(all) : undefined;
     if (head === undefined) return;
-    if (head.status !== expected.status || head.length < expected.bodyBytesMin) {
-      const text = all.toString("utf8", head.size).slice(0, quotedMax);
-      return fail(
-        `expected status ${expected.status}, got ${head.status} with ${head.length} bytes: ${text}`,
-      );
+    if (head.status === expected.status && head.length >= expected.bodyBytesMin) {
+      bodyLeft = head.length;
+      takeBody(all.length - head.size, head.closes);
+      return;
     }
-    bodyLeft = head.length;
-    takeBody(all.length - head.size, head.closes);
+    const text = all.toString("utf8", head.size).slice(0, quotedMax);
+    fail(`expected status ${expected.status}, got ${head.status} with ${head.length} bytes: ${text}`);
   };
   return (bytes) => (head === undefined ? takeHead(bytes) : takeBody(bytes.length, head.closes));
 }

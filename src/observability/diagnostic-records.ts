@@ -29,12 +29,26 @@ export interface DiagnosticRecord {
   readonly message?: string;
 }
 
+/** How often a kind of client had an operation answered with a status, since the start. */
+export interface UsageCount {
+  readonly category: DiagnosticRecord["category"];
+  readonly operationName: string;
+  /** The product at the head of the user agent, e.g. `azsdk-js-cosmos`. */
+  readonly client: string;
+  readonly statusCode: number;
+  readonly count: number;
+}
+
 export interface Recorder {
   record(entry: DiagnosticRecord): void;
   /** The newest record that `matches`, or the newest of all. */
   last(matches?: (entry: DiagnosticRecord) => boolean): DiagnosticRecord | undefined;
   find(activityId: string): DiagnosticRecord | undefined;
+  usage(): readonly UsageCount[];
 }
+
+/** Kinds of use that are counted apart; what goes beyond is not counted, so that strange user agents cost no memory. */
+const usageKindsMax = 5000;
 
 /** Records kept; at some hundred bytes each this stays within a few megabytes. */
 const capacityDefault = 5000;
@@ -53,12 +67,27 @@ export function createRecorder(capacity: number = capacityDefault): Recorder {
     for (const entry of newestFirst()) if (matches(entry)) return entry;
     return undefined;
   };
+  const counts = new Map<string, { -readonly [K in keyof UsageCount]: UsageCount[K] }>();
+  const count = ({ category, operationName, userAgent, statusCode }: DiagnosticRecord): void => {
+    const client = clientOf(userAgent);
+    const key = `${category} ${operationName} ${client} ${statusCode}`;
+    const known = counts.get(key);
+    if (known !== undefined) known.count++;
+    else if (counts.size < usageKindsMax) counts.set(key, { category, operationName, client, statusCode, count: 1 });
+  };
   return {
+    usage: () => [...counts.values()],
     record(entry) {
       ring[next] = entry;
       next = (next + 1) % capacity;
+      count(entry);
     },
     last: (matches = () => true) => last(matches),
     find: (activityId) => last((entry) => entry.activityId === activityId),
   };
+}
+
+/** The SDK's own product: some put an application's name or other products before it. */
+function clientOf(userAgent: string): string {
+  return /azsdk-[a-z]+-[a-z]+/i.exec(userAgent)?.[0].toLowerCase() ?? userAgent.split(/[ /]/, 1)[0] ?? "";
 }

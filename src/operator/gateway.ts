@@ -101,6 +101,8 @@ async function route(parts: OperatorParts, request: Request): Promise<Reply | un
       return empty(204);
     case "GET decisions":
       return decision(parts, id, url.searchParams.get("denied") === "true");
+    case "GET usage":
+      return json(200, parts.recorder.usage());
     case "GET principals": {
       const principal = await parts.findPrincipal(url.searchParams.get("name") ?? "");
       return principal === undefined ? json(404, { error: "No such principal." }) : json(200, principal);

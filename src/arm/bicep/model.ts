@@ -60,6 +60,8 @@ export interface Model {
   readonly targetScope: TargetScope;
   /** What module, import, using and extends statements refer to; without those that failed. */
   readonly references: ReadonlyMap<syntax.Node, Extract<Loaded, { kind: "bicep" | "json" }>>;
+  /** The type of the value of an expression; each is worked out, and complained about, once. */
+  readonly typeOf: (node: syntax.Expression) => Type;
   readonly memory: Memory;
 }
 

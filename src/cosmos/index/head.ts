@@ -1,0 +1,116 @@
+/**
+ * The newest documents of an index, as rows: what the log brought since the last segment was made. A query sees them
+ * as a small segment whose columns are made when it asks for them.
+ */
+import { buildColumn, type Column, type IndexKey } from "./column.ts";
+import type { Slot } from "./paths.ts";
+import { type ColumnHandle, createSegment, lazyColumn, type Segment } from "./segment.ts";
+
+/** Rows that a head takes before it is frozen into a segment. */
+export const HEAD_ROWS_MAX = 4096;
+
+export interface Head {
+  /** Living rows. */
+  readonly size: number;
+  /** Rows that were added, dead ones included. */
+  readonly rows: number;
+  /** Adds the item's row; `extract` hands over its keys. An older row of the item dies. */
+  add(number: number, extract: (take: (slot: number, key: IndexKey) => void) => void): void;
+  /** True when the item had a living row, which is dead now. */
+  remove(number: number): boolean;
+  /** The living rows as a segment; the same one until something changes. Undefined when there are none. */
+  view(id: () => number): Segment | undefined;
+}
+
+interface SlotEntries {
+  readonly rows: number[];
+  readonly keys: IndexKey[];
+}
+
+export function createHead(slots: readonly Slot[]): Head {
+  const numbers: number[] = [];
+  const entries: (SlotEntries | undefined)[] = [];
+  const rowOf = new Map<number, number>();
+  let made: Segment | undefined;
+  return {
+    get size() {
+      return rowOf.size;
+    },
+    get rows() {
+      return numbers.length;
+    },
+    add(number, extract) {
+      const row = numbers.push(number) - 1;
+      rowOf.set(number, row);
+      made = undefined;
+      extract((slot, key) => {
+        let found = entries[slot];
+        if (found === undefined) {
+          found = { rows: [], keys: [] };
+          entries[slot] = found;
+        }
+        found.rows.push(row);
+        found.keys.push(key);
+      });
+    },
+    remove(number) {
+      if (!rowOf.delete(number)) return false;
+      made = undefined;
+      return true;
+    },
+    view(id) {
+      if (rowOf.size === 0) return undefined;
+      made ??= segmentOf(id(), slots, numbers, rowOf, entries);
+      return made;
+    },
+  };
+}
+
+function segmentOf(
+  id: number,
+  slots: readonly Slot[],
+  numbers: readonly number[],
+  rowOf: ReadonlyMap<number, number>,
+  entries: readonly (SlotEntries | undefined)[],
+): Segment {
+  const living = Float64Array.from(rowOf.keys()).sort();
+  const documents = new Int32Array(numbers.length).fill(-1);
+  for (const [document, number] of living.entries()) documents[rowOf.get(number) ?? 0] = document;
+  const columns = new Map<number, ColumnHandle>();
+  for (const [slot, found] of entries.entries()) {
+    if (found === undefined) continue;
+    const elements = slots[slot]?.elements === true;
+    // Rows are only added at the end, so those that are here now are the first `documents.length`.
+    columns.set(
+      slot,
+      lazyColumn(() =>
+        elements ? elementColumn(found, documents) : plainColumn(found, documents, living.length),
+      ),
+    );
+  }
+  return createSegment(id, living, columns);
+}
+
+function plainColumn({ rows, keys }: SlotEntries, documents: Int32Array, size: number): Column {
+  const found = new Array<IndexKey>(size).fill(undefined);
+  for (const [i, row] of rows.entries()) {
+    if (row >= documents.length) break;
+    const document = documents[row] as number;
+    if (document >= 0) found[document] = keys[i];
+  }
+  return buildColumn(found);
+}
+
+function elementColumn({ rows, keys }: SlotEntries, documents: Int32Array): Column {
+  const found: (readonly [document: number, key: IndexKey])[] = [];
+  for (const [i, row] of rows.entries()) {
+    if (row >= documents.length) break;
+    const document = documents[row] as number;
+    if (document >= 0) found.push([document, keys[i]]);
+  }
+  found.sort((a, b) => a[0] - b[0]);
+  return buildColumn(
+    found.map(([, key]) => key),
+    Uint32Array.from(found, ([document]) => document),
+  );
+}

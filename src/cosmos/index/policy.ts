@@ -1,0 +1,136 @@
+/**
+ * A container's indexing policy: which paths are indexed and by which composite indexes a query may be ordered. The
+ * rules are the service's (index policy reference): the more precise path wins, and `/?` beats `/*`.
+ */
+import type { OrderFact, Path } from "../query/facts.ts";
+
+/** Steps into an item; null is any element of an array. */
+export type IndexPath = readonly (string | null)[];
+
+export interface CompositePath {
+  readonly path: IndexPath;
+  readonly descending: boolean;
+}
+
+export interface IndexPolicy {
+  /** False for `indexingMode: none`: every query scans. */
+  readonly indexes: boolean;
+  readonly composites: readonly (readonly CompositePath[])[];
+  includes(path: IndexPath): boolean;
+}
+
+interface PolicyPath {
+  readonly steps: IndexPath;
+  /** `/?`: this value only; else the whole subtree. */
+  readonly exact: boolean;
+  readonly included: boolean;
+}
+
+/** The policy of a container's `indexingPolicy`; what it does not say is the service's default. */
+export function compilePolicy(indexingPolicy: unknown): IndexPolicy {
+  const policy = isObject(indexingPolicy) ? indexingPolicy : {};
+  const included = pathsOf(policy["includedPaths"]);
+  const entries: readonly PolicyPath[] = [
+    ...(included ?? ["/*"]).flatMap((path) => policyPath(path, true)),
+    ...(pathsOf(policy["excludedPaths"]) ?? []).flatMap((path) => policyPath(path, false)),
+  ];
+  return {
+    indexes: String(policy["indexingMode"] ?? "consistent").toLowerCase() !== "none",
+    composites: compositesOf(policy["compositeIndexes"]),
+    includes(path) {
+      // The service indexes these whatever the policy says.
+      if (path.length === 1 && (path[0] === "id" || path[0] === "_ts")) return true;
+      let best: PolicyPath | undefined;
+      for (const entry of entries) {
+        if (covers(entry, path) && (best === undefined || precision(entry) >= precision(best))) best = entry;
+      }
+      return best?.included === true;
+    },
+  };
+}
+
+/** Steps of a query's path as the index names them. */
+export function indexPath(path: Path): IndexPath {
+  return path.map((step) => (typeof step === "number" ? null : step));
+}
+
+/** The two refusals of ORDER BY that a policy can cause, in the service's words; undefined when it may be served. */
+export function orderByProblem(policy: IndexPolicy, orderBy: readonly OrderFact[] | undefined): string | undefined {
+  if (orderBy === undefined || !policy.indexes) return undefined;
+  const [only] = orderBy;
+  if (orderBy.length === 1 && only !== undefined) {
+    return policy.includes(indexPath(only.path))
+      ? undefined
+      : "The index path corresponding to the specified order-by item is excluded.";
+  }
+  const served = policy.composites.some((composite) => orders(composite, orderBy));
+  return served
+    ? undefined
+    : "The order by query does not have a corresponding composite index that it can be served from.";
+}
+
+/** A composite index serves exactly its own sequence of paths, in its directions or all of them inverted. */
+function orders(composite: readonly CompositePath[], orderBy: readonly OrderFact[]): boolean {
+  if (composite.length !== orderBy.length) return false;
+  const inverted = composite[0]?.descending !== orderBy[0]?.descending;
+  return composite.every(({ path, descending }, i) => {
+    const wanted = orderBy[i];
+    return (
+      wanted !== undefined &&
+      (descending !== wanted.descending) === inverted &&
+      samePath(path, indexPath(wanted.path))
+    );
+  });
+}
+
+export function samePath(a: IndexPath, b: IndexPath): boolean {
+  return a.length === b.length && a.every((step, i) => step === b[i]);
+}
+
+function pathsOf(value: unknown): readonly string[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  return (value as unknown[]).flatMap((entry) => {
+    const path = isObject(entry) ? entry["path"] : undefined;
+    return typeof path === "string" ? [path] : [];
+  });
+}
+
+function policyPath(text: string, included: boolean): readonly PolicyPath[] {
+  const steps = pathSteps(text);
+  const last = steps.at(-1);
+  if (last === "?" || last === "*") return [{ steps: steps.slice(0, -1), exact: last === "?", included }];
+  return [{ steps, exact: true, included }];
+}
+
+/** Splits `/a/[]/"b c"/?` into steps; `[]` becomes null. */
+function pathSteps(text: string): IndexPath {
+  return [...text.matchAll(/\/(?:"((?:[^"\\]|\\.)*)"|([^/]*))/g)].map((match) => {
+    if (match[1] !== undefined) return match[1].replace(/\\(.)/g, "$1");
+    return match[2] === "[]" ? null : (match[2] ?? "");
+  });
+}
+
+function compositesOf(value: unknown): readonly (readonly CompositePath[])[] {
+  if (!Array.isArray(value)) return [];
+  return (value as unknown[]).filter(Array.isArray).map((composite: readonly unknown[]) =>
+    composite.flatMap((entry) => {
+      if (!isObject(entry) || typeof entry["path"] !== "string") return [];
+      const steps = pathSteps(entry["path"]);
+      const path = steps.at(-1) === "?" ? steps.slice(0, -1) : steps;
+      return [{ path, descending: String(entry["order"] ?? "ascending").toLowerCase() === "descending" }];
+    }),
+  );
+}
+
+function covers({ steps, exact }: PolicyPath, path: IndexPath): boolean {
+  if (exact ? steps.length !== path.length : steps.length > path.length) return false;
+  return steps.every((step, i) => step === path[i]);
+}
+
+function precision({ steps, exact }: PolicyPath): number {
+  return steps.length * 2 + Number(exact);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
