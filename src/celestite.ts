@@ -5,11 +5,12 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Arm, openArm } from "./arm/open.ts";
+import { localHosts } from "./azure/audiences.ts";
 import type { Clock, Entropy } from "./clock.ts";
 import { openAccountSockets } from "./composition/endpoints.ts";
 import { removeOperatorFile, writeOperatorFile } from "./composition/operator-file.ts";
 import { operatorParts } from "./composition/operator-parts.ts";
-import { knownResources, localHosts } from "./composition/resources.ts";
+import { knownResources } from "./composition/resources.ts";
 import type { Settings } from "./config.ts";
 import { createCosmosControl } from "./cosmos/control.ts";
 import { openEngine } from "./cosmos/engine/engine.ts";

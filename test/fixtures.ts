@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Celestite, startCelestite } from "../src/celestite.ts";
-import { systemClock, systemEntropy } from "../src/clock.ts";
+import { openEntropy, systemClock } from "../src/clock.ts";
 import { anyPorts, defaultSettings, type Settings } from "../src/config.ts";
 
 export const root: string = fileURLToPath(new URL("../..", import.meta.url));
@@ -29,7 +29,7 @@ export function testSettings(dataDirectory: string, changes: Partial<Settings> =
 export async function withServer<T>(settings: Settings, use: (server: Celestite) => Promise<T>): Promise<T> {
   const unexpected: unknown[] = [];
   const onError = (error: unknown): void => void unexpected.push(error);
-  const server = await startCelestite(settings, { clock: systemClock, entropy: systemEntropy, onError });
+  const server = await startCelestite(settings, { clock: systemClock, entropy: openEntropy(), onError });
   let result: T;
   try {
     result = await use(server);

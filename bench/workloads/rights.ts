@@ -4,7 +4,7 @@
  */
 import { createPublicKey, verify } from "node:crypto";
 import { performance } from "node:perf_hooks";
-import { systemClock, systemEntropy } from "../../src/clock.ts";
+import { systemClock, openEntropy } from "../../src/clock.ts";
 import { cosmosLock, createCosmosControl } from "../../src/cosmos/control.ts";
 import { type Engine, openEngine } from "../../src/cosmos/engine/engine.ts";
 import { parseAddress } from "../../src/cosmos/wire/address.ts";
@@ -103,7 +103,7 @@ function resultOf(known: number, first: number, signature: number): WorkloadResu
 
 async function openRoom(): Promise<Room> {
   const store = openMemory();
-  const around = { clock: systemClock, entropy: systemEntropy };
+  const around = { clock: systemClock, entropy: openEntropy() };
   const engine = await openEngine({ store, ...around });
   const identity = await openIdentity({ store, ...around, domain: "bench.local", knownResource: () => true });
   const principalId = await populate(store, engine, identity);

@@ -48,6 +48,10 @@ interface CompiledAssignment {
   readonly actions: readonly string[];
   /** Names below the account, or `undefined` when the scope does not belong to this account. */
   readonly at: DataScope | undefined;
+  /** What a decision says when this assignment grants: always the same. */
+  readonly granted: readonly ConsideredAssignment[];
+  /** Actions judged before: whether the role contains them. */
+  readonly known: Map<string, boolean>;
 }
 
 export interface CosmosPolicy {
@@ -70,6 +74,8 @@ export function compileCosmosPolicy(
       definition,
       actions: (definition?.permissions ?? []).flatMap((permission) => permission.dataActions),
       at: scopeBelow(accountId, assignment.scope),
+      granted: [render({ assignment, definition }, [])],
+      known: new Map<string, boolean>(),
     };
   });
   const byPrincipal = new Map<string, CompiledAssignment[]>();
@@ -111,22 +117,41 @@ export function decideCosmos(policy: CosmosPolicy, request: DataRequest): Decisi
     return { ...base, allowed: false, reason: "notPossibleWithAad", considered: [] };
   if (!request.principalExists)
     return { ...base, allowed: false, reason: "principalDeleted", considered: [] };
-  for (const id of [request.principalId, ...request.groups]) {
-    for (const compiled of policy.byPrincipal.get(id.toLowerCase()) ?? []) {
-      if (failures(compiled, request, true).length > 0) continue;
-      return {
-        ...base,
-        allowed: true,
-        appliedAssignmentId: compiled.assignment.name,
-        considered: [render(compiled, [])],
-      };
-    }
+  const grant = findGrant(policy, request);
+  if (grant !== undefined) {
+    return { ...base, allowed: true, appliedAssignmentId: grant.assignment.name, considered: grant.granted };
   }
   const ids = new Set([request.principalId, ...request.groups].map((id) => id.toLowerCase()));
   const considered = policy.all.map((compiled) =>
     render(compiled, failures(compiled, request, ids.has(compiled.assignment.principalId.toLowerCase()))),
   );
   return { ...base, allowed: false, reason: "noMatchingAssignment", considered };
+}
+
+/** The first assignment that grants, of the principal itself before its groups. */
+function findGrant(policy: CosmosPolicy, request: DataRequest): CompiledAssignment | undefined {
+  const granting = (id: string): CompiledAssignment | undefined =>
+    policy.byPrincipal.get(id.toLowerCase())?.find((compiled) => grants(compiled, request));
+  const own = granting(request.principalId);
+  if (own !== undefined) return own;
+  for (const group of request.groups) {
+    const found = granting(group);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function grants(compiled: CompiledAssignment, request: DataRequest): boolean {
+  return request.action !== undefined && covers(compiled.at, request) && contains(compiled, request.action);
+}
+
+/** True when the role contains the action; patterns are matched once per action. */
+function contains(compiled: CompiledAssignment, action: string): boolean {
+  const known = compiled.known.get(action);
+  if (known !== undefined) return known;
+  const matches = compiled.actions.some((pattern) => actionMatches(pattern, action));
+  compiled.known.set(action, matches);
+  return matches;
 }
 
 function failures(
@@ -139,9 +164,7 @@ function failures(
   if (!covers(compiled.at, request)) failed.push("scope");
   const action = request.action;
   if (compiled.definition === undefined) failed.push("definitionMissing");
-  else if (action === undefined || !compiled.actions.some((pattern) => actionMatches(pattern, action))) {
-    failed.push("action");
-  }
+  else if (action === undefined || !contains(compiled, action)) failed.push("action");
   return failed;
 }
 
@@ -153,7 +176,10 @@ function covers(at: DataScope | undefined, request: DataRequest): boolean {
   return at.container === undefined || at.container === request.scope.container;
 }
 
-function render(compiled: CompiledAssignment, failed: ConsideredAssignment["failed"]): ConsideredAssignment {
+function render(
+  compiled: Pick<CompiledAssignment, "assignment" | "definition">,
+  failed: ConsideredAssignment["failed"],
+): ConsideredAssignment {
   return {
     assignmentId: compiled.assignment.name,
     roleDefinitionId: compiled.assignment.roleDefinitionId,

@@ -62,7 +62,11 @@ export interface TokenRequest {
 }
 
 /** Reads of a container that clients need before they can do anything with it. */
-const containerMetadata: ReadonlySet<string> = new Set(["ReadContainer", "ListPartitionKeyRanges", "QueryPlan"]);
+const containerMetadata: ReadonlySet<string> = new Set([
+  "ReadContainer",
+  "ListPartitionKeyRanges",
+  "QueryPlan",
+]);
 
 const itemReads: ReadonlySet<string> = new Set(["ReadItem", "ReadItemFeed", "QueryItems", "ReadChangeFeed"]);
 
@@ -90,7 +94,9 @@ const itemWrites: ReadonlySet<string> = new Set([
 ]);
 
 /** Operations on one item or script that its own permission allows; upsert and create go to the container and are not. */
-const ownOperations: Readonly<Record<Exclude<TokenTarget["kind"], "container">, Readonly<Record<PermissionMode, readonly string[]>>>> = {
+const ownOperations: Readonly<
+  Record<Exclude<TokenTarget["kind"], "container">, Readonly<Record<PermissionMode, readonly string[]>>>
+> = {
   item: { Read: ["ReadItem"], All: ["ReadItem", "ReplaceItem", "PatchItem", "DeleteItem"] },
   storedProcedure: {
     Read: ["ReadStoredProcedure"],
@@ -108,11 +114,13 @@ export function tokenAllows({ mode, target }: TokenRights, request: TokenRequest
   if (request.operation === "ReadDatabaseAccount") return true;
   if (request.containerRid === undefined || request.containerRid !== target.containerRid) return false;
   if (target.kind !== "container") {
-    if (!ownOperations[target.kind][mode].includes(request.operation) || request.id !== target.id) return false;
+    if (!ownOperations[target.kind][mode].includes(request.operation) || request.id !== target.id)
+      return false;
     return target.kind !== "item" || samePartition(target, request);
   }
   if (containerMetadata.has(request.operation)) return true;
-  const isItemOperation = itemReads.has(request.operation) || (mode === "All" && itemWrites.has(request.operation));
+  const isItemOperation =
+    itemReads.has(request.operation) || (mode === "All" && itemWrites.has(request.operation));
   if (target.partition !== undefined) return isItemOperation && samePartition(target, request);
   return isItemOperation || scriptReads.has(request.operation);
 }

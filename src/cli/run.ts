@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { systemClock, systemEntropy } from "../clock.ts";
+import { openEntropy, systemClock } from "../clock.ts";
 import { anyPorts, dataDirectoryDefault, defaultSettings, inheritedEnvironment } from "../config.ts";
 import type { ServerStatus, Workload } from "../operator/gateway.ts";
 import { diverting, workloadVariables } from "./child-environment.ts";
@@ -100,7 +100,7 @@ async function runPrivately(options: RunOptions, terminal: Terminal): Promise<nu
       { ...defaultSettings(), dataDirectory: directory, store: "memory", ports: anyPorts },
       {
         clock: systemClock,
-        entropy: systemEntropy,
+        entropy: openEntropy(),
         onError: (error) => terminal.error(`celestite: unexpected error: ${String(error)}\n`),
       },
     );

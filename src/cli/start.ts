@@ -1,7 +1,7 @@
 /** `celestite start`: the server in the foreground. */
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { systemClock, systemEntropy } from "../clock.ts";
+import { openEntropy, systemClock } from "../clock.ts";
 import { anyPorts, dataDirectoryDefault, defaultPorts, defaultSettings, type Settings } from "../config.ts";
 import type { ServerStatus } from "../operator/gateway.ts";
 import { type Command, UsageError } from "./command.ts";
@@ -49,7 +49,7 @@ export const startCommand: Command = {
     const { startCelestite } = await import("../celestite.ts");
     const server = await startCelestite(settings, {
       clock: systemClock,
-      entropy: systemEntropy,
+      entropy: openEntropy(),
       onError: (error) => terminal.error(`celestite: unexpected error: ${describe(error)}\n`),
     });
     const status = await server.status();

@@ -1,8 +1,6 @@
 /** Which resources tokens may be asked for besides Azure's own services. */
+import { localHosts } from "../azure/audiences.ts";
 import type { Engine } from "../cosmos/engine/engine.ts";
-
-/** Names under which a client on this machine reaches us. */
-export const localHosts: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
 
 /**
  * True for our own listeners and for every Cosmos account, by its public name and by its local address with and

@@ -24,6 +24,8 @@ const MAX_SCHEMA_BYTES = 63;
 /** Milliseconds to wait for a connection and for the answer to one statement; then the connection counts as lost. */
 const CONNECT_TIMEOUT = 10_000;
 const STATEMENT_TIMEOUT = 60_000;
+/** Milliseconds of silence after which a connection is probed, so that a server that vanished is noticed. */
+const KEEP_ALIVE_DELAY = 30_000;
 
 /**
  * Reads `postgres://USER:PASSWORD@HOST:PORT/DATABASE?schema=NAME`. Everything the driver knows may stand in it
@@ -45,6 +47,7 @@ export function parseAddress(url: string): PostgresAddress {
     connectionString: options.size === 0 ? base : `${base}?${options}`,
     fallback_application_name: `celestite (process ${process.pid} on ${hostname()})`,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY,
     connectionTimeoutMillis: CONNECT_TIMEOUT,
     query_timeout: STATEMENT_TIMEOUT,
   };
@@ -52,9 +55,10 @@ export function parseAddress(url: string): PostgresAddress {
     const { host, port, database = "", user = "" } = new pg.Client(config);
     const server = host.startsWith("/") ? `${host}/.s.PGSQL.${port}` : `${host}:${port}`;
     return { config, schema, database, user, server };
-  } catch {
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
     throw new StoreUnavailable(
-      "The address of the PostgreSQL store is malformed: give postgres://USER:PASSWORD@HOST:PORT/DATABASE.",
+      `The address of the PostgreSQL store is malformed (${why}): give postgres://USER:PASSWORD@HOST:PORT/DATABASE.`,
     );
   }
 }

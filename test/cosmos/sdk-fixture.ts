@@ -1,6 +1,6 @@
 /** A data plane on a real socket, for the unmodified SDK with an account key: memory store, any number of ranges. */
 import { CosmosClient } from "@azure/cosmos";
-import { systemClock, systemEntropy } from "../../src/clock.ts";
+import { openEntropy, systemClock } from "../../src/clock.ts";
 import { cosmosLock, createCosmosControl } from "../../src/cosmos/control.ts";
 import { type Engine, openEngine } from "../../src/cosmos/engine/engine.ts";
 import { accountService } from "../../src/cosmos/gateway.ts";
@@ -16,7 +16,7 @@ export interface SdkFixture {
 const name = "acct";
 
 export async function openSdkFixture(store: Store, rangesDefault: number): Promise<SdkFixture> {
-  const around = { clock: systemClock, entropy: systemEntropy };
+  const around = { clock: systemClock, entropy: openEntropy() };
   const engine = await openEngine({ store, ...around, rangesDefault });
   const service = accountService(
     {

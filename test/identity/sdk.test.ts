@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import { systemClock, systemEntropy } from "../../src/clock.ts";
+import { systemClock, openEntropy } from "../../src/clock.ts";
 import { selfSignedCertificate } from "../../src/identity/certificate.ts";
 import type { ManagedIdentityRecord } from "../../src/identity/control.ts";
 import type { TestIdentity } from "./fixtures.ts";
@@ -43,7 +43,7 @@ const clusterKey = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKe
 before(async () => {
   room = await openTestIdentity({
     clock: systemClock,
-    entropy: systemEntropy,
+    entropy: openEntropy(),
     federatedKeys: async () => ({ ok: true, publicKey: createPublicKey(clusterKey) }),
   });
   orders = await putUserAssigned(room, "orders");
@@ -223,7 +223,7 @@ async function makeCertificate(commonName: string): Promise<{ readonly key: stri
   const der = await selfSignedCertificate(
     {
       commonName,
-      serial: systemEntropy.bytes(8),
+      serial: openEntropy().bytes(8),
       notBefore: Date.now() - 60_000,
       notAfter: Date.now() + 3_600_000,
       publicKey: pair.publicKey.export({ type: "spki", format: "der" }),

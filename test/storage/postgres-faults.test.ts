@@ -85,7 +85,12 @@ suite("postgres: opening", () => {
     ["an empty schema name", () => server.url(""), /correct \?schema=/],
     ["a reserved schema name", () => server.url("PG_x"), /correct \?schema=/],
     ["a schema name that is too long", () => server.url("ß".repeat(32)), /correct \?schema=/],
-    ["a port that is none", () => "postgres://u:s3cret@h:port/d", /malformed: give postgres:/],
+    ["a port that is none", () => "postgres://u:s3cret@h:port/d", /malformed \(.*\): give postgres:/],
+    [
+      "a certificate that is not there",
+      () => "postgres://u:s3cret@h/d?sslrootcert=/nowhere",
+      /malformed.*\/nowhere/,
+    ],
     [
       "a database that is full",
       () => server.url("x", { user: "powerless", database: "full_house" }),

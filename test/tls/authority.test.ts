@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { connect, type SecureContext, type TLSSocket } from "node:tls";
-import { type ManualClock, manualClock, seededEntropy, systemClock, systemEntropy } from "../../src/clock.ts";
+import { type ManualClock, manualClock, seededEntropy, systemClock, openEntropy } from "../../src/clock.ts";
 import { type Authority, openAuthority } from "../../src/tls/authority.ts";
 import { writeBundle } from "../../src/tls/bundle.ts";
 import { AuthorityUnavailable } from "../../src/tls/files.ts";
@@ -77,7 +77,7 @@ async function shownFor(servername: string, port: number, ca: string): Promise<X
 describe("a TLS handshake", () => {
   it("succeeds for the loopback names, the given names, and any other name asked for", () =>
     inDirectory(async (directory) => {
-      const options = { directory, clock: systemClock, entropy: systemEntropy };
+      const options = { directory, clock: systemClock, entropy: openEntropy() };
       const authority = await openAuthority({
         ...options,
         names: ["*.documents.azure.com", "Vault.Example"],

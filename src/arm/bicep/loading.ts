@@ -110,12 +110,12 @@ function pathArgument(model: Model, node: Call): string | undefined {
   return problem === undefined ? resolvePath(model.path, path) : refuse(model, argument, problem);
 }
 
-const encodings: Readonly<Record<string, string>> = {
+const encodings: Readonly<Record<string, BufferEncoding | "utf-16be">> = {
   "us-ascii": "ascii",
   "iso-8859-1": "latin1",
   "utf-8": "utf-8",
   "utf-16BE": "utf-16be",
-  "utf-16": "utf-16le",
+  "utf-16": "utf16le",
 };
 
 function readText(model: Model, node: Call, encodingAt: number, lengthMax: number): string | undefined {
@@ -143,38 +143,19 @@ function readBytes(model: Model, path: string): Uint8Array | undefined {
   return text === undefined ? undefined : new TextEncoder().encode(text);
 }
 
-function decode(model: Model, path: string, encoding: string): string | undefined {
+function decode(model: Model, path: string, encoding: BufferEncoding | "utf-16be"): string | undefined {
   const bytes = readBytes(model, path);
   if (bytes === undefined) return undefined;
-  if (encoding === "utf-16le" || encoding === "utf-16be") return decodeWide(bytes, encoding === "utf-16be");
-  let text = "";
-  for (const byte of bytes) text += byte > 127 && encoding === "ascii" ? "?" : String.fromCharCode(byte);
-  return text;
-}
-
-function decodeWide(bytes: Uint8Array, bigEndian: boolean): string {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let text = "";
-  for (let at = 0; at + 1 < bytes.length; at += 2) text += String.fromCharCode(view.getUint16(at, !bigEndian));
-  return text;
+  const buffer = Buffer.from(bytes);
+  if (encoding === "utf-16be") return buffer.subarray(0, bytes.length & ~1).swap16().toString("utf16le");
+  return encoding === "ascii"
+    ? [...buffer].map((byte) => (byte > 127 ? "?" : String.fromCharCode(byte))).join("")
+    : buffer.toString(encoding);
 }
 
 function loadText(model: Model, node: Call): Loading | undefined {
   const text = readText(model, node, 1, textLengthMax);
   return text === undefined ? undefined : textValue(text);
-}
-
-const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-function toBase64(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 3) {
-    const group = ((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
-    for (let part = 0; part < 4; part++) {
-      text += at + part > bytes.length ? "=" : base64Alphabet[(group >> (18 - 6 * part)) & 63];
-    }
-  }
-  return text;
 }
 
 function loadBase64(model: Model, node: Call): Loading | undefined {
@@ -185,7 +166,7 @@ function loadBase64(model: Model, node: Call): Loading | undefined {
   if (bytes === undefined) return refuse(model, argument, "BCP091", path);
   const limit = (textLengthMax / 4) * 3;
   if (bytes.length > limit) return refuse(model, argument, "BCP184", path, limit, "bytes");
-  return textValue(toBase64(bytes));
+  return textValue(Buffer.from(bytes).toString("base64"));
 }
 
 function loadObject(

@@ -14,6 +14,7 @@ import {
   type TargetScope,
   type Workspace,
 } from "./model.ts";
+import { expressionType } from "./expression-types.ts";
 import { type FileKind, parseFile } from "./parser.ts";
 import { normalizePath, pathProblem, referenceScheme, resolvePath } from "./paths.ts";
 import { createSource } from "./source.ts";
@@ -79,6 +80,7 @@ function createModel(workspace: Workspace, path: string, text: string): Model {
     ...{ workspace, path, kind, reporter, parsed, program, references },
     binding: bindFile(reporter, program, kind),
     targetScope: targetScopeOf(program),
+    typeOf: (node) => expressionType(model, node),
     memory: createMemory(),
   };
   for (const statement of program.statements) refer(model, statement);

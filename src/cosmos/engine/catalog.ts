@@ -5,6 +5,7 @@
  */
 import type { KeyName } from "../../authz/account-key.ts";
 import { type CosmosPolicy, compileCosmosPolicy } from "../../authz/cosmos-rbac.ts";
+import { cosmosAudiences } from "../../azure/audiences.ts";
 import { builtInDataRoles } from "../../azure/cosmos-actions.ts";
 import { after } from "../../storage/keys.ts";
 import type { KeyRange, Reader } from "../../storage/port.ts";
@@ -21,6 +22,8 @@ import {
 export interface AccountView {
   readonly record: AccountRecord;
   readonly keys: readonly { readonly name: KeyName; readonly secret: Buffer }[];
+  /** Audiences of tokens that the account takes. */
+  readonly audiences: readonly string[];
   readonly databases: Map<string, DatabaseView>;
   readonly roleDefinitions: Map<string, SqlRoleDefinition>;
   readonly roleAssignments: Map<string, SqlRoleAssignment>;
@@ -144,6 +147,7 @@ function accountView(record: AccountRecord, old: AccountView | undefined): Accou
   return {
     record,
     keys: secrets(record.keys),
+    audiences: cosmosAudiences(record.account.name, record.account.port),
     databases: old?.databases ?? new Map(),
     roleDefinitions,
     roleAssignments,

@@ -29,7 +29,11 @@ export function effectivePartitionKey(
 }
 
 function hashV2(components: readonly PartitionKeyComponent[]): string {
-  const bytes = Buffer.concat(components.map((component) => componentBytes(component, 0xff)));
+  const only = components[0];
+  const bytes =
+    components.length === 1
+      ? componentBytes(only, 0xff)
+      : Buffer.concat(components.map((component) => componentBytes(component, 0xff)));
   const hash = murmur3x64(bytes).reverse();
   hash[0] = (hash[0] ?? 0) & 0x3f;
   return hash.toString("hex").toUpperCase();
@@ -55,7 +59,12 @@ function componentBytes(component: PartitionKeyComponent, stringSuffix: number):
     bytes.writeDoubleLE(component === 0 ? 0 : component, 1);
     return bytes;
   }
-  return Buffer.concat([Buffer.from([0x08]), Buffer.from(component, "utf8"), Buffer.from([stringSuffix])]);
+  const length = Buffer.byteLength(component);
+  const bytes = Buffer.allocUnsafe(length + 2);
+  bytes[0] = 0x08;
+  bytes.write(component, 1, "utf8");
+  bytes[length + 1] = stringSuffix;
+  return bytes;
 }
 
 /** The order-preserving form of a component in a version 1 key: strings as bytes plus one, numbers variable length. */
@@ -139,81 +148,106 @@ function murmur3x86(bytes: Buffer): number {
   return mix32(h ^ bytes.length);
 }
 
-/** 64-bit values as [high, low] pairs of unsigned 32-bit numbers: BigInt is some twenty times slower here. */
-type U64 = readonly [number, number];
-
-function add64(a: U64, b: U64): U64 {
-  const low = a[1] + b[1];
-  return [(a[0] + b[0] + (low > 0xffffffff ? 1 : 0)) >>> 0, low >>> 0];
+/** dst = dst * (bh, bl); registers are pairs [high, low]. */
+function multiply(r: Uint32Array, at: number, bh: number, bl: number): void {
+  const ah = r[at] as number;
+  const al = r[at + 1] as number;
+  const a0 = al & 0xffff;
+  const a1 = al >>> 16;
+  const b0 = bl & 0xffff;
+  const b1 = bl >>> 16;
+  const p00 = a0 * b0;
+  const p01 = a0 * b1;
+  const p10 = a1 * b0;
+  const mid = (p00 >>> 16) + (p01 & 0xffff) + (p10 & 0xffff);
+  r[at + 1] = (mid << 16) | (p00 & 0xffff);
+  r[at] = a1 * b1 + (p01 >>> 16) + (p10 >>> 16) + (mid >>> 16) + Math.imul(ah, bl) + Math.imul(al, bh);
 }
-
-function multiply64(a: U64, b: U64): U64 {
-  const a0 = a[1] & 0xffff;
-  const a1 = a[1] >>> 16;
-  const b0 = b[1] & 0xffff;
-  const b1 = b[1] >>> 16;
-  const low = a0 * b0;
-  const mid = a1 * b0 + (low >>> 16);
-  const mid2 = a0 * b1 + (mid & 0xffff);
-  const carry = a1 * b1 + Math.floor(mid / 0x10000) + (mid2 >>> 16);
-  const resultLow = (((mid2 & 0xffff) << 16) | (low & 0xffff)) >>> 0;
-  const high = (carry + Math.imul(a[0], b[1]) + Math.imul(a[1], b[0])) >>> 0;
-  return [high, resultLow];
+function rotate(r: Uint32Array, at: number, by: number): void {
+  const h = r[at] as number;
+  const l = r[at + 1] as number;
+  if (by < 32) {
+    r[at] = (h << by) | (l >>> (32 - by));
+    r[at + 1] = (l << by) | (h >>> (32 - by));
+  } else if (by === 32) {
+    r[at] = l;
+    r[at + 1] = h;
+  } else {
+    const n = by - 32;
+    r[at] = (l << n) | (h >>> (32 - n));
+    r[at + 1] = (h << n) | (l >>> (32 - n));
+  }
 }
-
-function rotate64(a: U64, by: number): U64 {
-  if (by === 32) return [a[1], a[0]];
-  const [high, low] = by < 32 ? a : [a[1], a[0]];
-  const n = by % 32;
-  return [((high << n) | (low >>> (32 - n))) >>> 0, ((low << n) | (high >>> (32 - n))) >>> 0];
+function add(r: Uint32Array, at: number, bh: number, bl: number): void {
+  const low = (r[at + 1] as number) + bl;
+  r[at] = (r[at] as number) + bh + (low > 0xffffffff ? 1 : 0);
+  r[at + 1] = low;
 }
-
-function xor64(a: U64, b: U64): U64 {
-  return [(a[0] ^ b[0]) >>> 0, (a[1] ^ b[1]) >>> 0];
+function xor(r: Uint32Array, at: number, bh: number, bl: number): void {
+  r[at] = (r[at] as number) ^ bh;
+  r[at + 1] = (r[at + 1] as number) ^ bl;
 }
-
-function mix64(value: U64): U64 {
-  let h = xor64(value, [0, value[0] >>> 1]);
-  h = multiply64(h, [0xff51afd7, 0xed558ccd]);
-  h = xor64(h, [0, h[0] >>> 1]);
-  h = multiply64(h, [0xc4ceb9fe, 0x1a85ec53]);
-  return xor64(h, [0, h[0] >>> 1]);
+const K = 4;
+function scrambleInto(r: Uint32Array, first: boolean, high: number, low: number): void {
+  r[K] = high;
+  r[K + 1] = low;
+  if (first) {
+    multiply(r, K, 0x87c37b91, 0x114253d5);
+    rotate(r, K, 31);
+    multiply(r, K, 0x4cf5ad43, 0x2745937f);
+    xor(r, 0, r[K] as number, r[K + 1] as number);
+  } else {
+    multiply(r, K, 0x4cf5ad43, 0x2745937f);
+    rotate(r, K, 33);
+    multiply(r, K, 0x87c37b91, 0x114253d5);
+    xor(r, 2, r[K] as number, r[K + 1] as number);
+  }
 }
-
-const c1: U64 = [0x87c37b91, 0x114253d5];
-const c2: U64 = [0x4cf5ad43, 0x2745937f];
-const five: U64 = [0, 5];
+function mixAt(r: Uint32Array, at: number): void {
+  xor(r, at, 0, (r[at] as number) >>> 1);
+  multiply(r, at, 0xff51afd7, 0xed558ccd);
+  xor(r, at, 0, (r[at] as number) >>> 1);
+  multiply(r, at, 0xc4ceb9fe, 0x1a85ec53);
+  xor(r, at, 0, (r[at] as number) >>> 1);
+}
 
 /** MurmurHash3 x64 128 bit, seed 0; 16 bytes, both lanes little endian. */
 function murmur3x64(bytes: Buffer): Buffer {
-  let h1: U64 = [0, 0];
-  let h2: U64 = [0, 0];
-  const word = (source: Buffer, at: number): U64 => [source.readUInt32LE(at + 4), source.readUInt32LE(at)];
-  const scramble1 = (k: U64): U64 => multiply64(rotate64(multiply64(k, c1), 31), c2);
-  const scramble2 = (k: U64): U64 => multiply64(rotate64(multiply64(k, c2), 33), c1);
+  const r = new Uint32Array(6);
   const whole = bytes.length & ~15;
   for (let i = 0; i < whole; i += 16) {
-    h1 = add64(rotate64(xor64(h1, scramble1(word(bytes, i))), 27), h2);
-    h1 = add64(multiply64(h1, five), [0, 0x52dce729]);
-    h2 = add64(rotate64(xor64(h2, scramble2(word(bytes, i + 8))), 31), h1);
-    h2 = add64(multiply64(h2, five), [0, 0x38495ab5]);
+    scrambleInto(r, true, bytes.readUInt32LE(i + 4), bytes.readUInt32LE(i));
+    rotate(r, 0, 27);
+    add(r, 0, r[2] as number, r[3] as number);
+    multiply(r, 0, 0, 5);
+    add(r, 0, 0, 0x52dce729);
+    scrambleInto(r, false, bytes.readUInt32LE(i + 12), bytes.readUInt32LE(i + 8));
+    rotate(r, 2, 31);
+    add(r, 2, r[0] as number, r[1] as number);
+    multiply(r, 2, 0, 5);
+    add(r, 2, 0, 0x38495ab5);
   }
   if (bytes.length !== whole) {
-    const tail = Buffer.alloc(16);
-    bytes.copy(tail, 0, whole);
-    if (bytes.length - whole > 8) h2 = xor64(h2, scramble2(word(tail, 8)));
-    h1 = xor64(h1, scramble1(word(tail, 0)));
+    const word = (from: number): number => {
+      let value = 0;
+      for (let i = 3; i >= 0; i--) value = (value << 8) | (bytes[from + i] ?? 0);
+      return value >>> 0;
+    };
+    if (bytes.length - whole > 8) scrambleInto(r, false, word(whole + 12), word(whole + 8));
+    scrambleInto(r, true, word(whole + 4), word(whole));
   }
-  const length: U64 = [0, bytes.length];
-  h1 = xor64(h1, length);
-  h2 = xor64(h2, length);
-  h1 = add64(h1, h2);
-  h2 = add64(h2, h1);
-  h1 = mix64(h1);
-  h2 = mix64(h2);
-  h1 = add64(h1, h2);
-  h2 = add64(h2, h1);
-  const out = Buffer.alloc(16);
-  for (const [at, half] of [h1[1], h1[0], h2[1], h2[0]].entries()) out.writeUInt32LE(half, at * 4);
+  xor(r, 0, 0, bytes.length);
+  xor(r, 2, 0, bytes.length);
+  add(r, 0, r[2] as number, r[3] as number);
+  add(r, 2, r[0] as number, r[1] as number);
+  mixAt(r, 0);
+  mixAt(r, 2);
+  add(r, 0, r[2] as number, r[3] as number);
+  add(r, 2, r[0] as number, r[1] as number);
+  const out = Buffer.allocUnsafe(16);
+  out.writeUInt32LE(r[1] as number, 0);
+  out.writeUInt32LE(r[0] as number, 4);
+  out.writeUInt32LE(r[3] as number, 8);
+  out.writeUInt32LE(r[2] as number, 12);
   return out;
 }

@@ -4,10 +4,9 @@
  */
 import type { Alternative, Condition } from "../query/facts.ts";
 import type { Value } from "../query/values.ts";
-import { type Bits, countBits, emptyBits, hasBit, removeBits, setBit } from "./bits.ts";
+import { allBits, type Bits, countBits, emptyBits, hasBit, removeBits, setBit } from "./bits.ts";
 import {
   type Column,
-  MISSING,
   type OrdinalRange,
   ordinalsBeyond,
   ordinalsDefined,
@@ -96,30 +95,40 @@ function addMatches(view: SegmentView, conditions: readonly ColumnCondition[], b
   selections.sort((a, b) => a.count - b.count);
   const [driver, ...others] = selections;
   if (driver === undefined) {
-    bits.fill(0xffffffff);
-    if ((view.numbers.length & 31) !== 0) bits[bits.length - 1] = 2 ** (view.numbers.length & 31) - 1;
+    bits.set(allBits(view.numbers.length));
     return 0;
   }
   const tests = others.map((selection) => documentTest(view, selection));
-  const { starts, docs } = driver.column.postings();
-  for (const { from, to } of driver.ranges) {
-    const end = starts[to] as number;
-    for (let i = starts[from] as number; i < end; i++) {
-      const document = docs[i] as number;
-      if (tests.every((test) => test(document))) setBit(bits, document);
-    }
-  }
+  const [test] = tests;
+  if (test === undefined) addEntries(driver, bits);
+  else addTested(driver, bits, tests.length === 1 ? test : (document) => tests.every((each) => each(document)));
   return driver.count;
 }
 
-function documentTest(view: SegmentView, { column, elements, ranges }: Selection): (document: number) => boolean {
-  if (elements) {
-    const found = emptyBits(view.numbers.length);
-    const { starts, docs } = column.postings();
-    for (const { from, to } of ranges) {
-      const end = starts[to] as number;
-      for (let i = starts[from] as number; i < end; i++) setBit(found, docs[i] as number);
+function addEntries({ column, ranges }: Selection, bits: Bits): void {
+  const { starts, docs } = column.postings();
+  for (const { from, to } of ranges) {
+    const end = starts[to] as number;
+    for (let i = starts[from] as number; i < end; i++) setBit(bits, docs[i] as number);
+  }
+}
+
+function addTested({ column, ranges }: Selection, bits: Bits, test: (document: number) => boolean): void {
+  const { starts, docs } = column.postings();
+  for (const { from, to } of ranges) {
+    const end = starts[to] as number;
+    for (let i = starts[from] as number; i < end; i++) {
+      const document = docs[i] as number;
+      if (test(document)) setBit(bits, document);
     }
+  }
+}
+
+function documentTest(view: SegmentView, selection: Selection): (document: number) => boolean {
+  const { column, ranges } = selection;
+  if (selection.elements) {
+    const found = emptyBits(view.numbers.length);
+    addEntries(selection, found);
     return (document) => hasBit(found, document);
   }
   const { ords } = column;

@@ -4,8 +4,7 @@
  * item is alive exactly once.
  */
 import { type Bits, emptyBits, hasBit, setBit } from "./bits.ts";
-import type { Column } from "./column.ts";
-import { countNumbers } from "./column.ts";
+import { type Column, countNumbers } from "./column.ts";
 
 /** A column that is in memory, or can be brought there. */
 export interface ColumnHandle {
@@ -20,6 +19,8 @@ export interface Segment {
   readonly numbers: Float64Array;
   /** By slot. A slot without a column is a path that none of its documents has. */
   readonly columns: ReadonlyMap<number, ColumnHandle>;
+  /** Documents in the order of several columns, by a name for that order: made when it is first asked for. */
+  readonly orders: Map<string, Uint32Array>;
   dead: Bits | undefined;
   deadCount: number;
   /** Somebody reads `dead`: it must be copied before it changes. */
@@ -31,7 +32,7 @@ export function createSegment(
   numbers: Float64Array,
   columns: ReadonlyMap<number, ColumnHandle>,
 ): Segment {
-  return { id, numbers, columns, dead: undefined, deadCount: 0, deadShared: false };
+  return { id, numbers, columns, orders: new Map(), dead: undefined, deadCount: 0, deadShared: false };
 }
 
 /** A column that stays in memory as long as its segment. */

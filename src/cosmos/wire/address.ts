@@ -81,12 +81,13 @@ export function parseAddress(target: string): Address {
   const question = target.indexOf("?");
   const path = question < 0 ? target : target.slice(0, question);
   const query = question < 0 ? "" : target.slice(question + 1);
-  const rawLink = path.replace(/^\/+/, "").replace(/\/+$/, "");
+  const rawLink = trimSlashes(path);
   const raw = rawLink === "" ? [] : rawLink.split("/");
   const segments = raw.map(decodeSegment);
   const place = locate(segments);
   if (place === undefined) throw unknownPath();
-  return { ...place, link: segments.join("/"), rawLink, query };
+  const link = rawLink.includes("%") ? segments.join("/") : rawLink;
+  return { ...place, link, rawLink, query };
 }
 
 type Place = Omit<Address, "link" | "rawLink" | "query">;
@@ -94,7 +95,7 @@ type Place = Omit<Address, "link" | "rawLink" | "query">;
 function locate(segments: readonly string[]): Place | undefined {
   const [first, second] = segments;
   if (first === undefined) return { kind: "account", resourceType: "" };
-  if (segments.some((segment) => segment === "")) return undefined;
+  if (segments.includes("")) return undefined;
   if (first === "dbs") return locateDatabase(segments);
   if (first === "offers" && segments.length <= 2) {
     return second === undefined
@@ -140,6 +141,7 @@ function locateContainer(
 }
 
 function decodeSegment(segment: string): string {
+  if (!segment.includes("%")) return segment;
   try {
     return decodeURIComponent(segment);
   } catch {
@@ -149,4 +151,12 @@ function decodeSegment(segment: string): string {
 
 function unknownPath(): CosmosError {
   return new CosmosError(404, "NotFound", "The requested resource path does not exist.");
+}
+
+function trimSlashes(path: string): string {
+  let start = 0;
+  let end = path.length;
+  while (start < end && path[start] === "/") start++;
+  while (end > start && path[end - 1] === "/") end--;
+  return path.slice(start, end);
 }

@@ -66,7 +66,7 @@ async function decideToken(parts: AccessParts, request: AccessRequest, token: st
   const verdict = await parts.verifier(token);
   if (!verdict.ok) throw tokenFault(verdict.fault, parts.clock.now());
   const { claims } = verdict;
-  const accepted = acceptedAudiences(request.account);
+  const accepted = request.account.audiences;
   if (!accepted.includes(claims.aud.toLowerCase())) throw wrongAudience(claims.aud, accepted);
   checkMetadataLock(request);
   const [principal, memberOf] = await Promise.all([
@@ -96,24 +96,6 @@ function neededActions({ row, batch }: AccessRequest): readonly (string | undefi
   const actions = actionsOf(batch()).map((action) => cosmosActions[action]);
   if (actions.length === 0) throw badRequest("The batch request has no operations.");
   return actions;
-}
-
-/**
- * Audiences of tokens that this account takes: the service's, the account's public names, and the address it has
- * here. The list is fixed by configuration; the Host header of a request never adds to it.
- */
-export function acceptedAudiences(view: AccountView): readonly string[] {
-  const { name, port } = view.record.account;
-  const local = ["localhost", "127.0.0.1", "[::1]"].flatMap((host) => [
-    `https://${host}:${port}`,
-    `https://${host}`,
-  ]);
-  const domains = ["documents.azure.com", "sql.cosmos.azure.com", "sqlx.cosmos.azure.com"];
-  return [
-    "https://cosmos.azure.com",
-    ...domains.map((domain) => `https://${name.toLowerCase()}.${domain}`),
-    ...local,
-  ];
 }
 
 function decideKey(parts: AccessParts, request: AccessRequest, signature: string): Access {

@@ -36,8 +36,16 @@ export function parseCredential(headers: RequestHeaders): RawCredential {
   return kind === "resource" ? { kind, token: text } : { kind, token: signature };
 }
 
+/** A percent-encoded token: only its prefix is encoded, for a JWT has nothing to encode. */
+const encodedPrefix = /^type%3daad%26ver%3d1(?:\.0)?%26sig%3d/i;
+
 function decodeOnce(header: string): string {
   if (!/^type%3d/i.test(header)) return header;
+  // Decoding kilobytes of token letter by letter would be a good part of a request's cost.
+  const prefix = encodedPrefix.exec(header)?.[0];
+  if (prefix !== undefined && !header.includes("%", prefix.length)) {
+    return `type=aad&ver=1.0&sig=${header.slice(prefix.length)}`;
+  }
   try {
     return decodeURIComponent(header);
   } catch {

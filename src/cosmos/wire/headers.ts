@@ -58,9 +58,13 @@ export function requestedThroughput(headers: RequestHeaders): Throughput | undef
   return checkedThroughput("autoscale", Number(max));
 }
 
-/** Constants that clients log and never branch on. */
-export const serviceHeaders: Readonly<Record<string, string>> = {
-  "x-ms-gatewayversion": "version=2.14.0",
-  "x-ms-serviceversion": "version=2.14.0.0",
-  "x-ms-schemaversion": "1.18",
+/** Versions that clients log and never branch on. */
+export const serviceVersions: {
+  readonly gateway: string;
+  readonly service: string;
+  readonly schema: string;
+} = {
+  gateway: "version=2.14.0",
+  service: "version=2.14.0.0",
+  schema: "1.18",
 };

@@ -1,0 +1,272 @@
+/**
+ * Several segments into one, without their dead documents: distinct values are merged and ordinals translated, so no
+ * item is read again. Runs in small steps with pauses, because a million documents take longer than a request may wait.
+ */
+import { hasBit } from "./bits.ts";
+import {
+  type Column,
+  createColumn,
+  FIRST_NUMBER,
+  firstString,
+  type Ordinals,
+  ordinalArray,
+} from "./column.ts";
+import { type ColumnHandle, createSegment, heldColumn, type Segment, viewSegment } from "./segment.ts";
+import { compareBetween, poolSize, type StringPool } from "./strings.ts";
+
+/** Lets others work. */
+export type Pause = () => Promise<void>;
+
+/** Values or documents handled between two pauses. */
+const stepSize = 20_000;
+
+/** Where each document of the result comes from. */
+interface Sources {
+  readonly numbers: Float64Array;
+  /** Index of the input. */
+  readonly input: Uint16Array;
+  readonly document: Uint32Array;
+}
+
+/** The living documents of `inputs` as one segment with the number `id`. Inputs must not share living items. */
+export async function mergeSegments(id: number, inputs: readonly Segment[], pause: Pause): Promise<Segment> {
+  const sources = await mergeNumbers(inputs, pause);
+  const slots = [...new Set(inputs.flatMap((segment) => [...segment.columns.keys()]))];
+  const columns = new Map<number, ColumnHandle>();
+  for (const slot of slots.sort((a, b) => a - b)) {
+    const parts = await Promise.all(inputs.map(async (segment) => segment.columns.get(slot)?.load()));
+    columns.set(slot, heldColumn(await mergeColumns(parts, sources, pause)));
+  }
+  return createSegment(id, sources.numbers, columns);
+}
+
+async function mergeNumbers(inputs: readonly Segment[], pause: Pause): Promise<Sources> {
+  const views = inputs.flatMap((segment) => viewSegment(segment, []) ?? []);
+  const size = views.reduce((sum, { living }) => sum + living, 0);
+  const sources = {
+    numbers: new Float64Array(size),
+    input: new Uint16Array(size),
+    document: new Uint32Array(size),
+  };
+  const at = new Uint32Array(views.length);
+  const skipDead = (i: number): number => {
+    const { dead, numbers } = views[i] as (typeof views)[number];
+    let next = at[i] as number;
+    while (dead !== undefined && next < numbers.length && hasBit(dead, next)) next++;
+    at[i] = next;
+    return numbers[next] ?? Number.POSITIVE_INFINITY;
+  };
+  const heads = Float64Array.from(views, (_, i) => skipDead(i));
+  for (let j = 0; j < size; j++) {
+    let least = 0;
+    for (let i = 1; i < heads.length; i++) if ((heads[i] as number) < (heads[least] as number)) least = i;
+    sources.numbers[j] = heads[least] as number;
+    sources.input[j] = least;
+    const document = at[least] as number;
+    sources.document[j] = document;
+    at[least] = document + 1;
+    heads[least] = skipDead(least);
+    if (j % stepSize === stepSize - 1) await pause();
+  }
+  return sources;
+}
+
+/** For each input, which of its ordinals a living document has, and later what they become. */
+type Translation = Uint32Array;
+
+/** No value becomes this ordinal: it is that of null, which is translated apart. */
+const USED = 1;
+
+async function mergeColumns(
+  parts: readonly (Column | undefined)[],
+  sources: Sources,
+  pause: Pause,
+): Promise<Column> {
+  const translations = markUsed(parts, sources);
+  await pause();
+  const numberRuns = runsOf(parts, translations, (part) => ({
+    first: FIRST_NUMBER,
+    size: part.numbers.length,
+  }));
+  const chosenNumbers = await mergeDistinct(numberRuns, compareNumbers, FIRST_NUMBER, pause);
+  const numbers = Float64Array.from(
+    chosenNumbers.indexes,
+    (index, i) => chosenNumbers.parts[i]?.numbers[index] as number,
+  );
+  const stringRuns = runsOf(parts, translations, (part) => ({
+    first: firstString(part),
+    size: poolSize(part.strings),
+  }));
+  const firstText = FIRST_NUMBER + numbers.length;
+  const strings = copyStrings(await mergeDistinct(stringRuns, compareStrings, firstText, pause));
+  const ordinals = FIRST_NUMBER + numbers.length + poolSize(strings) + 2;
+  for (const [i, part] of parts.entries()) {
+    const translation = translations[i];
+    if (part === undefined || translation === undefined) continue;
+    for (let fixed = 0; fixed < FIRST_NUMBER; fixed++) translation[fixed] = fixed;
+    translation[part.ordinals - 2] = ordinals - 2;
+    translation[part.ordinals - 1] = ordinals - 1;
+  }
+  const signedZero = parts.some((part) => part?.signedZero === true);
+  const data = { numbers, strings, signedZero };
+  return parts.some((part) => part?.entryDocs !== undefined)
+    ? createColumn({ ...data, ...mergeEntries(parts, translations, sources, ordinals) })
+    : createColumn({ ...data, ords: await mergeOrdinals(parts, translations, sources, ordinals, pause) });
+}
+
+function markUsed(parts: readonly (Column | undefined)[], sources: Sources): readonly Translation[] {
+  const used = parts.map((part) => new Uint32Array(part?.ordinals ?? 0));
+  if (parts.some((part) => part?.entryDocs !== undefined)) {
+    // Values of dead documents' elements stay in the list: they cost a little room and nothing else.
+    for (const translation of used) translation.fill(USED);
+    return used;
+  }
+  for (let j = 0; j < sources.numbers.length; j++) {
+    const input = sources.input[j] as number;
+    const part = parts[input];
+    if (part === undefined) continue;
+    (used[input] as Translation)[part.ords[sources.document[j] as number] as number] = USED;
+  }
+  return used;
+}
+
+/** The distinct values of one kind in one input, from which the next one is taken. */
+interface Run {
+  readonly part: Column;
+  readonly translation: Translation;
+  /** The ordinal of its first value, and how many values there are. */
+  readonly first: number;
+  readonly size: number;
+  at: number;
+}
+
+type Compare = (a: Column, i: number, b: Column, j: number) => number;
+
+const compareNumbers: Compare = (a, i, b, j) => (a.numbers[i] as number) - (b.numbers[j] as number) || 0;
+const compareStrings: Compare = (a, i, b, j) => compareBetween(a.strings, i, b.strings, j);
+
+/** Distinct values in order: which input each is taken from, and its place there. */
+interface Chosen {
+  readonly parts: Column[];
+  readonly indexes: number[];
+}
+
+/** Merges the used values of one kind; `firstOrdinal` is what the least of them becomes. */
+async function mergeDistinct(
+  runs: Run[],
+  compare: Compare,
+  firstOrdinal: number,
+  pause: Pause,
+): Promise<Chosen> {
+  const chosen: Chosen = { parts: [], indexes: [] };
+  while (runs.length > 0) {
+    let least = runs[0] as Run;
+    for (let i = 1; i < runs.length; i++) {
+      const run = runs[i] as Run;
+      if (compare(run.part, run.at, least.part, least.at) < 0) least = run;
+    }
+    const { part, at } = least;
+    const ordinal = firstOrdinal + chosen.indexes.length;
+    chosen.parts.push(part);
+    chosen.indexes.push(at);
+    for (let i = runs.length - 1; i >= 0; i--) {
+      const run = runs[i] as Run;
+      if (run !== least && compare(run.part, run.at, part, at) !== 0) continue;
+      run.translation[run.first + run.at] = ordinal;
+      if (!advance(run)) runs.splice(i, 1);
+    }
+    if (chosen.indexes.length % stepSize === 0) await pause();
+  }
+  return chosen;
+}
+
+function runsOf(
+  parts: readonly (Column | undefined)[],
+  translations: readonly Translation[],
+  place: (part: Column) => { readonly first: number; readonly size: number },
+): Run[] {
+  const runs: Run[] = [];
+  for (const [i, part] of parts.entries()) {
+    const translation = translations[i];
+    if (part === undefined || translation === undefined) continue;
+    const run = { part, translation, ...place(part), at: -1 };
+    if (advance(run)) runs.push(run);
+  }
+  return runs;
+}
+
+/** Moves to the next used value; false at the end. */
+function advance(run: Run): boolean {
+  do run.at++;
+  while (run.at < run.size && run.translation[run.first + run.at] !== USED);
+  return run.at < run.size;
+}
+
+function copyStrings({ parts, indexes }: Chosen): StringPool {
+  const offsets = new Uint32Array(parts.length + 1);
+  let wide = false;
+  for (const [i, { strings }] of parts.entries()) {
+    const index = indexes[i] as number;
+    const length = (strings.offsets[index + 1] as number) - (strings.offsets[index] as number);
+    offsets[i + 1] = (offsets[i] as number) + length;
+    wide ||= strings.units.BYTES_PER_ELEMENT === 2;
+  }
+  const total = offsets[parts.length] as number;
+  const units = wide ? new Uint16Array(total) : new Uint8Array(total);
+  for (const [i, { strings }] of parts.entries()) {
+    const index = indexes[i] as number;
+    let to = offsets[i] as number;
+    const end = strings.offsets[index + 1] as number;
+    for (let from = strings.offsets[index] as number; from < end; from++) {
+      units[to++] = strings.units[from] as number;
+    }
+  }
+  return { offsets, units };
+}
+
+async function mergeOrdinals(
+  parts: readonly (Column | undefined)[],
+  translations: readonly Translation[],
+  sources: Sources,
+  ordinals: number,
+  pause: Pause,
+): Promise<Ordinals> {
+  const ords = ordinalArray(ordinals, sources.numbers.length);
+  for (let j = 0; j < ords.length; j++) {
+    const input = sources.input[j] as number;
+    const part = parts[input];
+    if (part !== undefined) {
+      const old = part.ords[sources.document[j] as number] as number;
+      ords[j] = (translations[input] as Translation)[old] as number;
+    }
+    if (j % (stepSize * 4) === stepSize * 4 - 1) await pause();
+  }
+  return ords;
+}
+
+function mergeEntries(
+  parts: readonly (Column | undefined)[],
+  translations: readonly Translation[],
+  sources: Sources,
+  ordinals: number,
+): { readonly ords: Ordinals; readonly entryDocs: Uint32Array } {
+  const docs: number[] = [];
+  const merged: number[] = [];
+  const at = new Uint32Array(parts.length);
+  for (let j = 0; j < sources.numbers.length; j++) {
+    const input = sources.input[j] as number;
+    const part = parts[input];
+    if (part?.entryDocs === undefined) continue;
+    const document = sources.document[j] as number;
+    let next = at[input] as number;
+    while (next < part.entryDocs.length && (part.entryDocs[next] as number) < document) next++;
+    for (; part.entryDocs[next] === document; next++) {
+      docs.push(j);
+      merged.push((translations[input] as Translation)[part.ords[next] as number] as number);
+    }
+    at[input] = next;
+  }
+  const ords = ordinalArray(ordinals, merged.length);
+  ords.set(merged);
+  return { ords, entryDocs: Uint32Array.from(docs) };
+}
