@@ -105,7 +105,8 @@ function ambientType(name: string): Type {
 
 function namedType(model: Model, node: syntax.TypeVariable): Type {
   const symbol = symbolAt(model, node);
-  switch (symbol?.kind) {
+  if (symbol === undefined) return errorType;
+  switch (symbol.kind) {
     case "ambient-type":
       return ambientType(symbol.name);
     case "type":
@@ -116,7 +117,6 @@ function namedType(model: Model, node: syntax.TypeVariable): Type {
     case "wildcard":
       return refuse(model, node, "BCP306", symbol.name);
     case "unbound":
-    case undefined:
       return errorType;
     default:
       return refuse(model, node, "BCP287", symbol.name);

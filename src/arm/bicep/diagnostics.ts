@@ -14,7 +14,9 @@ export type Code = keyof typeof syntaxTexts | keyof typeof useTexts | keyof type
 const texts: Readonly<Record<Code, string>> = { ...syntaxTexts, ...useTexts, ...typeTexts };
 
 /** Every other code is an error. */
-const warnings: ReadonlySet<Code> = new Set<Code>([]);
+const warnings: ReadonlySet<Code> = new Set<Code>([
+  ...(["BCP081", "BCP179", "BCP318", "BCP321", "BCP329", "BCP330", "BCP334", "BCP335", "BCP422"] as const),
+]);
 
 export interface Diagnostic {
   readonly code: string;

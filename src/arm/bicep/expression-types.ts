@@ -227,8 +227,8 @@ function ternaryType(model: Model, node: syntax.Ternary): Type {
 
 function nameType(model: Model, node: syntax.VariableAccess): Type {
   const symbol = symbolAt(model, node);
-  switch (symbol?.kind) {
-    case undefined:
+  if (symbol === undefined) return errorType;
+  switch (symbol.kind) {
     case "unbound":
       return errorType;
     case "local":

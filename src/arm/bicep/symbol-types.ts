@@ -1,5 +1,5 @@
 /** The types of what is declared: parameters, variables, resources, modules, and what is imported. */
-import { isObject, type Json, type JsonObject, member, stringMember } from "../json.ts";
+import { type Json, member, stringMember } from "../json.ts";
 import { findDecoratorCall } from "./decorators.ts";
 import { declaredType, modified } from "./declared-types.ts";
 import {
@@ -129,7 +129,7 @@ function moduleOutputs(loaded: Extract<Loaded, { kind: "bicep" | "json" }>): Rea
     return new Map(
       [...templateOutputs(loaded.template)].map(([name, value]) => [
         name,
-        property(templateType(value, loaded.template), true),
+        property(templateType(value), true),
       ]),
     );
   }
@@ -151,7 +151,7 @@ export function moduleParameters(loaded: Extract<Loaded, { kind: "bicep" | "json
     const parameters = [...templateParameters(loaded.template)].map(
       ([name, { required }]): [string, PropertyType] => [
         name,
-        property(templateType(member(loaded.template, "parameters") ?? {}, loaded.template, name), required),
+        property(templateType(member(member(loaded.template, "parameters"), name) ?? null), required),
       ],
     );
     return { kind: "object", name: "params", properties: new Map(parameters) };
@@ -166,9 +166,8 @@ export function moduleParameters(loaded: Extract<Loaded, { kind: "bicep" | "json
 }
 
 /** The type that a parameter or output of a JSON template declares. */
-function templateType(value: Json, template: JsonObject, name?: string): Type {
-  const schema = name === undefined ? value : (member(value, name) ?? {});
-  const type = templateTypeByName(isObject(schema) ? (stringMember(schema, "type") ?? "") : "");
+function templateType(schema: Json): Type {
+  const type = templateTypeByName(stringMember(schema, "type") ?? "");
   return member(schema, "nullable") === true ? unionOf([type, { kind: "null" }]) : type;
 }
 

@@ -8,7 +8,7 @@ import { type EngineParts, requireAccount, writeAccount } from "./accounts.ts";
 import { readAll } from "./catalog.ts";
 import type { PartitionKeyDefinition } from "./effective-partition-key.ts";
 import { createOffer, deleteOfferOf, listOffers, rangesOf, type Throughput } from "./offers.ts";
-import { deleteRange, markForPurge } from "./purge.ts";
+import { deleteChildren, deleteRange, markForPurge } from "./purge.ts";
 import { initialRanges } from "./ranges.ts";
 import {
   type ContainerRecord,
@@ -117,6 +117,7 @@ export async function deleteDatabase(
   for (const record of await readAll<ContainerRecord>(transaction, containers))
     markForPurge(transaction, record);
   await deleteRange(transaction, containers);
+  await deleteChildren(transaction, account, database);
   transaction.afterCommit(() => parts.catalog.removeDatabase(account, database));
   return true;
 }
@@ -233,6 +234,7 @@ export async function deleteContainer(
   markForPurge(transaction, record);
   await deleteOfferOf(transaction, account, record.rid);
   transaction.delete(contentKey(account, "container", database, container));
+  await deleteChildren(transaction, account, database, container);
   transaction.afterCommit(() => parts.catalog.removeContainer(account, database, container));
   return true;
 }

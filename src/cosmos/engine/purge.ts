@@ -5,7 +5,7 @@
  */
 import { after, decodeKey, encodeKey, prefixRange } from "../../storage/keys.ts";
 import type { KeyRange, Store, Transaction } from "../../storage/port.ts";
-import type { ContainerRecord } from "./records.ts";
+import { type ChildKind, type ContainerRecord, contentRange } from "./records.ts";
 
 const page = 500;
 const marks = prefixRange(["cosmos", "purge"]);
@@ -23,6 +23,21 @@ export async function deleteRange(transaction: Transaction, range: KeyRange): Pr
     if (last === undefined || entries.length < page) return;
     start = after(last.key);
   }
+}
+
+const scriptKinds: readonly ChildKind[] = ["storedProcedure", "trigger", "userDefinedFunction"];
+const childKinds: readonly ChildKind[] = [...scriptKinds, "user", "permission", "clientEncryptionKey"];
+
+/** Deletes the scripts of a container, or with only a database all resources of child-resources.ts below that. */
+export async function deleteChildren(
+  transaction: Transaction,
+  account: string,
+  database: string,
+  container?: string,
+): Promise<void> {
+  const names = container === undefined ? [database] : [database, container];
+  const kinds = container === undefined ? childKinds : scriptKinds;
+  for (const kind of kinds) await deleteRange(transaction, contentRange(account, kind, ...names));
 }
 
 /** Remembers that everything of this container is to go. */

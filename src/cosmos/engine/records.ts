@@ -67,7 +67,18 @@ export const accountRange: KeyRange = prefixRange(["cosmos", "account"]);
 export const accountContents = (account: string): KeyRange =>
   prefixRange(["cosmos", "in", account.toLowerCase()]);
 
-export type ContentKind = "database" | "container" | "roleDefinition" | "roleAssignment" | "offer";
+/** What child-resources.ts keeps below containers, and below databases. */
+export type ScriptKind = "storedProcedure" | "trigger" | "userDefinedFunction";
+export type ChildKind = ScriptKind | "user" | "permission" | "clientEncryptionKey";
+
+export type ContentKind =
+  | "database"
+  | "container"
+  | "roleDefinition"
+  | "roleAssignment"
+  | "offer"
+  | "childCounter"
+  | ChildKind;
 
 export const contentKey = (account: string, kind: ContentKind, ...names: readonly string[]): Bytes =>
   encodeKey(["cosmos", "in", account.toLowerCase(), kind, ...names]);

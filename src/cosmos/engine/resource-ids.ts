@@ -50,6 +50,39 @@ export function childRid(container: string, type: ChildType, number: number): st
   return encode(bytes);
 }
 
+/** The rid of the `number`-th user of a database; where a container has its top bit set, a user has it clear. */
+export function userRid(database: string, number: number): string {
+  const bytes = Buffer.alloc(8);
+  decode(database).copy(bytes, 0, 0, 4);
+  bytes.writeUInt32BE(number & 0x7fffffff, 4);
+  return encode(bytes);
+}
+
+/** The rid of a permission of a user. */
+export function permissionRid(user: string, number: number): string {
+  const bytes = Buffer.alloc(16);
+  decode(user).copy(bytes, 0, 0, 8);
+  bytes.writeBigUInt64LE(BigInt(number), 8);
+  return encode(bytes);
+}
+
+/** The rid of a client encryption key: database, four zero bytes, the key's number, and 2 as the type. */
+export function clientEncryptionKeyRid(database: string, number: number): string {
+  const bytes = Buffer.alloc(16);
+  decode(database).copy(bytes, 0, 0, 4);
+  bytes.writeUInt32BE(number >>> 0, 8);
+  bytes.writeUInt32LE(2, 12);
+  return encode(bytes);
+}
+
+/** The number that `childRid` put into an item's rid; `undefined` for anything else than an item of the container. */
+export function itemNumber(container: string, rid: string): number | undefined {
+  const bytes = decode(rid);
+  if (bytes.length !== 16 || !bytes.subarray(0, 8).equals(decode(container))) return undefined;
+  if ((bytes[15] ?? 0) >> 4 !== childNibble.item) return undefined;
+  return bytes.readUInt32LE(8) + (bytes.readUInt32LE(12) & 0x0fffffff) * 2 ** 32;
+}
+
 function decode(rid: string): Buffer {
   return Buffer.from(rid.replaceAll("-", "/"), "base64");
 }

@@ -5,6 +5,7 @@
 import type { Compilation } from "./compilation.ts";
 import { constantValue, isConstant } from "./evaluate.ts";
 import { likePrefix } from "./like.ts";
+import { readsOf } from "./reads.ts";
 import { asPath, type Binary, type Call, type Expression, operands, type Query } from "./syntax.ts";
 import { isArray, type Value } from "./values.ts";
 
@@ -39,6 +40,8 @@ export interface Facts {
   readonly wholeItem: boolean;
   /** The query is exactly a count of the items that its filter keeps (`SELECT VALUE COUNT(1)`). */
   readonly countsItems: boolean;
+  /** All that the query looks at of an item, when that is a list of paths. */
+  readonly reads?: readonly Path[];
 }
 
 /** More alternatives than this are merged into "nothing is known". */
@@ -59,12 +62,14 @@ export function factsOf(c: Compilation): Facts {
   const direct = first?.input.kind === "path" && !first.iterate && first.input.steps.length === 0;
   const alternatives = query.where === undefined || !direct ? UNKNOWN : alternativesOf(c, query.where);
   const orderBy = orderFacts(c, query);
+  const reads = readsOf(c, query);
   return {
     ...(direct && variable !== undefined && { alias: variable.name }),
     alternatives,
     ...(orderBy !== undefined && { orderBy }),
     wholeItem: source !== undefined && direct && !query.distinct && selectsItem(c, query),
     countsItems: source !== undefined && direct && countsItems(c, query),
+    ...(reads !== undefined && { reads }),
   };
 }
 

@@ -1,0 +1,95 @@
+/**
+ * The indexes of all containers: found by container, made anew when an indexing policy changes, forgotten with their
+ * container, kept up in the background. The composition root schedules `maintain`; queries work without it, only that
+ * large containers are scanned until it has run.
+ */
+import type { Reader } from "../../storage/port.ts";
+import type { Catalog } from "../engine/catalog.ts";
+import type { Partitions } from "../engine/partitions.ts";
+import type { ContainerRecord } from "../engine/records.ts";
+import { type ContainerIndex, createContainerIndex } from "./container-index.ts";
+import { compilePolicy } from "./policy.ts";
+
+/** With fewer items ever created, a container is scanned: an index would not be faster. */
+const itemsMinDefault = 200;
+/** From this many items on, an index is made before anybody asks for it. */
+const backgroundItemsMin = 2_000;
+
+export interface Indexes {
+  /** The container's index; undefined when its policy has none, or when it is too small to need one. */
+  of(container: ContainerRecord): Promise<ContainerIndex | undefined>;
+  /** Follows the logs, merges segments, forgets indexes of deleted containers. Safe to repeat and to interrupt. */
+  maintain(): Promise<void>;
+  /** Makes `maintain` end soon. */
+  stop(): void;
+}
+
+export interface IndexesParts {
+  readonly reader: Reader;
+  readonly partitions: Partitions;
+  readonly catalog: Catalog;
+  /** Containers with fewer items are scanned; for tests. */
+  readonly itemsMin?: number;
+}
+
+interface Known {
+  readonly policyText: string;
+  readonly index: ContainerIndex | undefined;
+}
+
+export function createIndexes(parts: IndexesParts): Indexes {
+  const { reader, partitions, catalog, itemsMin = itemsMinDefault } = parts;
+  const known = new Map<string, Known>();
+  let stopped = false;
+  const find = (container: ContainerRecord): ContainerIndex | undefined => {
+    const name = nameOf(container);
+    const policyText = JSON.stringify(container.properties["indexingPolicy"] ?? null);
+    const old = known.get(name);
+    if (old?.policyText === policyText) return old.index;
+    old?.index?.stop();
+    const policy = compilePolicy(container.properties["indexingPolicy"]);
+    const index = policy.indexes ? createContainerIndex(policy, { reader, partitions }) : undefined;
+    known.set(name, { policyText, index });
+    return index;
+  };
+  const created = async (container: ContainerRecord): Promise<number> => {
+    const open = await Promise.all(container.ranges.map((range) => partitions.open(container, range)));
+    const retired = container.retired.reduce((sum, { endLsn }) => sum + endLsn, 0);
+    return open.reduce((sum, { allocatedNumber }) => sum + allocatedNumber, retired);
+  };
+  return {
+    async of(container) {
+      return (await created(container)) < itemsMin ? undefined : find(container);
+    },
+    async maintain() {
+      const living = new Set<string>();
+      for (const container of containersOf(catalog)) {
+        if (stopped) return;
+        living.add(nameOf(container));
+        if (!known.has(nameOf(container)) && (await created(container)) < backgroundItemsMin) continue;
+        const index = find(container);
+        await index?.follow(container);
+        await index?.compact();
+      }
+      for (const [name, { index }] of known) {
+        if (living.has(name)) continue;
+        index?.stop();
+        known.delete(name);
+      }
+    },
+    stop() {
+      stopped = true;
+      for (const { index } of known.values()) index?.stop();
+    },
+  };
+}
+
+function nameOf({ uid, number }: ContainerRecord): string {
+  return `${uid}/${number}`;
+}
+
+function containersOf(catalog: Catalog): readonly ContainerRecord[] {
+  return [...catalog.all()].flatMap(({ databases }) =>
+    [...databases.values()].flatMap(({ containers }) => [...containers.values()]),
+  );
+}
