@@ -181,7 +181,7 @@ async function recordProven(under: ServerUnderTest): Promise<void> {
   const usage = (await response.json()) as { category: string; operationName: string; client: string; statusCode: number }[];
   const proven: Record<string, string[]> = {};
   for (const { category, operationName, client, statusCode } of usage) {
-    const language = /^azsdk-(js|python|go|java)-/.exec(client)?.[1];
+    const language = client === "azure-cosmos-js" ? "js" : /^azsdk-(js|python|go|java)-/.exec(client)?.[1];
     if (category !== "DataPlaneRequests" || language === undefined || statusCode >= 300) continue;
     proven[operationName] = [...new Set([...(proven[operationName] ?? []), language])].sort();
   }

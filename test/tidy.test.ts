@@ -24,11 +24,12 @@ const arrows: Readonly<
   "storage/port.ts": { imports: [], node: [] },
   "storage/keys.ts": { imports: ["storage/port.ts"], node: [] },
   observability: { imports: [], node: [] },
-  tls: { imports: [], node: "any" },
+  x509: { imports: [], node: ["node:crypto"] },
+  tls: { imports: ["x509"], node: "any" },
   http: { imports: ["observability"], node: "any" },
   operator: { imports: ["http", "observability"], node: ["node:crypto"] },
   identity: {
-    imports: ["authz", "storage/port.ts", "storage/keys.ts", "http", "observability"],
+    imports: ["x509", "authz", "storage/port.ts", "storage/keys.ts", "http", "observability"],
     node: ["node:crypto", "node:util", "node:buffer"],
   },
   cosmos: {

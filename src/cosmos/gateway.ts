@@ -256,7 +256,7 @@ function diagnosticRecord(parts: GatewayParts, outcome: Outcome): DiagnosticReco
     substatus: failure?.substatus ?? 0,
     duration: parts.clock.now() - outcome.started,
     requestCharge: outcome.result?.charge ?? 0,
-    userAgent: request.headers["user-agent"] ?? "",
+    userAgent: request.headers["x-ms-useragent"] ?? request.headers["user-agent"] ?? "",
     clientIpAddress: request.remoteAddress,
     authTokenType: progress.access?.authTokenType ?? "",
     ...(decision?.credential.kind === "aad" ? { principalId: decision.credential.principalId } : {}),

@@ -89,5 +89,5 @@ export function createRecorder(capacity: number = capacityDefault): Recorder {
 
 /** The SDK's own product: some put an application's name or other products before it. */
 function clientOf(userAgent: string): string {
-  return /azsdk-[a-z]+-[a-z]+/i.exec(userAgent)?.[0].toLowerCase() ?? userAgent.split(/[ /]/, 1)[0] ?? "";
+  return /azsdk-[a-z]+-[a-z]+|azure-cosmos-js/i.exec(userAgent)?.[0].toLowerCase() ?? userAgent.split(/[ /]/, 1)[0] ?? "";
 }

@@ -8,7 +8,7 @@ import type { SecureContext } from "node:tls";
 import type { Clock, Entropy } from "../clock.ts";
 import { writeBundle } from "./bundle.ts";
 import { AuthorityUnavailable, makePrivate, readText, writeFileWhole } from "./files.ts";
-import type { Issued } from "./issue.ts";
+import { type Issued, issueAuthority } from "./issue.ts";
 import { openLeaves } from "./leaf.ts";
 
 export interface Authority {
@@ -98,7 +98,6 @@ async function makeAuthority(
   clock: Clock,
   entropy: Entropy,
 ): Promise<Issued> {
-  const { issueAuthority } = await import("./issue.ts");
   const issued = await issueAuthority(clock.now(), entropy);
   await writeFileWhole(keyPath, issued.key, 0o600);
   await writeFileWhole(caPath, issued.cert, 0o644);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createSecureContext, type SecureContext } from "node:tls";
 import type { Clock, Entropy } from "../clock.ts";
 import { makePrivate, readText, writeFileWhole } from "./files.ts";
-import type { Issued } from "./issue.ts";
+import { type Issued, issueLeaf } from "./issue.ts";
 import { covers, namesIn, namesToCover, type ServerName, serverName } from "./names.ts";
 
 /** A server certificate is replaced when it has less than this left, in milliseconds. */
@@ -96,7 +96,6 @@ async function issue(
   { authority, clock, entropy }: LeafOptions,
   names: readonly ServerName[],
 ): Promise<Kept> {
-  const { issueLeaf } = await import("./issue.ts");
   return keep(await issueLeaf(authority, names, clock.now(), entropy));
 }
 

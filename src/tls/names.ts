@@ -53,3 +53,23 @@ export function namesIn(subjectAltName: string | undefined): readonly ServerName
   const items = subjectAltName?.split(", ") ?? [];
   return items.map((item) => serverName(item.replace(/^(DNS|IP Address):/, "")));
 }
+
+/** The 4 or 16 bytes of an IP address as `serverName` spells it. */
+export function addressBytes(address: string): Uint8Array {
+  if (isIP(address) === 4) return Uint8Array.from(address.split(".").map(Number));
+  const groups = (text: string): number[] =>
+    text === ""
+      ? []
+      : text
+          .split(":")
+          .flatMap((group) => (group.includes(".") ? dottedGroups(group) : [Number.parseInt(group, 16)]));
+  const [head = "", tail] = address.split("::");
+  const [first, last] = [groups(head), groups(tail ?? "")];
+  const zeros = new Array<number>(tail === undefined ? 0 : 8 - first.length - last.length).fill(0);
+  return Uint8Array.from([...first, ...zeros, ...last].flatMap((group) => [group >> 8, group & 0xff]));
+}
+
+function dottedGroups(address: string): number[] {
+  const [a = 0, b = 0, c = 0, d = 0] = address.split(".").map(Number);
+  return [a * 256 + b, c * 256 + d];
+}

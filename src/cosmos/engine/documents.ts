@@ -109,6 +109,17 @@ export async function partitionItemNumbers(
   }
 }
 
+/** True when the logical partition has more than `count` items. */
+export async function partitionHasMore(
+  reader: Reader,
+  container: ContainerRecord,
+  logical: LogicalPartition,
+  count: number,
+): Promise<boolean> {
+  const prefix = prefixRange([...containerParts("cosmos-k", container), epkBytes(logical.epk), logical.tag]);
+  return (await reader.range(prefix, count + 1)).length > count;
+}
+
 /** True when the effective partition key lies in the range. */
 export function inRange(epk: string, { min, max }: Pick<PhysicalRange, "min" | "max">): boolean {
   return min <= epk && epk < max;

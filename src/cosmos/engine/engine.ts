@@ -1,6 +1,7 @@
 /** The parts of the storage engine that operations work with, opened once by the composition root. */
 import type { Clock, Entropy } from "../../clock.ts";
 import type { Store } from "../../storage/port.ts";
+import { createIndexes, type Indexes, type IndexSizes } from "../index/indexes.ts";
 import type { EngineParts } from "./accounts.ts";
 import { openCatalog } from "./catalog.ts";
 import { openPartitions, type Partitions } from "./partitions.ts";
@@ -8,6 +9,7 @@ import { openPartitions, type Partitions } from "./partitions.ts";
 export interface Engine extends EngineParts {
   readonly store: Store;
   readonly partitions: Partitions;
+  readonly indexes: Indexes;
 }
 
 /** Loads the catalog of accounts; items are read when they are asked for. */
@@ -16,14 +18,11 @@ export async function openEngine(options: {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly rangesDefault?: number;
+  readonly indexSizes?: IndexSizes;
 }): Promise<Engine> {
-  const { store, clock, entropy, rangesDefault = 1 } = options;
-  return {
-    store,
-    clock,
-    entropy,
-    rangesDefault,
-    catalog: await openCatalog(store),
-    partitions: openPartitions(store),
-  };
+  const { store, clock, entropy, rangesDefault = 1, indexSizes } = options;
+  const catalog = await openCatalog(store);
+  const partitions = openPartitions(store);
+  const indexes = createIndexes({ reader: store, partitions, catalog, ...indexSizes });
+  return { store, clock, entropy, rangesDefault, catalog, partitions, indexes };
 }

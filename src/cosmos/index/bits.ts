@@ -23,14 +23,13 @@ export function setBit(bits: Bits, at: number): void {
   bits[at >>> 5] = (bits[at >>> 5] as number) | (1 << (at & 31));
 }
 
+export function clearBit(bits: Bits, at: number): void {
+  bits[at >>> 5] = (bits[at >>> 5] as number) & ~(1 << (at & 31));
+}
+
 /** Takes the numbers of `others` out of `bits`. */
 export function removeBits(bits: Bits, others: Bits): void {
   for (let i = 0; i < bits.length; i++) bits[i] = (bits[i] as number) & ~(others[i] as number);
-}
-
-/** Leaves in `bits` what is also in `others`. */
-export function intersectBits(bits: Bits, others: Bits): void {
-  for (let i = 0; i < bits.length; i++) bits[i] = (bits[i] as number) & (others[i] as number);
 }
 
 export function countBits(bits: Bits): number {

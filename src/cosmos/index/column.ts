@@ -7,7 +7,15 @@
  * for all objects, whose values only the item holds.
  */
 import type { Value } from "../query/values.ts";
-import { countStrings, isCut, packStrings, poolSize, type StringPool, stringAt, stringKey } from "./strings.ts";
+import {
+  countStrings,
+  isCut,
+  packStrings,
+  poolSize,
+  type StringPool,
+  stringAt,
+  stringKey,
+} from "./strings.ts";
 
 export const MISSING = 0;
 const NULL = 1;
@@ -47,6 +55,8 @@ export interface Column extends ColumnData {
   /** One more than the greatest ordinal. */
   readonly ordinals: number;
   postings(): Postings;
+  /** The ordinals, ascending, whose value only the item holds: cut strings, arrays, objects. */
+  inexact(): readonly number[];
   /** The bytes it takes up in memory now. */
   bytes(): number;
 }
@@ -59,6 +69,7 @@ export interface OrdinalRange {
 
 export function createColumn(data: ColumnData): Column {
   let postings: Postings | undefined;
+  let inexact: readonly number[] | undefined;
   const ordinals = FIRST_NUMBER + data.numbers.length + poolSize(data.strings) + 2;
   const own =
     data.numbers.byteLength +
@@ -73,8 +84,20 @@ export function createColumn(data: ColumnData): Column {
       postings ??= sortByOrdinal(data, ordinals);
       return postings;
     },
+    inexact() {
+      inexact ??= inexactOrdinals(data, ordinals);
+      return inexact;
+    },
     bytes: () => own + (postings === undefined ? 0 : postings.starts.byteLength + postings.docs.byteLength),
   };
+}
+
+function inexactOrdinals({ numbers, strings }: ColumnData, ordinals: number): readonly number[] {
+  const found: number[] = [];
+  for (let i = 0; i < poolSize(strings); i++) {
+    if (isCut(strings, i)) found.push(FIRST_NUMBER + numbers.length + i);
+  }
+  return [...found, ordinals - 2, ordinals - 1];
 }
 
 function sortByOrdinal({ ords, entryDocs }: ColumnData, ordinals: number): Postings {
@@ -153,7 +176,7 @@ export function isExact(column: Column, ordinal: number): boolean {
 }
 
 /** The value of an ordinal that `isExact`. */
-export function valueOf(column: Column, ordinal: number): Value {
+export function ordinalValue(column: Column, ordinal: number): Value {
   if (ordinal < FIRST_NUMBER) return [undefined, null, false, true][ordinal];
   const first = firstString(column);
   if (ordinal < first) return column.numbers[ordinal - FIRST_NUMBER];
@@ -185,11 +208,7 @@ function fixedOrdinal(column: Column, key: IndexKey): number {
 const NONE: OrdinalRange = { from: 0, to: 0 };
 
 /** The ordinals whose value may be on this side of `bound`, which is never one of another type. */
-export function ordinalsBeyond(
-  column: Column,
-  test: "lt" | "le" | "gt" | "ge",
-  bound: Value,
-): OrdinalRange {
+export function ordinalsBeyond(column: Column, test: "lt" | "le" | "gt" | "ge", bound: Value): OrdinalRange {
   if (bound === null) return { from: NULL, to: NULL + 1 };
   if (typeof bound === "boolean") return { from: FALSE, to: TRUE + 1 };
   if (typeof bound === "number") {

@@ -12,7 +12,7 @@ import type { Partitions } from "../engine/partitions.ts";
 import { scanContainer } from "../engine/range-scan.ts";
 import type { ContainerRecord } from "../engine/records.ts";
 import type { Value } from "../query/values.ts";
-import { createHead, HEAD_ROWS_MAX, type Head } from "./head.ts";
+import { createHead, type Head } from "./head.ts";
 import { mergeSegments } from "./merge.ts";
 import { createPaths, type Paths } from "./paths.ts";
 import type { IndexPolicy } from "./policy.ts";
@@ -24,6 +24,8 @@ const pageEntries = 128;
 const itemsAtOnceMax = 5_000;
 /** Taking in one change costs some three times what reading one item in a scan does. */
 const changesWorthWaiting = (items: number): number => Math.max(2_000, items / 4);
+/** Rows that the head takes before it is frozen into a segment. */
+const headRowsDefault = 4096;
 /** Segments of about one size that are merged into one of the next. */
 const mergeWidth = 8;
 /** More segments than this are merged before anything is added to them. */
@@ -54,11 +56,14 @@ export interface ContainerIndex {
 export interface IndexParts {
   readonly reader: Reader;
   readonly partitions: Partitions;
+  /** Rows of the smallest segments; for tests. */
+  readonly headRows?: number;
 }
 
 interface State {
   readonly parts: IndexParts;
   readonly paths: Paths;
+  readonly headRows: number;
   /** `empty` has nothing, `building` is reading all items, `live` follows the logs. */
   stage: "empty" | "building" | "live";
   /** The last number taken in of each range's log. */
@@ -78,6 +83,7 @@ export function createContainerIndex(policy: IndexPolicy, parts: IndexParts): Co
   const state: State = {
     parts,
     paths,
+    headRows: parts.headRows ?? headRowsDefault,
     stage: "empty",
     applied: new Map(),
     segments: [],
@@ -113,7 +119,10 @@ function pause(): Promise<void> {
 }
 
 function livingItems(state: State): number {
-  const inSegments = state.segments.reduce((sum, { numbers, deadCount }) => sum + numbers.length - deadCount, 0);
+  const inSegments = state.segments.reduce(
+    (sum, { numbers, deadCount }) => sum + numbers.length - deadCount,
+    0,
+  );
   return inSegments + state.head.size;
 }
 
@@ -184,7 +193,8 @@ async function takeIn(state: State, container: ContainerRecord, logs: readonly L
 async function followOnce(state: State, container: ContainerRecord, logs: readonly Log[]): Promise<void> {
   if (state.segments.length > segmentsMax) await compact(state);
   if (state.stage !== "live") await build(state, container, logs);
-  for (const log of logs) if (appliedTo(state, log.range) < log.endLsn) await followLog(state, container, log);
+  for (const log of logs)
+    if (appliedTo(state, log.range) < log.endLsn) await followLog(state, container, log);
 }
 
 /** Reads a log from where it was left up to its end as it is at the last page. */
@@ -201,7 +211,7 @@ async function followLog(state: State, container: ContainerRecord, { range, endL
     const complete = entries.length < pageEntries;
     // Nothing up to `endLsn` was left when a page that ends the log was read.
     state.applied.set(range, complete ? Math.max(last, endLsn) : last);
-    if (state.head.rows >= HEAD_ROWS_MAX) await freeze(state);
+    if (state.head.rows >= state.headRows) await freeze(state);
     if (complete) return;
     await pause();
   }
@@ -234,7 +244,7 @@ async function readAllItems(state: State, container: ContainerRecord): Promise<v
     if (last === undefined) return;
     for (const item of items) applyItem(state, item.number, item);
     position = last.number + 1;
-    if (state.head.rows >= HEAD_ROWS_MAX) await freeze(state);
+    if (state.head.rows >= state.headRows) await freeze(state);
     await pause();
   }
 }
@@ -282,19 +292,19 @@ function compact(state: State): Promise<void> {
 
 async function mergeAll(state: State): Promise<void> {
   while (!state.stopped) {
-    const inputs = selectMerge(state.segments);
+    const inputs = selectMerge(state);
     if (inputs.length === 0) return;
     await mergeInto(state, inputs);
   }
 }
 
 /** Segments worth merging: several of about one size, or one that is mostly dead. */
-function selectMerge(segments: readonly Segment[]): readonly Segment[] {
+function selectMerge({ segments, headRows }: State): readonly Segment[] {
   const tiers = new Map<number, Segment[]>();
   for (const segment of segments) {
     const living = segment.numbers.length - segment.deadCount;
     if (living * 2 < segment.numbers.length) return [segment];
-    const tier = Math.max(0, Math.floor(Math.log(living / HEAD_ROWS_MAX) / Math.log(mergeWidth) + 0.5));
+    const tier = Math.max(0, Math.floor(Math.log(living / headRows) / Math.log(mergeWidth) + 0.5));
     const same = tiers.get(tier) ?? [];
     same.push(segment);
     tiers.set(tier, same);

@@ -6,9 +6,6 @@ import { buildColumn, type Column, type IndexKey } from "./column.ts";
 import type { Slot } from "./paths.ts";
 import { type ColumnHandle, createSegment, lazyColumn, type Segment } from "./segment.ts";
 
-/** Rows that a head takes before it is frozen into a segment. */
-export const HEAD_ROWS_MAX = 4096;
-
 export interface Head {
   /** Living rows. */
   readonly size: number;

@@ -8,7 +8,7 @@ import type { Catalog } from "../engine/catalog.ts";
 import type { Partitions } from "../engine/partitions.ts";
 import type { ContainerRecord } from "../engine/records.ts";
 import { type ContainerIndex, createContainerIndex } from "./container-index.ts";
-import { compilePolicy } from "./policy.ts";
+import { compilePolicy, type IndexPolicy } from "./policy.ts";
 
 /** With fewer items ever created, a container is scanned: an index would not be faster. */
 const itemsMinDefault = 200;
@@ -18,39 +18,55 @@ const backgroundItemsMin = 2_000;
 export interface Indexes {
   /** The container's index; undefined when its policy has none, or when it is too small to need one. */
   of(container: ContainerRecord): Promise<ContainerIndex | undefined>;
+  policyOf(container: ContainerRecord): IndexPolicy;
   /** Follows the logs, merges segments, forgets indexes of deleted containers. Safe to repeat and to interrupt. */
   maintain(): Promise<void>;
   /** Makes `maintain` end soon. */
   stop(): void;
 }
 
-export interface IndexesParts {
+/** Sizes that tests make small. */
+export interface IndexSizes {
+  /** Containers with fewer items are scanned. */
+  readonly itemsMin?: number;
+  /** Rows of the smallest segments. */
+  readonly headRows?: number;
+}
+
+export interface IndexesParts extends IndexSizes {
   readonly reader: Reader;
   readonly partitions: Partitions;
   readonly catalog: Catalog;
-  /** Containers with fewer items are scanned; for tests. */
-  readonly itemsMin?: number;
 }
 
 interface Known {
+  /** Of the container; while they are the same object, so is the policy. */
+  properties: ContainerRecord["properties"];
   readonly policyText: string;
+  readonly policy: IndexPolicy;
   readonly index: ContainerIndex | undefined;
 }
 
 export function createIndexes(parts: IndexesParts): Indexes {
-  const { reader, partitions, catalog, itemsMin = itemsMinDefault } = parts;
+  const { partitions, catalog, itemsMin = itemsMinDefault } = parts;
   const known = new Map<string, Known>();
   let stopped = false;
-  const find = (container: ContainerRecord): ContainerIndex | undefined => {
+  const find = (container: ContainerRecord): Known => {
     const name = nameOf(container);
-    const policyText = JSON.stringify(container.properties["indexingPolicy"] ?? null);
+    const { properties } = container;
     const old = known.get(name);
-    if (old?.policyText === policyText) return old.index;
+    if (old?.properties === properties) return old;
+    const policyText = JSON.stringify(properties["indexingPolicy"] ?? null);
+    if (old?.policyText === policyText) {
+      old.properties = properties;
+      return old;
+    }
     old?.index?.stop();
-    const policy = compilePolicy(container.properties["indexingPolicy"]);
-    const index = policy.indexes ? createContainerIndex(policy, { reader, partitions }) : undefined;
-    known.set(name, { policyText, index });
-    return index;
+    const policy = compilePolicy(properties["indexingPolicy"]);
+    const index = policy.indexes ? createContainerIndex(policy, parts) : undefined;
+    const made = { properties, policyText, policy, index };
+    known.set(name, made);
+    return made;
   };
   const created = async (container: ContainerRecord): Promise<number> => {
     const open = await Promise.all(container.ranges.map((range) => partitions.open(container, range)));
@@ -59,15 +75,16 @@ export function createIndexes(parts: IndexesParts): Indexes {
   };
   return {
     async of(container) {
-      return (await created(container)) < itemsMin ? undefined : find(container);
+      return (await created(container)) < itemsMin ? undefined : find(container).index;
     },
+    policyOf: (container) => find(container).policy,
     async maintain() {
       const living = new Set<string>();
       for (const container of containersOf(catalog)) {
         if (stopped) return;
         living.add(nameOf(container));
         if (!known.has(nameOf(container)) && (await created(container)) < backgroundItemsMin) continue;
-        const index = find(container);
+        const { index } = find(container);
         await index?.follow(container);
         await index?.compact();
       }

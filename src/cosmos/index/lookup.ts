@@ -101,7 +101,8 @@ function addMatches(view: SegmentView, conditions: readonly ColumnCondition[], b
   const tests = others.map((selection) => documentTest(view, selection));
   const [test] = tests;
   if (test === undefined) addEntries(driver, bits);
-  else addTested(driver, bits, tests.length === 1 ? test : (document) => tests.every((each) => each(document)));
+  else
+    addTested(driver, bits, tests.length === 1 ? test : (document) => tests.every((each) => each(document)));
   return driver.count;
 }
 
@@ -194,4 +195,3 @@ function rawRanges(
       return [ordinalsBeyond(column, test, value)];
   }
 }
-

@@ -4,10 +4,10 @@
  * order that a sort of all items gives.
  */
 import { compareOrder, type Value } from "../query/values.ts";
-import { type Bits, hasBit, nextBit } from "./bits.ts";
-import { type Column, firstString, isExact, valueOf } from "./column.ts";
-import { stringAt } from "./strings.ts";
+import { type Bits, clearBit, hasBit, nextBit } from "./bits.ts";
+import { type Column, firstString, isExact, ordinalValue } from "./column.ts";
 import type { SegmentView } from "./segment.ts";
+import { stringAt } from "./strings.ts";
 
 export interface SortPath {
   /** Undefined: no item has the path. */
@@ -57,9 +57,11 @@ export function* inOrder(
 ): Generator<OrderedDocument, void> {
   const iterators: Iterator<OrderedDocument, void>[] = parts.map((part) => partInOrder(paths, part, start));
   iterators.push(exactInOrder(paths, exact, start));
-  const runs = iterators
-    .map((iterator) => ({ iterator, next: iterator.next().value }))
-    .filter(hasNext);
+  const runs: Run[] = [];
+  for (const iterator of iterators) {
+    const { value } = iterator.next();
+    if (value !== undefined) runs.push({ iterator, next: value });
+  }
   while (runs.length > 0) {
     let first = 0;
     for (let i = 1; i < runs.length; i++) {
@@ -78,13 +80,6 @@ export function* inOrder(
 interface Run {
   readonly iterator: Iterator<OrderedDocument, void>;
   next: OrderedDocument;
-}
-
-function hasNext(run: {
-  readonly iterator: Iterator<OrderedDocument, void>;
-  readonly next: OrderedDocument | void;
-}): run is Run {
-  return run.next !== undefined;
 }
 
 function* exactInOrder(
@@ -109,7 +104,8 @@ function* partInOrder(
   const { view, bits, count } = part;
   if (count === 0) return;
   const columns = paths.map(({ slot }) => (slot === undefined ? undefined : view.column(slot)));
-  const documents = count * 16 < view.numbers.length ? sortedFew(paths, columns, part) : sortedAll(paths, columns, view);
+  const documents =
+    count * 16 < view.numbers.length ? sortedFew(paths, columns, part) : sortedAll(paths, columns, view);
   const backwards = paths[0]?.descending === true;
   const begin = start === undefined ? 0 : firstFrom(paths, columns, view, documents, start);
   for (let i = begin; i < documents.length; i++) {
@@ -134,7 +130,7 @@ function keysOf(columns: readonly (Column | undefined)[], document: number): rea
 
 /** Stands in the order where the ordinal stands, also when the value is not known whole. */
 function orderValue(column: Column, ordinal: number): Value {
-  if (isExact(column, ordinal)) return valueOf(column, ordinal);
+  if (isExact(column, ordinal)) return ordinalValue(column, ordinal);
   const rest = column.ordinals - ordinal;
   if (rest === 1) return {};
   return rest === 2 ? [] : stringAt(column.strings, ordinal - firstString(column));
@@ -234,31 +230,30 @@ function sortedBy(
   return sorted;
 }
 
-/** Takes the documents out of `bits` whose value in one of the columns is not known whole, and returns them. */
+/**
+ * Takes the documents out of `bits` whose value in one of the columns is not known whole, and returns them; undefined
+ * when there are more than `max`.
+ */
 export function takeInexact(
   view: SegmentView,
   paths: readonly SortPath[],
   bits: Bits,
-): readonly number[] {
+  max: number,
+): readonly number[] | undefined {
   const found: number[] = [];
   for (const { slot } of paths) {
     const column = slot === undefined ? undefined : view.column(slot);
     if (column === undefined) continue;
     const { starts, docs } = column.postings();
-    for (const ordinal of inexactOrdinals(column)) {
+    for (const ordinal of column.inexact()) {
       for (let i = starts[ordinal] as number; i < (starts[ordinal + 1] as number); i++) {
         const document = docs[i] as number;
         if (!hasBit(bits, document)) continue;
-        bits[document >>> 5] = (bits[document >>> 5] as number) & ~(1 << (document & 31));
+        if (found.length >= max) return undefined;
+        clearBit(bits, document);
         found.push(document);
       }
     }
   }
   return found;
-}
-
-function* inexactOrdinals(column: Column): Generator<number, void> {
-  for (let ordinal = firstString(column); ordinal < column.ordinals; ordinal++) {
-    if (!isExact(column, ordinal)) yield ordinal;
-  }
 }

@@ -82,7 +82,14 @@ interface Registry {
 export function createPaths(policy: IndexPolicy, state?: PathsState): Paths {
   const counts = { top: 0, nested: 0, elements: 0 };
   const root = pathNode([], false, -1);
-  const registry: Registry = { policy, root, slots: [], counts, arrays: [], dropped: state?.dropped ?? false };
+  const registry: Registry = {
+    policy,
+    root,
+    slots: [],
+    counts,
+    arrays: [],
+    dropped: state?.dropped ?? false,
+  };
   for (const path of state?.slots ?? []) nodeAt(registry, path);
   for (const path of state?.closed ?? []) {
     const node = nodeAt(registry, path);

@@ -55,7 +55,10 @@ export function indexPath(path: Path): IndexPath {
 }
 
 /** The two refusals of ORDER BY that a policy can cause, in the service's words; undefined when it may be served. */
-export function orderByProblem(policy: IndexPolicy, orderBy: readonly OrderFact[] | undefined): string | undefined {
+export function orderByProblem(
+  policy: IndexPolicy,
+  orderBy: readonly OrderFact[] | undefined,
+): string | undefined {
   if (orderBy === undefined || !policy.indexes) return undefined;
   const [only] = orderBy;
   if (orderBy.length === 1 && only !== undefined) {

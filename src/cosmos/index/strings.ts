@@ -69,7 +69,8 @@ export function countStrings(
   while (low < high) {
     const middle = (low + high) >>> 1;
     const order = compareTo(pool, middle, key);
-    const counts = order < 0 || (order === 0 && which !== "below") || (order === PREFIXED && which === "upToPrefixed");
+    const counts =
+      order < 0 || (order === 0 && which !== "below") || (order === PREFIXED && which === "upToPrefixed");
     if (counts) low = middle + 1;
     else high = middle;
   }

@@ -12,15 +12,23 @@ import {
 } from "../engine/documents.ts";
 import { effectivePartitionKey } from "../engine/effective-partition-key.ts";
 import type { Engine } from "../engine/engine.ts";
-import { type LogicalPartition, parsePartitionKeyHeader, placePartition } from "../engine/partition-key.ts";
+import {
+  extractPartitionKey,
+  type LogicalPartition,
+  parsePartitionKeyHeader,
+  placePartition,
+  splitPath,
+} from "../engine/partition-key.ts";
 import type { Partition } from "../engine/partitions.ts";
 import { type KeySpan, scanContainer, scanRange } from "../engine/range-scan.ts";
 import type { ContainerRecord, PhysicalRange } from "../engine/records.ts";
 import { seconds } from "../engine/records.ts";
 import { checkSession, sessionToken } from "../engine/sessions.ts";
 import { badRequest, rangeGone } from "../errors.ts";
+import type { FeedScope } from "../index/item-feed.ts";
+import type { Condition } from "../query/facts.ts";
 import type { RequestHeaders } from "../wire/headers.ts";
-import type { OperationContext } from "./operation.ts";
+import type { JsonObject, OperationContext } from "./operation.ts";
 
 export type ItemScope =
   | { readonly kind: "logical"; readonly logical: LogicalPartition; readonly partition: Partition }
@@ -169,6 +177,41 @@ export function itemSource(
       next = last.number + 1;
     }
   };
+}
+
+/** What an index must know of a scope: where its items are, and how to tell that an item belongs to it. */
+export function feedScope(container: ContainerRecord, scope: ItemScope): FeedScope {
+  const conditions: readonly Condition[] = [];
+  switch (scope.kind) {
+    case "container":
+      return { whole: true, conditions, includes: () => true };
+    case "span":
+      return { whole: false, conditions, includes: (stored) => inRange(stored.epk, scope.span) };
+    case "range": {
+      const { range, span } = scope;
+      const whole = range.parents.length === 0 && span.min <= range.min && span.max >= range.max;
+      return { homes: homesOf(range), whole, conditions, includes: (stored) => inRange(stored.epk, span) };
+    }
+    case "logical": {
+      const { components } = scope.logical;
+      const { partitionKey } = container;
+      return {
+        homes: homesOf(scope.partition.range),
+        whole: false,
+        conditions: partitionKey.paths.map((path, i) => ({
+          path: splitPath(path),
+          test: "in",
+          values: [components[i]],
+        })),
+        includes: (_, item) =>
+          extractPartitionKey(item as JsonObject, partitionKey).every((own, i) => own === components[i]),
+      };
+    }
+  }
+}
+
+function homesOf({ id, parents }: PhysicalRange): ReadonlySet<number> {
+  return new Set([...parents, id].map(Number));
 }
 
 function storedSource(engine: Engine, container: ContainerRecord, scope: ItemScope): ItemSource {

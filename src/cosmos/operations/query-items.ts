@@ -1,29 +1,28 @@
 /**
- * Queries over HTTP: the body, paging with continuation tokens, and where the items come from. What a query means is
- * the query room's business; this file feeds it items in the order of their creation and stops when a page is full.
+ * Queries over HTTP: the body, the scope, the plan for clients that fan out, and what the reply says. Paging is
+ * `query-page.ts`, where the items come from `query-access.ts`, what a query means the query room's business.
  */
 import { createHash } from "node:crypto";
-import type { StoredItem } from "../engine/documents.ts";
 import { effectivePartitionKey, type PartitionKeyComponent } from "../engine/effective-partition-key.ts";
 import { placePartition } from "../engine/partition-key.ts";
 import { type ContainerRecord, renderContainer, renderDatabase } from "../engine/records.ts";
 import { queryCharge } from "../engine/request-charge.ts";
 import { badRequest, CosmosError } from "../errors.ts";
-import { type RunState, stateFromJson, stateToJson } from "../query/continuation.ts";
+import type { ItemFeed } from "../index/item-feed.ts";
+import { encodeIndexMetrics, indexMetrics, queryMetrics } from "../index/metrics.ts";
+import { orderByProblem } from "../index/policy.ts";
 import type { QueryPlan } from "../query/plan.ts";
 import { queryPlan as planQuery } from "../query/planner.ts";
 import {
   type ComputedProperty,
-  type PreparedQuery,
   type PrepareOptions,
   prepareQuery,
   type QueryParameter,
 } from "../query/prepare.ts";
 import { partitionKeysOf } from "../query/ranges.ts";
-import type { QueryRun } from "../query/run.ts";
 import type { Value } from "../query/values.ts";
-import { flag, pageSize } from "../wire/headers.ts";
-import { batchSize, type ItemScope, itemScope, itemSource, logicalScope, sessionOf } from "./item-scope.ts";
+import { flag } from "../wire/headers.ts";
+import { batchSize, type ItemScope, itemScope, logicalScope, sessionOf } from "./item-scope.ts";
 import {
   jsonBody,
   type Operation,
@@ -33,25 +32,27 @@ import {
   requireContainer,
   requireDatabase,
 } from "./operation.ts";
-
-/** Largest page, in characters of JSON (service limit, 4 MB). */
-const pageLengthMax = 4 * 1024 * 1024;
-const tokenVersion = 1;
+import { feedOpener } from "./query-access.ts";
+import { type IdentifiedQuery, type Page, type PageStart, readPage } from "./query-page.ts";
 
 export const queryItems: Operation = async (context) => {
   const container = requireContainer(context);
   const query = prepare(context, "", container);
   const scope = await queryScope(context, container, query);
-  const source = itemSource(context, container, scope);
-  const page = await readPage(context, query, async (position) => (await source(position)).map(parsed));
-  return { ...pageResult(page, "Documents", container.rid, context), ...sessionOf(scope) };
+  const started = context.engine.clock.now();
+  const problem = orderByProblem(context.engine.indexes.policyOf(container), query.facts.orderBy);
+  if (problem !== undefined) throw badRequest(problem);
+  const page = await readPage(context.headers, query, feedOpener(context, container, query, scope));
+  const result = pageResult(page, "Documents", container.rid);
+  const headers = { ...result.headers, ...metricsHeaders(context, container, query, page, started) };
+  return { ...result, headers, ...sessionOf(scope) };
 };
 
 /** The scope of a query: a filter that fixes the partition key narrows a query that names no partition. */
 async function queryScope(
   context: OperationContext,
   container: ContainerRecord,
-  query: Prepared,
+  query: IdentifiedQuery,
 ): Promise<ItemScope> {
   const scope = await itemScope(context, container);
   if (scope.kind !== "container") return scope;
@@ -95,8 +96,8 @@ export async function listQuery(
   rid: string,
   resources: readonly object[],
 ): Promise<OperationResult> {
-  const page = await readPage(context, prepare(context), listSource(resources));
-  return pageResult(page, name, rid, context);
+  const page = await readPage(context.headers, prepare(context), async (start) => listFeed(resources, start));
+  return pageResult(page, name, rid);
 }
 
 /** The query plan: how a client fans the query out and merges what comes back. */
@@ -122,22 +123,6 @@ function planOf(context: OperationContext, container: ContainerRecord, prefix: s
       ...(features === undefined ? {} : { supportedFeatures: features.split(",") }),
     }),
   );
-}
-
-/** Items with their positions, in order, from `position` on; an empty batch is the end. */
-type PositionedSource = (
-  position: number,
-) => Promise<readonly { readonly position: number; readonly item: unknown }[]>;
-
-interface Page {
-  readonly rows: readonly string[];
-  readonly scanned: number;
-  readonly continuation?: string;
-}
-
-interface Prepared extends PreparedQuery {
-  /** Identifies text and parameters in continuation tokens. */
-  readonly hash: string;
 }
 
 function queryBody(context: OperationContext): {
@@ -169,7 +154,7 @@ function queryOptions({ engine }: OperationContext, container?: ContainerRecord)
   };
 }
 
-function prepare(context: OperationContext, prefix = "", container?: ContainerRecord): Prepared {
+function prepare(context: OperationContext, prefix = "", container?: ContainerRecord): IdentifiedQuery {
   const { text, parameters } = queryBody(context);
   const hash = createHash("sha256")
     .update(JSON.stringify([text, parameters]))
@@ -197,74 +182,20 @@ function queryParameters(value: unknown): readonly QueryParameter[] {
   });
 }
 
-async function readPage(context: OperationContext, query: Prepared, source: PositionedSource): Promise<Page> {
-  const size = pageSize(context.headers);
-  const start = parseToken(context.headers["x-ms-continuation"], query.hash);
-  const run = rejectingQuery("", () => query.start(start.state, { pageRows: size }));
-  const page = { rows: [] as string[], length: 0, scanned: 0, last: start.position };
-  const full = (): boolean => page.rows.length >= size || page.length >= pageLengthMax;
-  const exhausted = query.readsItems
-    ? await scan(query, source, run, start.position, page, size, full)
-    : true;
-  if (exhausted && !full()) {
-    rejectingQuery("", () => run.finish());
-    takeRows(run, page, size);
-  }
-  const state = run.state();
-  if (state === undefined) return page;
-  const position = query.resumesBy === "replay" ? 0 : page.last + (run.itemPending ? 0 : 1);
-  return { ...page, continuation: makeToken(query.hash, position, state) };
-}
-
-interface Growing {
-  readonly rows: string[];
-  length: number;
-  scanned: number;
-  last: number;
-}
-
-/** Feeds items until the page is full or the run needs no more; true when the scan came to its end or was not needed. */
-async function scan(
-  query: PreparedQuery,
-  source: PositionedSource,
-  run: QueryRun,
-  from: number,
-  page: Growing,
-  size: number,
-  full: () => boolean,
-): Promise<boolean> {
-  let position = query.resumesBy === "replay" ? 0 : from;
-  for (;;) {
-    const batch = await source(position);
-    if (batch.length === 0) return true;
-    for (const entry of batch) {
-      rejectingQuery("", () => run.push(entry.item as Value));
-      page.scanned++;
-      page.last = entry.position;
-      takeRows(run, page, size);
-      if (run.done) return true;
-      if (run.pending > 0 || full()) return false;
-      position = entry.position + 1;
-    }
-    await new Promise((resume) => setImmediate(resume));
-  }
-}
-
-function takeRows(run: QueryRun, page: Growing, size: number): void {
-  while (run.pending > 0 && page.rows.length < size && page.length < pageLengthMax) {
-    const text = JSON.stringify(run.take(1)[0]);
-    page.rows.push(text);
-    page.length += text.length;
-  }
-}
-
-function listSource(resources: readonly object[]): PositionedSource {
-  return async (position) =>
-    resources.slice(position, position + batchSize).map((item, at) => ({ position: position + at, item }));
-}
-
-function parsed(item: StoredItem): { readonly position: number; readonly item: unknown } {
-  return { position: item.number, item: JSON.parse(item.json.toString("utf8")) };
+/** Resources that are at hand, in their order. */
+function listFeed(resources: readonly object[], start: PageStart): ItemFeed {
+  let position = typeof start.position === "number" ? start.position : 0;
+  return {
+    sorted: false,
+    cost: { loaded: resources.length, loadedBytes: 0, seeks: 0, keys: 0 },
+    async next() {
+      const from = position;
+      position += batchSize;
+      return resources
+        .slice(from, position)
+        .map((item, at) => ({ position: from + at, item: item as unknown as Value }));
+    },
+  };
 }
 
 function checkCrossPartition({ headers }: OperationContext): void {
@@ -275,60 +206,35 @@ function checkCrossPartition({ headers }: OperationContext): void {
   }
 }
 
-function pageResult(page: Page, name: string, rid: string, context: OperationContext): OperationResult {
-  const body = `{"_rid":${JSON.stringify(rid)},${JSON.stringify(name)}:[${page.rows.join(",")}],"_count":${page.rows.length}}`;
-  const headers: Record<string, string> = { "x-ms-item-count": String(page.rows.length) };
+function pageResult(page: Page, name: string, rid: string): OperationResult {
+  const { rows, cost } = page;
+  const body = `{"_rid":${JSON.stringify(rid)},${JSON.stringify(name)}:[${rows.join(",")}],"_count":${rows.length}}`;
+  const headers: Record<string, string> = { "x-ms-item-count": String(rows.length) };
   if (page.continuation !== undefined) headers["x-ms-continuation"] = page.continuation;
-  if (flag(context.headers, "x-ms-documentdb-populatequerymetrics"))
-    headers["x-ms-documentdb-query-metrics"] = metrics(page);
-  return { status: 200, body, charge: queryCharge(page.scanned, body.length), headers };
+  return { status: 200, body, charge: queryCharge(cost.loaded, body.length), headers };
 }
 
-/** Every metric that the Java client parses must be there, measured or not; it fails on a missing one. */
-function metrics(page: Page): string {
-  const size = page.rows.reduce((sum, row) => sum + row.length, 0);
-  return [
-    "totalExecutionTimeInMs=0.00",
-    "queryCompileTimeInMs=0.00",
-    "queryLogicalPlanBuildTimeInMs=0.00",
-    "queryPhysicalPlanBuildTimeInMs=0.00",
-    "queryOptimizationTimeInMs=0.00",
-    "VMExecutionTimeInMs=0.00",
-    "indexLookupTimeInMs=0.00",
-    "instructionCount=0",
-    "documentLoadTimeInMs=0.00",
-    "systemFunctionExecuteTimeInMs=0.00",
-    "userFunctionExecuteTimeInMs=0.00",
-    `retrievedDocumentCount=${page.scanned}`,
-    `retrievedDocumentSize=${size}`,
-    `outputDocumentCount=${page.rows.length}`,
-    `outputDocumentSize=${size}`,
-    "writeOutputTimeInMs=0.00",
-    "indexUtilizationRatio=0.00",
-  ].join(";");
-}
-
-/** A token names its query, so that one query's token is not taken for another's. */
-function makeToken(hash: string, position: number, state: RunState): string {
-  return Buffer.from(JSON.stringify([tokenVersion, hash, position, stateToJson(state)])).toString(
-    "base64url",
-  );
-}
-
-function parseToken(
-  token: string | undefined,
-  hash: string,
-): { readonly position: number; readonly state?: RunState } {
-  if (token === undefined || token === "") return { position: 0 };
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(token, "base64url").toString("utf8"));
-  } catch {
-    throw badRequest("The continuation token is invalid.");
+/** The headers that tell what a query cost and which indexes it used, when the client asks for them. */
+function metricsHeaders(
+  { headers, engine }: OperationContext,
+  container: ContainerRecord,
+  query: IdentifiedQuery,
+  page: Page,
+  started: number,
+): Record<string, string> {
+  const found: Record<string, string> = {};
+  if (flag(headers, "x-ms-documentdb-populatequerymetrics")) {
+    const duration = engine.clock.now() - started;
+    found["x-ms-documentdb-query-metrics"] = queryMetrics(page, duration);
   }
-  const [version, own, position, state] = Array.isArray(value) ? (value as unknown[]) : [];
-  if (version !== tokenVersion || own !== hash || !Number.isSafeInteger(position) || Number(position) < 0) {
-    throw badRequest("The continuation token is invalid.");
+  const version = flag(headers, "x-ms-cosmos-populateindexmetrics-v2")
+    ? 2
+    : flag(headers, "x-ms-cosmos-populateindexmetrics")
+      ? 1
+      : undefined;
+  if (version !== undefined) {
+    const metrics = indexMetrics(query.facts, engine.indexes.policyOf(container));
+    found["x-ms-cosmos-index-utilization"] = encodeIndexMetrics(metrics, version);
   }
-  return { position: Number(position), state: rejectingQuery("", () => stateFromJson(state)) };
+  return found;
 }

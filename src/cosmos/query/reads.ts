@@ -13,11 +13,14 @@ export type Read = readonly (string | number)[];
  */
 export function readsOf(c: Compilation, query: Query): readonly Read[] | undefined {
   const [source, second] = query.from ?? [];
-  if (source === undefined || second !== undefined || source.iterate || source.input.kind !== "path") return undefined;
+  if (source === undefined || second !== undefined || source.iterate || source.input.kind !== "path")
+    return undefined;
   if (source.input.steps.length > 0 || !c.bound.containers.has(source.input)) return undefined;
   const expressions = expressionsOf(query);
   const found = new Map<string, Read>();
-  return expressions?.every((expression) => collect(c, expression, found)) === true ? [...found.values()] : undefined;
+  return expressions?.every((expression) => collect(c, expression, found)) === true
+    ? [...found.values()]
+    : undefined;
 }
 
 /** Every expression of the query; undefined when it returns whole items. */

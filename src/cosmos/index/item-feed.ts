@@ -1,0 +1,312 @@
+/**
+ * Items for a run of a query, batch by batch, as an access plan says: loaded by number, or put together from columns.
+ * Which items are in scope and alive is decided here for each one, whatever the index said.
+ */
+import type { Reader } from "../../storage/port.ts";
+import { isExpired, numbersPerRange, readItemNumber, type StoredItem } from "../engine/documents.ts";
+import type { ContainerRecord } from "../engine/records.ts";
+import type { Condition, OrderFact } from "../query/facts.ts";
+import { compareOrder, element, setProperty, type Value } from "../query/values.ts";
+import type { AccessPlan, CoveredPath, PlannedPart, SortPlan } from "./access-plan.ts";
+import { nextBit } from "./bits.ts";
+import { countNumbers, isExact, ordinalValue } from "./column.ts";
+import { compareOrderPlaces, inOrder, type OrderedDocument, type OrderPlace } from "./order.ts";
+import type { OrderPosition, Position } from "./position.ts";
+import type { SegmentView } from "./segment.ts";
+
+export interface FedItem {
+  readonly item: Value;
+  /** The place of this item itself. */
+  readonly position: Position;
+}
+
+/** Items of a query in an order that positions can resume. */
+export interface ItemFeed {
+  /** In the order of ORDER BY, not of the items' numbers. */
+  readonly sorted: boolean;
+  /** The next items; none is the end. */
+  next(): Promise<readonly FedItem[]>;
+  /** What it has cost so far: items loaded from the store, lookups, and index entries looked at. */
+  readonly cost: { loaded: number; loadedBytes: number; seeks: number; keys: number };
+}
+
+/** The items that a query is about. */
+export interface FeedScope {
+  /** Ranges in which the items were created; absent: any. */
+  readonly homes?: ReadonlySet<number>;
+  /** Everything of these ranges is in scope. */
+  readonly whole: boolean;
+  /** What every item in scope fulfils. */
+  readonly conditions: readonly Condition[];
+  includes(stored: StoredItem, item: Value): boolean;
+}
+
+export interface FeedSource {
+  readonly reader: Reader;
+  readonly container: ContainerRecord;
+  readonly scope: FeedScope;
+  readonly nowSeconds: number;
+}
+
+/** The sort keys of an item are not what they were when the order was made: the page must be made again. */
+export class OrderChanged extends Error {
+  override readonly name = "OrderChanged";
+}
+
+/** Items handed over at a time: few at first, as most queries want few, then more. */
+const batchFirst = 16;
+const batchMax = 256;
+const coveredBatch = 1_000;
+
+/** The position just after an item's own. */
+export function positionAfter(position: Position): Position {
+  if (typeof position === "number") return position + 1;
+  const { rank, place } = position;
+  return place === undefined ? { rank: rank + 1 } : { rank, place: { ...place, inclusive: false } };
+}
+
+/** A document that the plan found. */
+interface Candidate extends Omit<OrderedDocument, "keys"> {
+  readonly position: Position;
+  readonly keys?: readonly Value[];
+}
+
+/** Feeds the items of `plan` from `start` on: an order position for a plan that sorts, else a number. */
+export async function indexFeed(source: FeedSource, plan: AccessPlan, start: Position): Promise<ItemFeed> {
+  const cost = { loaded: 0, loadedBytes: 0, seeks: plan.seeks, keys: plan.keys };
+  const { sort, cover } = plan;
+  const candidates =
+    sort === undefined
+      ? byNumber(plan.parts, source.scope, typeof start === "number" ? start : 0)
+      : await inSortOrder(source, plan.parts, sort, start);
+  let size = cover === undefined ? batchFirst : coveredBatch;
+  return {
+    sorted: sort !== undefined,
+    cost,
+    async next() {
+      for (;;) {
+        const batch = take(candidates, size);
+        if (batch.length === 0) return [];
+        if (cover === undefined) size = Math.min(size * 2, batchMax);
+        const fed = batch.map(
+          (candidate) => covered(candidate, cover) ?? loaded(source, candidate, sort, cost),
+        );
+        const found = fed.some(isPromise) ? await Promise.all(fed) : fed;
+        const items = found.filter((item) => item !== undefined) as readonly FedItem[];
+        if (items.length > 0) return items;
+      }
+    },
+  };
+}
+
+function take(candidates: Iterator<Candidate, void>, size: number): readonly Candidate[] {
+  const batch: Candidate[] = [];
+  while (batch.length < size) {
+    const { value } = candidates.next();
+    if (value === undefined) break;
+    batch.push(value);
+  }
+  return batch;
+}
+
+/** The documents of all parts by number, from `start` on. */
+function* byNumber(
+  parts: readonly PlannedPart[],
+  scope: FeedScope,
+  start: number,
+): Generator<Candidate, void> {
+  const runs = parts
+    .map(({ view, bits }) => ({ view, bits, at: nextBit(bits, countNumbers(view.numbers, start, false)) }))
+    .filter(({ at }) => at >= 0);
+  while (runs.length > 0) {
+    let first = runs[0] as (typeof runs)[number];
+    for (const run of runs) {
+      if ((run.view.numbers[run.at] as number) < (first.view.numbers[first.at] as number)) first = run;
+    }
+    const { view, bits, at } = first;
+    const number = view.numbers[at] as number;
+    first.at = nextBit(bits, at + 1);
+    if (first.at < 0) runs.splice(runs.indexOf(first), 1);
+    if (atHome(scope, number)) yield { view, document: at, number, position: number };
+  }
+}
+
+function atHome({ homes }: FeedScope, number: number): boolean {
+  return homes === undefined || homes.has(Math.floor(number / numbersPerRange));
+}
+
+async function inSortOrder(
+  source: FeedSource,
+  parts: readonly PlannedPart[],
+  sort: SortPlan,
+  start: Position,
+): Promise<Generator<Candidate, void>> {
+  const exact = await exactPlaces(source, sort);
+  const from: OrderPosition = typeof start === "number" ? { rank: 0 } : start;
+  return ranked(source.scope, parts, sort, exact, from);
+}
+
+/** The places of the items whose sort keys the index does not hold whole, in order. */
+async function exactPlaces(source: FeedSource, sort: SortPlan): Promise<readonly OrderPlace[]> {
+  const places: OrderPlace[] = [];
+  for (const number of sort.inexact) {
+    const item = await readItemNumber(source.reader, source.container, number);
+    if (item !== undefined) places.push({ number, keys: sortKeys(sort, parsedItem(item)) });
+  }
+  return places.sort((a, b) => compareOrderPlaces(sort.paths, a, b));
+}
+
+function* ranked(
+  scope: FeedScope,
+  parts: readonly PlannedPart[],
+  sort: SortPlan,
+  exact: readonly OrderPlace[],
+  from: OrderPosition,
+): Generator<Candidate, void> {
+  const { place } = from;
+  let skip = place === undefined ? from.rank : 0;
+  let rank = place === undefined || place.inclusive ? from.rank : from.rank + 1;
+  if (skip > 0) rank = 0;
+  for (const { keys, ...document } of inOrder(sort.paths, parts, exact, place)) {
+    const { number } = document;
+    if (!atHome(scope, number)) continue;
+    if (skip > 0) skip--;
+    else yield { ...document, keys, position: { rank, place: { keys, number, inclusive: true } } };
+    rank++;
+  }
+}
+
+function sortKeys(sort: Pick<SortPlan, "steps">, item: Value): readonly Value[] {
+  return sort.steps.map((steps) => {
+    let value = item;
+    for (const step of steps) value = element(value, step);
+    return value;
+  });
+}
+
+/** The item put together from columns; undefined when it must be loaded. */
+function covered(
+  { view, document, position }: Candidate,
+  cover: readonly CoveredPath[] | undefined,
+): FedItem | undefined {
+  const item = cover === undefined || view === undefined ? undefined : fromColumns(view, document, cover);
+  return item === undefined ? undefined : { item, position };
+}
+
+async function loaded(
+  { reader, container, scope, nowSeconds }: FeedSource,
+  { number, position, keys }: Candidate,
+  sort: SortPlan | undefined,
+  cost: ItemFeed["cost"],
+): Promise<FedItem | undefined> {
+  const stored = await readItemNumber(reader, container, number);
+  if (stored === undefined || isExpired(stored, container, nowSeconds)) return undefined;
+  const item = parsedItem(stored);
+  if (!scope.includes(stored, item)) return undefined;
+  cost.loaded++;
+  cost.loadedBytes += stored.json.length;
+  if (sort !== undefined && keys !== undefined) checkKeys(sortKeys(sort, item), keys);
+  return { item, position };
+}
+
+function isPromise(fed: FedItem | Promise<FedItem | undefined>): fed is Promise<FedItem | undefined> {
+  return fed instanceof Promise;
+}
+
+function parsedItem(stored: StoredItem): Value {
+  return JSON.parse(stored.json.toString("utf8")) as Value;
+}
+
+function checkKeys(found: readonly Value[], expected: readonly Value[]): void {
+  for (const [i, key] of found.entries()) if (compareOrder(key, expected[i]) !== 0) throw new OrderChanged();
+}
+
+/** An object with the covered paths of a document; undefined when a column does not hold a value whole. */
+function fromColumns(view: SegmentView, document: number, cover: readonly CoveredPath[]): Value {
+  const item: Record<string, Value> = {};
+  for (const { steps, slot } of cover) {
+    const column = slot === undefined ? undefined : view.column(slot);
+    if (column === undefined) continue;
+    const ordinal = column.ords[document] as number;
+    if (!isExact(column, ordinal)) return undefined;
+    place(item, steps, ordinalValue(column, ordinal));
+  }
+  return item;
+}
+
+function place(item: Record<string, Value>, steps: readonly string[], value: Value): void {
+  if (value === undefined) return;
+  let at = item;
+  for (const [i, step] of steps.entries()) {
+    if (i === steps.length - 1) {
+      setProperty(at, step, value);
+      return;
+    }
+    const known = Object.hasOwn(at, step) ? at[step] : undefined;
+    if (typeof known === "object" && known !== null) {
+      at = known as Record<string, Value>;
+      continue;
+    }
+    const made: Record<string, Value> = {};
+    setProperty(at, step, made);
+    at = made;
+  }
+}
+
+/** Items by number from `position` on; none is the end. */
+export type StoredPages = (position: number) => Promise<readonly StoredItem[]>;
+
+/** All items of a scan from a number on. */
+export function scanFeed(pages: StoredPages, start: number): ItemFeed {
+  const cost = { loaded: 0, loadedBytes: 0, seeks: 0, keys: 0 };
+  let position = start;
+  return {
+    sorted: false,
+    cost,
+    async next() {
+      const page = await pages(position);
+      position = (page.at(-1)?.number ?? position) + 1;
+      cost.loaded += page.length;
+      return page.map((stored) => {
+        cost.loadedBytes += stored.json.length;
+        return { item: parsedItem(stored), position: stored.number };
+      });
+    },
+  };
+}
+
+/**
+ * A scan in the order of ORDER BY, for a page that must go on where an ordered one ended and finds no index to do so:
+ * the sort keys of all items are held in memory meanwhile.
+ */
+export async function sortedScanFeed(
+  source: FeedSource,
+  pages: StoredPages,
+  orderBy: readonly OrderFact[],
+  start: OrderPosition,
+): Promise<ItemFeed> {
+  const feed = scanFeed(pages, 0);
+  const sort = { steps: orderBy.map(({ path }) => path) };
+  const paths = orderBy.map(({ descending }) => ({ slot: undefined, descending }));
+  const places: OrderPlace[] = [];
+  for (let batch = await feed.next(); batch.length > 0; batch = await feed.next()) {
+    for (const { item, position } of batch)
+      places.push({ keys: sortKeys(sort, item), number: Number(position) });
+    await new Promise((resume) => setImmediate(resume));
+  }
+  places.sort((a, b) => compareOrderPlaces(paths, a, b));
+  const candidates = ranked(source.scope, [], { paths, ...sort, inexact: [] }, places, start);
+  return {
+    sorted: true,
+    cost: feed.cost,
+    async next() {
+      for (;;) {
+        const batch = take(candidates, batchMax);
+        if (batch.length === 0) return [];
+        const fed = await Promise.all(batch.map((each) => loaded(source, each, undefined, feed.cost)));
+        const items = fed.filter((item) => item !== undefined);
+        if (items.length > 0) return items;
+      }
+    },
+  };
+}

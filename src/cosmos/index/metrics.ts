@@ -1,0 +1,157 @@
+/** What a query cost and which indexes it used, in the forms of the response headers that SDKs parse. */
+import type { Condition, Facts } from "../query/facts.ts";
+import type { ItemFeed } from "./item-feed.ts";
+import { type IndexPath, type IndexPolicy, indexPath, samePath } from "./policy.ts";
+
+export interface QueryCost {
+  readonly rows: readonly string[];
+  /** Characters of all rows. */
+  readonly length: number;
+  readonly cost: ItemFeed["cost"];
+}
+
+/**
+ * The value of `x-ms-documentdb-query-metrics`: `name=value` pairs, times in milliseconds. Every metric that the Java
+ * client parses must be there, measured or not; it fails on a missing one.
+ */
+export function queryMetrics({ rows, length, cost }: QueryCost, milliseconds: number): string {
+  const used = cost.seeks + cost.keys > 0 ? Math.min(1, rows.length / Math.max(1, cost.loaded)) : 0;
+  return [
+    `totalExecutionTimeInMs=${milliseconds.toFixed(2)}`,
+    "queryCompileTimeInMs=0.00",
+    "queryLogicalPlanBuildTimeInMs=0.00",
+    "queryPhysicalPlanBuildTimeInMs=0.00",
+    "queryOptimizationTimeInMs=0.00",
+    `VMExecutionTimeInMs=${milliseconds.toFixed(2)}`,
+    "indexLookupTimeInMs=0.00",
+    "instructionCount=0",
+    "documentLoadTimeInMs=0.00",
+    "systemFunctionExecuteTimeInMs=0.00",
+    "userFunctionExecuteTimeInMs=0.00",
+    `retrievedDocumentCount=${cost.loaded}`,
+    `retrievedDocumentSize=${cost.loadedBytes}`,
+    `outputDocumentCount=${rows.length}`,
+    `outputDocumentSize=${length}`,
+    "writeOutputTimeInMs=0.00",
+    `indexUtilizationRatio=${used.toFixed(2)}`,
+  ].join(";");
+}
+
+type Impact = "High" | "Low";
+
+interface SingleIndex {
+  readonly IndexSpec: string;
+  readonly IndexImpactScore: Impact;
+}
+
+interface CompositeIndex {
+  readonly IndexSpecs: readonly string[];
+  readonly IndexImpactScore: Impact;
+}
+
+interface IndexUse {
+  readonly SingleIndexes: readonly SingleIndex[];
+  readonly CompositeIndexes: readonly CompositeIndex[];
+}
+
+/**
+ * The index metrics of a query under a policy, by its shape alone: the paths that it filters and sorts by, which of
+ * them are indexed, and composite indexes that are used or would help.
+ */
+export function indexMetrics(
+  facts: Facts,
+  policy: IndexPolicy,
+): { readonly Utilized: IndexUse; readonly Potential: IndexUse } {
+  const used = filteredPaths(facts);
+  for (const { path } of facts.orderBy?.length === 1 ? facts.orderBy : [])
+    addPath(used, indexPath(path), false);
+  const single = (paths: readonly FilteredPath[]): readonly SingleIndex[] =>
+    paths.map(({ path }) => ({ IndexSpec: `${specOf(path)}/?`, IndexImpactScore: "High" }));
+  const isIndexed = ({ path }: FilteredPath): boolean => policy.indexes && policy.includes(path);
+  const wanted = compositesFor(used, facts);
+  const has = (composite: readonly CompositeSpec[]): boolean =>
+    policy.composites.some(
+      (own) =>
+        own.length === composite.length &&
+        own.every(({ path, descending }, i) => {
+          const other = composite[i];
+          return other !== undefined && samePath(path, other.path) && descending === other.descending;
+        }),
+    );
+  const composites = (list: readonly (readonly CompositeSpec[])[]): readonly CompositeIndex[] =>
+    list.map((composite) => ({
+      IndexSpecs: composite.map(({ path, descending }) => `${specOf(path)} ${descending ? "DESC" : "ASC"}`),
+      IndexImpactScore: "High",
+    }));
+  return {
+    Utilized: {
+      SingleIndexes: single(used.filter(isIndexed)),
+      CompositeIndexes: composites(wanted.filter(has)),
+    },
+    Potential: {
+      SingleIndexes: single(used.filter((path) => !isIndexed(path))),
+      CompositeIndexes: composites(wanted.filter((composite) => !has(composite))),
+    },
+  };
+}
+
+/** The value of `x-ms-cosmos-index-utilization`: URL-encoded JSON in version 2, base64 of JSON before. */
+export function encodeIndexMetrics(metrics: object, version: 1 | 2): string {
+  const text = JSON.stringify(metrics);
+  return version === 2 ? encodeURIComponent(text) : Buffer.from(text, "utf8").toString("base64");
+}
+
+interface FilteredPath {
+  readonly path: IndexPath;
+  /** Compared for equality only. */
+  equality: boolean;
+}
+
+interface CompositeSpec {
+  readonly path: IndexPath;
+  readonly descending: boolean;
+}
+
+function filteredPaths({ alternatives }: Facts): FilteredPath[] {
+  const found: FilteredPath[] = [];
+  for (const alternative of alternatives) {
+    for (const condition of alternative) addPath(found, indexPath(condition.path), isEquality(condition));
+  }
+  return found;
+}
+
+function isEquality({ test }: Condition): boolean {
+  return test === "in";
+}
+
+function addPath(found: FilteredPath[], path: IndexPath, equality: boolean): void {
+  const known = found.find((other) => samePath(other.path, path));
+  if (known === undefined) found.push({ path, equality });
+  else known.equality &&= equality;
+}
+
+/** Equality paths first, then one range path for each composite; or the paths of an ORDER BY over several. */
+function compositesFor(
+  used: readonly FilteredPath[],
+  { alternatives, orderBy }: Facts,
+): readonly (readonly CompositeSpec[])[] {
+  if (orderBy !== undefined && orderBy.length > 1) {
+    return [orderBy.map(({ path, descending }) => ({ path: indexPath(path), descending }))];
+  }
+  if (alternatives.length !== 1 || used.length < 2) return [];
+  const spec = ({ path }: FilteredPath): CompositeSpec => ({ path, descending: false });
+  const equal = used.filter(({ equality }) => equality);
+  const ranges = used.filter(({ equality }) => !equality);
+  if (ranges.length === 0) return [equal.map(spec)];
+  return equal.length === 0 ? [] : ranges.map((range) => [...equal, range].map(spec));
+}
+
+/** A path as policies write it: names that are not plain are quoted. */
+function specOf(path: IndexPath): string {
+  return path
+    .map((step) => {
+      if (step === null) return "/[]";
+      return /^[A-Za-z_][A-Za-z0-9_]*$/.test(step) ? `/${step}` : `/${JSON.stringify(step)}`;
+    })
+    .join("");
+}

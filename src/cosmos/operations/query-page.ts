@@ -1,0 +1,142 @@
+/**
+ * One page of a query's results: feeds items to the run until the page is full, and writes down in a continuation token
+ * where to go on. Where the items come from is the opener's business.
+ */
+import { badRequest } from "../errors.ts";
+import { type ItemFeed, OrderChanged, positionAfter } from "../index/item-feed.ts";
+import { type Position, positionFromJson, positionToJson } from "../index/position.ts";
+import { type RunState, stateFromJson, stateToJson } from "../query/continuation.ts";
+import type { PreparedQuery } from "../query/prepare.ts";
+import type { QueryRun } from "../query/run.ts";
+import type { RequestHeaders } from "../wire/headers.ts";
+import { pageSize } from "../wire/headers.ts";
+import { rejectingQuery } from "./operation.ts";
+
+/** Largest page, in characters of JSON (service limit, 4 MB). */
+const pageLengthMax = 4 * 1024 * 1024;
+const tokenVersion = 1;
+/** Tries to read a page in an order that writes keep changing; the last one does not use the order. */
+const attemptsMax = 4;
+
+export interface IdentifiedQuery extends PreparedQuery {
+  /** Identifies text and parameters in continuation tokens. */
+  readonly hash: string;
+}
+
+/** Where a page begins. */
+export interface PageStart {
+  readonly position: Position;
+  readonly state?: RunState;
+}
+
+/** Opens the items of the query from the page's start on; `lastTry` asks for a feed that cannot fail with `OrderChanged`. */
+export type OpenFeed = (start: PageStart, lastTry: boolean) => Promise<ItemFeed>;
+
+export interface Page {
+  readonly rows: readonly string[];
+  /** Characters of all rows. */
+  readonly length: number;
+  readonly cost: ItemFeed["cost"];
+  readonly continuation?: string;
+}
+
+export async function readPage(
+  headers: RequestHeaders,
+  query: IdentifiedQuery,
+  open: OpenFeed,
+): Promise<Page> {
+  const start = parseToken(headers["x-ms-continuation"], query);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await tryPage(query, start, pageSize(headers), (from) => open(from, attempt === attemptsMax));
+    } catch (error) {
+      if (!(error instanceof OrderChanged) || attempt === attemptsMax) throw error;
+    }
+  }
+}
+
+interface Growing {
+  readonly rows: string[];
+  readonly size: number;
+  length: number;
+  last: Position;
+}
+
+async function tryPage(
+  query: IdentifiedQuery,
+  start: PageStart,
+  size: number,
+  open: (start: PageStart) => Promise<ItemFeed>,
+): Promise<Page> {
+  const feed = query.readsItems ? await open(start) : noItems();
+  const { sorted, cost } = feed;
+  const run = rejectingQuery("", () => query.start(start.state, { pageRows: size, sorted }));
+  const page: Growing = { rows: [], size, length: 0, last: start.position };
+  if ((await fill(feed, run, page)) && !isFull(page)) {
+    rejectingQuery("", () => run.finish());
+    takeRows(run, page);
+  }
+  const { rows, length } = page;
+  const state = run.state();
+  if (state === undefined) return { rows, length, cost };
+  const position = state.kind === "replay" ? 0 : run.itemPending ? page.last : positionAfter(page.last);
+  return { rows, length, cost, continuation: makeToken(query.hash, position, state) };
+}
+
+function noItems(): ItemFeed {
+  return {
+    sorted: false,
+    cost: { loaded: 0, loadedBytes: 0, seeks: 0, keys: 0 },
+    next: async () => [],
+  };
+}
+
+/** Feeds items until the page is full or the run needs no more; true when the feed came to its end or was not needed. */
+async function fill(feed: ItemFeed, run: QueryRun, page: Growing): Promise<boolean> {
+  for (;;) {
+    const batch = await feed.next();
+    if (batch.length === 0) return true;
+    for (const { item, position } of batch) {
+      rejectingQuery("", () => run.push(item));
+      page.last = position;
+      takeRows(run, page);
+      if (run.done) return true;
+      if (run.pending > 0 || isFull(page)) return false;
+    }
+    await new Promise((resume) => setImmediate(resume));
+  }
+}
+
+function isFull({ rows, size, length }: Growing): boolean {
+  return rows.length >= size || length >= pageLengthMax;
+}
+
+function takeRows(run: QueryRun, page: Growing): void {
+  while (run.pending > 0 && !isFull(page)) {
+    const text = JSON.stringify(run.take(1)[0]);
+    page.rows.push(text);
+    page.length += text.length;
+  }
+}
+
+/** A token names its query, so that one query's token is not taken for another's. */
+function makeToken(hash: string, position: Position, state: RunState): string {
+  const token = [tokenVersion, hash, positionToJson(position), stateToJson(state)];
+  return Buffer.from(JSON.stringify(token)).toString("base64url");
+}
+
+function parseToken(token: string | undefined, { hash, facts }: IdentifiedQuery): PageStart {
+  if (token === undefined || token === "") return { position: 0 };
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(token, "base64url").toString("utf8"));
+  } catch {
+    throw badRequest("The continuation token is invalid.");
+  }
+  const [version, own, json, state] = Array.isArray(value) ? (value as unknown[]) : [];
+  const position = positionFromJson(json, facts.orderBy?.length ?? 0);
+  if (version !== tokenVersion || own !== hash || position === undefined) {
+    throw badRequest("The continuation token is invalid.");
+  }
+  return { position, state: rejectingQuery("", () => stateFromJson(state)) };
+}

@@ -1,0 +1,152 @@
+/**
+ * What the server and its script threads say to each other. Scripts run in threads of their own, so that neither an
+ * endless loop nor a greedy one can hold up requests; everything that crosses is plain data, and documents cross as
+ * JSON text.
+ */
+import type { PrepareOptions, QueryParameter } from "../query/prepare.ts";
+
+export interface ScriptLimits {
+  /** Milliseconds that a request's scripts may take together, host calls included (service limit). */
+  readonly runMilliseconds: number;
+  /** From here on calls to the collection are answered with "not accepted", so that a script can come to an end. */
+  readonly acceptMilliseconds: number;
+  /** After this many milliseconds over the limit a thread that does not stop by itself is ended. */
+  readonly graceMilliseconds: number;
+  /** Heap of one script. */
+  readonly memoryBytes: number;
+  readonly threads: number;
+  /** Requests that may wait for a thread; the next one is told to come back. */
+  readonly waitingMax: number;
+}
+
+export interface ScriptText {
+  readonly id: string;
+  /** A JavaScript expression that is a function. */
+  readonly body: string;
+}
+
+/** The container as queries in a thread must know it, and what is random and current for one request. */
+export interface QuerySettings
+  extends Pick<PrepareOptions, "computedProperties" | "geospatial" | "vectorEmbeddings"> {
+  /** Milliseconds since the epoch at which the request began. */
+  readonly now: number;
+  /** 32 random bits. */
+  readonly seed: number;
+  /** User-defined functions that its queries may call. */
+  readonly functions: readonly ScriptText[];
+}
+
+/** Checks that a script compiles. */
+export interface CompileJob {
+  readonly kind: "compile";
+  readonly script: ScriptText;
+}
+
+/** Runs a stored procedure or a trigger. */
+export interface ScriptJob {
+  readonly kind: "script";
+  readonly script: ScriptText;
+  readonly role: "procedure" | "preTrigger" | "postTrigger";
+  /** JSON array of arguments; empty for triggers. */
+  readonly arguments: string;
+  /** What `getContext().getRequest()` shows: the body as JSON and the headers. */
+  readonly request: {
+    readonly body?: string;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly operationType?: string;
+  };
+  /** JSON of the response so far: what a post-trigger sees. */
+  readonly response?: string;
+  readonly collection: {
+    /** By rids, as in `_self`. */
+    readonly selfLink: string;
+    /** By names, without trailing slash. */
+    readonly altLink: string;
+  };
+  readonly logging: boolean;
+  readonly settings: QuerySettings;
+}
+
+/** Computes one page of a query that calls user-defined functions. */
+export interface QueryJob {
+  readonly kind: "query";
+  readonly text: string;
+  readonly parameters: readonly QueryParameter[];
+  readonly pageSize: number;
+  readonly continuation?: string;
+  readonly settings: QuerySettings;
+  /** Changes whenever one of the functions does; compiled functions are kept under it. */
+  readonly functionsVersion: string;
+}
+
+export type Job = CompileJob | ScriptJob | QueryJob;
+
+/** What a document is called by: its id, or its `_rid`. */
+export interface DocumentTarget {
+  readonly by: "id" | "rid";
+  readonly value: string;
+}
+
+/** Something that only the server can do for a running job. */
+export type HostCall =
+  | { readonly operation: "create"; readonly body: string }
+  | { readonly operation: "upsert"; readonly body: string; readonly ifMatch?: string }
+  | {
+      readonly operation: "replace";
+      readonly target: DocumentTarget;
+      readonly body: string;
+      readonly ifMatch?: string;
+    }
+  | { readonly operation: "delete"; readonly target: DocumentTarget; readonly ifMatch?: string }
+  | { readonly operation: "read"; readonly target: DocumentTarget; readonly ifNoneMatch?: string }
+  /** Documents of the scope in order, from a position on; `query` tells which query asks. */
+  | { readonly operation: "items"; readonly query: number; readonly position: number };
+
+export interface PositionedText {
+  readonly position: number;
+  readonly text: string;
+}
+
+export type HostReply =
+  | { readonly ok: true; readonly body?: string; readonly notModified?: boolean; readonly statusCode: number }
+  | { readonly ok: true; readonly items: readonly PositionedText[] }
+  /** `body` is the JSON text that scripts find in `error.body`. */
+  | { readonly ok: false; readonly status: number; readonly body: string };
+
+/** A CosmosError as plain data. */
+export interface Refusal {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+  readonly substatus: number;
+}
+
+export interface ScriptResult {
+  /** JSON of the response body, or of a pre-trigger's request body; absent when the script set none. */
+  readonly body?: string;
+}
+
+export interface QueryPage {
+  readonly rows: readonly string[];
+  readonly scanned: number;
+  readonly continuation?: string;
+}
+
+export type Outcome =
+  | { readonly ok: true; readonly result: ScriptResult | QueryPage | undefined; readonly log: string }
+  | { readonly ok: false; readonly refusal: Refusal; readonly log: string };
+
+export type ToThread =
+  | {
+      readonly kind: "run";
+      readonly job: Job;
+      readonly limits: ScriptLimits;
+      /** Milliseconds already used up by earlier scripts of the same request. */
+      readonly used: number;
+    }
+  | { readonly kind: "reply"; readonly reply: HostReply };
+
+export type FromThread =
+  | { readonly kind: "ready" }
+  | { readonly kind: "call"; readonly call: HostCall }
+  | { readonly kind: "done"; readonly outcome: Outcome };
