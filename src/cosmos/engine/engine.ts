@@ -2,6 +2,8 @@
 import type { Clock, Entropy } from "../../clock.ts";
 import type { Store } from "../../storage/port.ts";
 import { createIndexes, type Indexes, type IndexSizes } from "../index/indexes.ts";
+import { openScripts, type ScriptPool } from "../scripts/pool.ts";
+import type { ScriptLimits } from "../scripts/protocol.ts";
 import type { EngineParts } from "./accounts.ts";
 import { openCatalog } from "./catalog.ts";
 import { openPartitions, type Partitions } from "./partitions.ts";
@@ -10,6 +12,8 @@ export interface Engine extends EngineParts {
   readonly store: Store;
   readonly partitions: Partitions;
   readonly indexes: Indexes;
+  /** Where server-side JavaScript runs; starts nothing before the first script. */
+  readonly scripts: ScriptPool;
 }
 
 /** Loads the catalog of accounts; items are read when they are asked for. */
@@ -19,10 +23,12 @@ export async function openEngine(options: {
   readonly entropy: Entropy;
   readonly rangesDefault?: number;
   readonly indexSizes?: IndexSizes;
+  readonly scriptLimits?: ScriptLimits;
 }): Promise<Engine> {
   const { store, clock, entropy, rangesDefault = 1, indexSizes } = options;
   const catalog = await openCatalog(store);
   const partitions = openPartitions(store);
   const indexes = createIndexes({ reader: store, partitions, catalog, ...indexSizes });
-  return { store, clock, entropy, rangesDefault, catalog, partitions, indexes };
+  const scripts = openScripts(options.scriptLimits);
+  return { store, clock, entropy, rangesDefault, catalog, partitions, indexes, scripts };
 }

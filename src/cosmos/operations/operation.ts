@@ -21,6 +21,7 @@ import { QueryError } from "../query/error.ts";
 import type { Address } from "../wire/address.ts";
 import type { BatchPart } from "../wire/batch-body.ts";
 import type { RequestHeaders } from "../wire/headers.ts";
+import type { MintToken } from "./permissions.ts";
 
 export interface OperationContext {
   readonly engine: Engine;
@@ -35,6 +36,8 @@ export interface OperationContext {
   readonly origin: string;
   /** The parts of a batch body, read once: what was authorised is what runs. */
   readonly batch: () => readonly BatchPart[];
+  /** Makes the tokens of permissions; without it permissions come without tokens. */
+  readonly mintToken?: MintToken;
 }
 
 export interface OperationResult {

@@ -9,9 +9,6 @@ import { feedScope, type ItemScope, itemSource } from "./item-scope.ts";
 import type { OperationContext } from "./operation.ts";
 import type { OpenFeed, PageStart } from "./query-page.ts";
 
-/** A logical partition with at most this many items is read as a whole. */
-const partitionItemsMax = 256;
-
 /** Opens the feed of a page; see `OpenFeed`. */
 export function feedOpener(
   context: OperationContext,
@@ -77,8 +74,7 @@ async function isSmall(
   container: ContainerRecord,
   scope: ItemScope,
 ): Promise<boolean> {
-  return (
-    scope.kind === "logical" &&
-    !(await partitionHasMore(engine.store, container, scope.logical, partitionItemsMax))
-  );
+  if (scope.kind !== "logical") return false;
+  const { partitionItemsMin } = engine.indexes;
+  return !(await partitionHasMore(engine.store, container, scope.logical, partitionItemsMin - 1));
 }

@@ -2,7 +2,7 @@
  * Queries over HTTP: the body, the scope, the plan for clients that fan out, and what the reply says. Paging is
  * `query-page.ts`, where the items come from `query-access.ts`, what a query means the query room's business.
  */
-import { createHash } from "node:crypto";
+import type { ChildRecord } from "../engine/child-resources.ts";
 import { effectivePartitionKey, type PartitionKeyComponent } from "../engine/effective-partition-key.ts";
 import { placePartition } from "../engine/partition-key.ts";
 import { type ContainerRecord, renderContainer, renderDatabase } from "../engine/records.ts";
@@ -13,12 +13,7 @@ import { encodeIndexMetrics, indexMetrics, queryMetrics } from "../index/metrics
 import { orderByProblem } from "../index/policy.ts";
 import type { QueryPlan } from "../query/plan.ts";
 import { queryPlan as planQuery } from "../query/planner.ts";
-import {
-  type ComputedProperty,
-  type PrepareOptions,
-  prepareQuery,
-  type QueryParameter,
-} from "../query/prepare.ts";
+import type { PrepareOptions, QueryParameter } from "../query/prepare.ts";
 import { partitionKeysOf } from "../query/ranges.ts";
 import type { Value } from "../query/values.ts";
 import { flag } from "../wire/headers.ts";
@@ -33,16 +28,23 @@ import {
   requireDatabase,
 } from "./operation.ts";
 import { feedOpener } from "./query-access.ts";
+import { calledFunctions, readPageInThread } from "./query-functions.ts";
 import { type IdentifiedQuery, type Page, type PageStart, readPage } from "./query-page.ts";
+import { containerOptions, identifiedQuery, queryParameters } from "./query-text.ts";
 
 export const queryItems: Operation = async (context) => {
   const container = requireContainer(context);
-  const query = prepare(context, "", container);
-  const scope = await queryScope(context, container, query);
+  const functions = await calledFunctions(context, container, queryBody(context).text);
+  const query = prepare(context, "", container, functions);
+  const scope = await queryScope(context, container, query, functions);
   const started = context.engine.clock.now();
   const problem = orderByProblem(context.engine.indexes.policyOf(container), query.facts.orderBy);
   if (problem !== undefined) throw badRequest(problem);
-  const page = await readPage(context.headers, query, feedOpener(context, container, query, scope));
+  const open = feedOpener(context, container, query, scope);
+  const page =
+    functions.length === 0
+      ? await readPage(context.headers, query, open)
+      : await readPageInThread(context, container, { ...queryBody(context), functions, open });
   const result = pageResult(page, "Documents", container.rid);
   const headers = { ...result.headers, ...metricsHeaders(context, container, query, page, started) };
   return { ...result, headers, ...sessionOf(scope) };
@@ -53,6 +55,7 @@ async function queryScope(
   context: OperationContext,
   container: ContainerRecord,
   query: IdentifiedQuery,
+  functions: readonly ChildRecord[],
 ): Promise<ItemScope> {
   const scope = await itemScope(context, container);
   if (scope.kind !== "container") return scope;
@@ -63,13 +66,18 @@ async function queryScope(
     return logicalScope(context.engine, container, placePartition(components, container.partitionKey));
   }
   checkCrossPartition(context);
-  if (container.ranges.length > 1 && query.crossPartitionUnservable) throw notServable(context, container);
+  if (container.ranges.length > 1 && query.crossPartitionUnservable)
+    throw notServable(context, container, functions);
   return scope;
 }
 
 /** 400/1004 with the plan, from which clients learn how to fan out. */
-function notServable(context: OperationContext, container: ContainerRecord): CosmosError {
-  const plan = planOf(context, container, "");
+function notServable(
+  context: OperationContext,
+  container: ContainerRecord,
+  functions: readonly ChildRecord[],
+): CosmosError {
+  const plan = planOf(context, container, "", functions);
   const message =
     "The provided cross partition query can not be directly served by the gateway. This is a first chance (internal) exception that all newer clients will know how to handle gracefully. This exception is traced, but unless you see it bubble up as an exception (which only happens on older SDK clients), then you can safely ignore this message. Cross partition query only supports 'VALUE <AggregateFunc>' for aggregates.";
   return new CosmosError(400, "BadRequest", message, {
@@ -103,20 +111,26 @@ export async function listQuery(
 /** The query plan: how a client fans the query out and merges what comes back. */
 export const queryPlan: Operation = async (context) => {
   const container = requireContainer(context);
+  const functions = await calledFunctions(context, container, queryBody(context).text);
   return {
     status: 200,
-    body: planOf(context, container, "Gateway Failed to Retrieve Query Plan: "),
+    body: planOf(context, container, "Gateway Failed to Retrieve Query Plan: ", functions),
     charge: 0,
   };
 };
 
-function planOf(context: OperationContext, container: ContainerRecord, prefix: string): QueryPlan {
+function planOf(
+  context: OperationContext,
+  container: ContainerRecord,
+  prefix: string,
+  functions: readonly ChildRecord[],
+): QueryPlan {
   const { text, parameters } = queryBody(context);
   const { partitionKey } = container;
   const features = context.headers["x-ms-cosmos-supported-query-features"];
   return rejectingQuery(prefix, () =>
     planQuery(text, parameters, {
-      ...queryOptions(context, container),
+      ...queryOptions(context, container, functions),
       partitionKey,
       epk: (values) => effectivePartitionKey(values as readonly PartitionKeyComponent[], partitionKey),
       singlePartitionKey: context.headers["x-ms-documentdb-partitionkey"] !== undefined,
@@ -135,51 +149,30 @@ function queryBody(context: OperationContext): {
   return { text, parameters: queryParameters(body["parameters"]) };
 }
 
-/** What the query room must know of the container: its computed properties and the kinds of its values. */
-function queryOptions({ engine }: OperationContext, container?: ContainerRecord): PrepareOptions {
+/** What the query room must know: the time, and what the container says of its values and functions. */
+function queryOptions(
+  { engine }: OperationContext,
+  container?: ContainerRecord,
+  functions: readonly ChildRecord[] = [],
+): PrepareOptions {
   const { clock, entropy } = engine;
-  const properties = container?.properties ?? {};
-  const computed = properties["computedProperties"];
-  const geospatial = (properties["geospatialConfig"] as { type?: unknown } | undefined)?.type;
-  const vectors = (properties["vectorEmbeddingPolicy"] as { vectorEmbeddings?: unknown } | undefined)
-    ?.vectorEmbeddings;
   return {
     now: clock.now,
     random: () => Buffer.from(entropy.bytes(4)).readUInt32BE() / 2 ** 32,
-    ...(Array.isArray(computed) ? { computedProperties: computed as readonly ComputedProperty[] } : {}),
-    ...(geospatial === "Geometry" ? { geospatial } : {}),
-    ...(Array.isArray(vectors)
-      ? { vectorEmbeddings: vectors as NonNullable<PrepareOptions["vectorEmbeddings"]> }
-      : {}),
+    // Only that it exists matters here: queries with user-defined functions run in a script thread.
+    udf: (name) => (functions.some(({ id }) => id === name) ? () => undefined : undefined),
+    ...containerOptions(container),
   };
 }
 
-function prepare(context: OperationContext, prefix = "", container?: ContainerRecord): IdentifiedQuery {
+function prepare(
+  context: OperationContext,
+  prefix = "",
+  container?: ContainerRecord,
+  functions: readonly ChildRecord[] = [],
+): IdentifiedQuery {
   const { text, parameters } = queryBody(context);
-  const hash = createHash("sha256")
-    .update(JSON.stringify([text, parameters]))
-    .digest("base64url")
-    .slice(0, 12);
-  return rejectingQuery(prefix, () => ({
-    ...prepareQuery(text, parameters, queryOptions(context, container)),
-    hash,
-  }));
-}
-
-function queryParameters(value: unknown): readonly QueryParameter[] {
-  if (value === undefined || value === null) return [];
-  if (!Array.isArray(value)) throw badRequest("The query's 'parameters' must be an array.");
-  return value.map((parameter: unknown) => {
-    if (
-      typeof parameter !== "object" ||
-      parameter === null ||
-      !("name" in parameter) ||
-      typeof parameter.name !== "string"
-    ) {
-      throw badRequest("Each of the query's parameters needs a 'name'.");
-    }
-    return { name: parameter.name, value: "value" in parameter ? parameter.value : undefined };
-  });
+  return identifiedQuery(text, parameters, queryOptions(context, container, functions), prefix);
 }
 
 /** Resources that are at hand, in their order. */

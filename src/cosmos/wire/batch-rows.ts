@@ -3,7 +3,7 @@
  * as rows out. Apart from `batch-body.ts`, which reads the JSON form that the other SDKs send. The directions of the
  * client are here too, so that tests speak the same schemas.
  */
-import { readRow, type Row, type Schema, type Value, writeRow } from "./hybrid-row.ts";
+import { type Row, readRow, type Schema, type Value, writeRow } from "./hybrid-row.ts";
 import { MalformedBody } from "./malformed-body.ts";
 import { HYBRID_ROW_VERSION, readRecords, writeRecords } from "./record-io.ts";
 
@@ -105,7 +105,8 @@ export function decodeBatchRequest(body: Uint8Array): BatchOperation[] {
     const type = Object.entries(OPERATION_TYPES).find(([, one]) => one === number)?.[0];
     if (type === undefined) throw new MalformedBody(`a batch cannot have an operation of type ${number}`);
     const resource = row.get("resourceType");
-    if (resource !== DOCUMENT) throw new MalformedBody(`a batch cannot be about resources of type ${resource}`);
+    if (resource !== DOCUMENT)
+      throw new MalformedBody(`a batch cannot be about resources of type ${resource}`);
     return {
       operationType: type,
       ...pick(row, SAME_IN_OPERATION),

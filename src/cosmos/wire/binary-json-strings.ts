@@ -2,7 +2,7 @@
  * The strings of CosmosBinary: plain, from the dictionary that every client knows, by reference to an earlier one, and
  * packed in a dozen ways. Apart from the other values because they are most of the format.
  */
-import { byteReader, type ByteReader } from "./byte-reader.ts";
+import { type ByteReader, byteReader } from "./byte-reader.ts";
 import { MalformedBody } from "./malformed-body.ts";
 
 /** String markers lie between these, with gaps. */
@@ -76,14 +76,17 @@ function readDirectly(reader: ByteReader, marker: number, at: number): string {
   const alphabet = ALPHABETS.get(marker);
   if (alphabet !== undefined) return readHalves(reader, alphabet, at);
   const packing = PACKED.get(marker);
-  if (packing === undefined) throw new MalformedBody(`the marker 0x${marker.toString(16)} at byte ${at} is unknown`);
+  if (packing === undefined)
+    throw new MalformedBody(`the marker 0x${marker.toString(16)} at byte ${at} is unknown`);
   return readPacked(reader, packing.bits, reader.uint(packing.width), packing.based ? reader.uint8() : 0, at);
 }
 
-/** A GUID as its text has it, two digits to a byte. */
+/** A GUID as its text has it: two digits to a byte, the first in the low half as in all packed strings. */
 function readGuid(reader: ByteReader, marker: number): string {
-  const hex = Buffer.from(reader.take(16)).toString("hex");
-  const text = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+  const hex = Buffer.from(reader.take(16).map((byte) => (byte << 4) | (byte >> 4))).toString("hex");
+  const text = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join(
+    "-",
+  );
   if (marker === GUID_UPPER) return text.toUpperCase();
   return marker === GUID_QUOTED ? `"${text}"` : text;
 }

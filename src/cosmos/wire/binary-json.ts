@@ -6,8 +6,9 @@
  * After the first byte (80), every value begins with a marker that says how the bytes behind it are to be read; numbers
  * and lengths are little-endian.
  */
-import { byteReader, type ByteReader } from "./byte-reader.ts";
+
 import { isStringMarker, readString } from "./binary-json-strings.ts";
+import { type ByteReader, byteReader } from "./byte-reader.ts";
 import { MalformedBody } from "./malformed-body.ts";
 
 /** The first byte: no JSON text begins with it. */

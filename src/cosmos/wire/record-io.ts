@@ -22,7 +22,8 @@ const RECORD_HEADER_BYTES = 13;
 export function readRecords(stream: Uint8Array): Uint8Array[] {
   const reader = byteReader(stream);
   const records: Uint8Array[] = [];
-  if (readHeader(reader) !== SEGMENT_SCHEMA) throw new MalformedBody("the stream does not begin with a segment");
+  if (readHeader(reader) !== SEGMENT_SCHEMA)
+    throw new MalformedBody("the stream does not begin with a segment");
   skipSegment(reader);
   while (reader.position < reader.end) {
     const at = reader.position;
@@ -33,7 +34,8 @@ export function readRecords(stream: Uint8Array): Uint8Array[] {
       const checksum = reader.uint(4);
       if (length < 0) throw new MalformedBody(`the record at byte ${at} has a negative length`);
       const record = reader.take(length);
-      if (crc32(record) !== checksum) throw new MalformedBody(`the record at byte ${at} has a wrong checksum`);
+      if (crc32(record) !== checksum)
+        throw new MalformedBody(`the record at byte ${at} has a wrong checksum`);
       records.push(record);
     } else throw new MalformedBody(`byte ${at} begins neither a segment nor a record`);
   }

@@ -5,7 +5,7 @@
 import { type ManualClock, manualClock, seededEntropy } from "../../../src/clock.ts";
 import { cosmosLock, createCosmosControl } from "../../../src/cosmos/control.ts";
 import { commitTo } from "../../../src/cosmos/engine/commit.ts";
-import { isExpired } from "../../../src/cosmos/engine/documents.ts";
+import { isExpired, type StoredItem } from "../../../src/cosmos/engine/documents.ts";
 import { type Engine, openEngine } from "../../../src/cosmos/engine/engine.ts";
 import { applyWrite, type ItemWrite } from "../../../src/cosmos/engine/item-writes.ts";
 import { extractPartitionKey, placePartition } from "../../../src/cosmos/engine/partition-key.ts";
@@ -38,10 +38,15 @@ export interface IndexFixture {
   page(text: string, options?: QueryOptions): Promise<QueryPage>;
   /** All rows, page by page. */
   rows(text: string, options?: QueryOptions): Promise<Value[]>;
-  /** All rows of a plain scan. */
-  scanned(text: string, parameters?: readonly QueryParameter[]): Promise<Value[]>;
+  /** All rows of a plain scan over the living items that `keep` keeps. */
+  scanned(text: string, options?: ScanOptions): Promise<Value[]>;
   /** Living items in the order of creation. */
-  items(): Promise<Value[]>;
+  items(keep?: (item: StoredItem) => boolean): Promise<Value[]>;
+}
+
+export interface ScanOptions {
+  readonly parameters?: readonly QueryParameter[];
+  readonly keep?: (item: StoredItem) => boolean;
 }
 
 export interface QueryOptions {
@@ -69,10 +74,14 @@ export interface FixtureOptions {
 export async function openIndexFixture(options: FixtureOptions = {}): Promise<IndexFixture> {
   const store = options.store ?? openMemory();
   const clock = manualClock(Date.UTC(2026, 10, 21, 12));
-  const indexSizes = options.sizes ?? { itemsMin: 0, headRows: 8 };
+  const indexSizes = options.sizes ?? { itemsMin: 0, partitionItemsMin: 1, headRows: 8 };
   const rangesDefault = options.ranges ?? 1;
   const engine = await openEngine({ store, clock, entropy: seededEntropy(3), rangesDefault, indexSizes });
-  const control = createCosmosControl(engine, { open: async () => 1, close: () => {}, url: () => "https://x/" });
+  const control = createCosmosControl(engine, {
+    open: async () => 1,
+    close: () => {},
+    url: () => "https://x/",
+  });
   const putContainer: IndexFixture["putContainer"] = async (settings = {}) => {
     await store.transact([cosmosLock(account)], async (transaction) => {
       await control.putContainer(transaction, account, database, {
@@ -99,9 +108,9 @@ export async function openIndexFixture(options: FixtureOptions = {}): Promise<In
     const logical = placePartition(extractPartitionKey(partition, partitionKey), partitionKey);
     await commitTo(engine, account, container(), logical, (commit) => applyWrite(commit, logical, itemWrite));
   };
-  const items = async (): Promise<Value[]> => {
+  const items: IndexFixture["items"] = async (keep = () => true) => {
     const all = await scanContainer(store, container(), 0, Number.MAX_SAFE_INTEGER);
-    const living = all.filter((item) => !isExpired(item, container(), seconds(clock)));
+    const living = all.filter((item) => !isExpired(item, container(), seconds(clock)) && keep(item));
     return living.map((item) => JSON.parse(item.json.toString("utf8")) as Value);
   };
   const page: IndexFixture["page"] = async (text, queryOptions = {}) =>
@@ -132,9 +141,9 @@ export async function openIndexFixture(options: FixtureOptions = {}): Promise<In
       } while (continuation !== undefined);
       return rows;
     },
-    async scanned(text, parameters = []) {
-      const options = { now: clock.now, random: () => 0.25 };
-      return runAll(prepareQuery(text, parameters, options), await items());
+    async scanned(text, { parameters = [], keep } = {}) {
+      const prepared = prepareQuery(text, parameters, { now: clock.now, random: () => 0.25 });
+      return runAll(prepared, await items(keep));
     },
   };
 }

@@ -40,7 +40,10 @@ function writeValue(value: Json, out: number[], places: Map<string, number>, cho
   else if (isList(value)) {
     const numbers = uniformForms(value);
     if (numbers.length > 0 && choose(2) === 0) out.push(...oneOf(numbers, choose));
-    else writeFramed(0xe0, value.length, out, places, choose, (i) => writeValue(value[i] ?? null, out, places, choose));
+    else
+      writeFramed(0xe0, value.length, out, places, choose, (i) =>
+        writeValue(value[i] ?? null, out, places, choose),
+      );
   } else {
     const members = Object.entries(value);
     writeFramed(0xe8, members.length, out, places, choose, (i) => {
@@ -124,7 +127,9 @@ function stringForms(text: string): number[][] {
 function guidForms(text: string): number[][] {
   if (!GUID.test(text)) return [];
   const quoted = text.startsWith('"') && text.endsWith('"') && text.length === 38;
-  const bytes = [...Buffer.from(text.replaceAll(/["-]/g, ""), "hex")];
+  const bytes = [...Buffer.from(text.replaceAll(/["-]/g, ""), "hex")].map(
+    (byte) => ((byte & 15) << 4) | (byte >> 4),
+  );
   if (quoted) return text === text.toLowerCase() ? [[0x77, ...bytes]] : [];
   if (text.length !== 36) return [];
   const forms: number[][] = [];
@@ -152,7 +157,15 @@ function packedForms(text: string): number[][] {
   const forms: number[][] = [];
   for (const bits of [4, 5, 6]) {
     if (span < 1 << bits && codes.length < 256)
-      forms.push([0x7b + bits - 4, codes.length, base, ...pack(codes.map((code) => code - base), bits)]);
+      forms.push([
+        0x7b + bits - 4,
+        codes.length,
+        base,
+        ...pack(
+          codes.map((code) => code - base),
+          bits,
+        ),
+      ]);
   }
   if (codes.length < 256) forms.push([0x7e, codes.length, ...pack(codes, 7)]);
   forms.push([0x7f, ...little(codes.length, 2), ...pack(codes, 7)]);
@@ -162,7 +175,9 @@ function packedForms(text: string): number[][] {
 function pack(values: readonly number[], bits: number): number[] {
   let all = 0n;
   for (const [i, value] of values.entries()) all |= BigInt(value) << BigInt(i * bits);
-  return Array.from({ length: Math.ceil((values.length * bits) / 8) }, (_, i) => Number((all >> BigInt(i * 8)) & 0xffn));
+  return Array.from({ length: Math.ceil((values.length * bits) / 8) }, (_, i) =>
+    Number((all >> BigInt(i * 8)) & 0xffn),
+  );
 }
 
 function base64Forms(text: string): number[][] {
@@ -195,7 +210,8 @@ function numberForms(value: number): number[][] {
   if (value >= 0 && value < 2 ** 32) forms.push([0xdc, ...little(value, 4)]);
   if (value >= -128 && value < 128) forms.push([0xd8, value & 0xff]);
   if (value >= -32768 && value < 32768) forms.push([0xc9, ...little(value, 2)], [0xd9, ...little(value, 2)]);
-  if (value >= -(2 ** 31) && value < 2 ** 31) forms.push([0xca, ...little(value, 4)], [0xda, ...little(value, 4)]);
+  if (value >= -(2 ** 31) && value < 2 ** 31)
+    forms.push([0xca, ...little(value, 4)], [0xda, ...little(value, 4)]);
   return forms;
 }
 
@@ -224,8 +240,12 @@ function uniformForms(list: readonly Json[]): number[][] {
 function itemForms(numbers: readonly number[]): (readonly [number, number[]])[] {
   const markers = [0xcd, 0xce, 0xd7, 0xd8, 0xd9, 0xda, 0xdb, 0xdc];
   return markers.flatMap((marker) => {
-    const items = numbers.map((value) => numberForms(value).find((form) => form[0] === marker && form.length > 1));
-    return items.includes(undefined) ? [] : [[marker, items.flatMap((form) => form?.slice(1) ?? [])] as const];
+    const items = numbers.map((value) =>
+      numberForms(value).find((form) => form[0] === marker && form.length > 1),
+    );
+    return items.includes(undefined)
+      ? []
+      : [[marker, items.flatMap((form) => form?.slice(1) ?? [])] as const];
   });
 }
 

@@ -59,13 +59,21 @@ const VECTORS: readonly (readonly [hex: string, text: string])[] = [
   ["80 c0 05 68656c6c6f", '"hello"'],
   [`80 c1 2c01 ${"61".repeat(300)}`, `"${"a".repeat(300)}"`],
   ["80 c2 05000000 68656c6c6f", '"hello"'],
-  ["80 75 dee783aa 70e4 a447 ab0b a2f41470b9aa", '"ed7e38aa-074e-4a74-bab0-2a4f41079baa"'.replace(/.*/, "")],
+  ["80 75 dee783aa 70e4 a447 ab0b a2f41470b9aa", '"ed7e38aa-074e-4a74-bab0-2a4f41079baa"'],
+  ["80 76 dee783aa 70e4 a447 ab0b a2f41470b9aa", '"ED7E38AA-074E-4A74-BAB0-2A4F41079BAA"'],
+  ["80 77 dee783aa 70e4 a447 ab0b a2f41470b9aa", '"\\"ed7e38aa-074e-4a74-bab0-2a4f41079baa\\""'],
   ["80 71 01 00 666f6f", '"Zm9v"'],
   ["80 71 01 01 666f", '"Zm8="'],
   ["80 71 01 02 41", '"QQ=="'],
   ["80 71 01 fd 41", '"QQ"'],
   ["80 71 01 fe 666f", '"Zm8"'],
   ["80 72 0200 00 666f6f626172", '"Zm9vYmFy"'],
+  ["80 71 06 02 5468652062726f776e20646f67206a75", '"VGhlIGJyb3duIGRvZyBqdQ=="'],
+  ["80 71 06 01 5468652062726f776e20646f67206a756d", '"VGhlIGJyb3duIGRvZyBqdW0="'],
+  [
+    "80 71 09 01 8abe1f6cf31fe3414d879f33b82451d02d781d82d22c5c6e030d",
+    '"ir4fbPMf40FNh58zuCRR0C14HYLSLFxuAw0="',
+  ],
   ["80 71 01 00 fbfffe", '"+//+"'],
   ["80 73 01 00 fbfffe", '"-__-"'],
   ["80 78 04 a1b2", '"1a2b"'],
@@ -80,7 +88,7 @@ const VECTORS: readonly (readonly [hex: string, text: string])[] = [
   ["80 7a 21 1352 2cc1 922e b592 2bd8 4684 4ac3 811b 01", '"2014-10-18T14:18:17.5337932-07:00"'],
   ["80 7a 10 2143 6587 a9db ec0f", '"0123456789:.-TZ "'],
   ["80 7b 04 30 1032", '"0123"'],
-  [`80 7b 21 61 ${"10".repeat(16)} f6`, `"${"ab".repeat(16)}g"`.replace("abg", "abg")],
+  [`80 7b 21 61 ${"10".repeat(16)} f6`, `"${"ab".repeat(16)}g"`],
   ["80 7c 03 61 2008", '"abc"'],
   [
     "80 7c 24 61 f310 4891 5021 3adb 8abb 89b2 4786 ab24 ce43 16c8 7838 f3",
@@ -213,10 +221,16 @@ describe("binary JSON", () => {
     const items = Buffer.concat([long, references]);
     const length = Buffer.alloc(4);
     length.writeUInt32LE(items.length);
-    assert.throws(() => binaryJsonToText(Buffer.concat([unhex("80 e4"), length, items])), /text .* is too long/);
+    assert.throws(
+      () => binaryJsonToText(Buffer.concat([unhex("80 e4"), length, items])),
+      /text .* is too long/,
+    );
     const empty = Buffer.concat(Array.from({ length: 30_000 }, () => unhex("f3 f1 da 0000 ffff")));
     length.writeUInt32LE(empty.length);
-    assert.throws(() => binaryJsonToText(Buffer.concat([unhex("80 e4"), length, empty])), /text .* is too long/);
+    assert.throws(
+      () => binaryJsonToText(Buffer.concat([unhex("80 e4"), length, empty])),
+      /text .* is too long/,
+    );
   });
 
   it("reads back what is written in every way that the format has", () => {
@@ -226,13 +240,30 @@ describe("binary JSON", () => {
       '"00010203-0405-0607-0809-0a0b0c0d0e0f"',
       "00010203-0405-0607-0809-0A0B0C0D0E0F",
       "",
-      "é€𐍈\u0000\n\"\\",
+      'é€𐍈\u0000\n"\\',
       "x".repeat(70),
       "long ".repeat(90),
     );
     const text = fc.oneof(word, fc.string({ unit: "grapheme", maxLength: 20 }));
     const number = fc.oneof(
-      fc.constantFrom(0, -1, 31, 32, 255, 256, -128, -129, 32767, -32769, 2 ** 31, 2 ** 32, 2 ** 53 - 1, 1.5, -0, 1e300),
+      fc.constantFrom(
+        0,
+        -1,
+        31,
+        32,
+        255,
+        256,
+        -128,
+        -129,
+        32767,
+        -32769,
+        2 ** 31,
+        2 ** 32,
+        2 ** 53 - 1,
+        1.5,
+        -0,
+        1e300,
+      ),
       fc.integer(),
       fc.double({ noDefaultInfinity: true, noNaN: true }),
     );
@@ -248,15 +279,21 @@ describe("binary JSON", () => {
         fc.dictionary(text, tie("value"), { maxKeys: 6 }),
       ),
     }));
-    const property = fc.property(value as fc.Arbitrary<never>, fc.infiniteStream(fc.nat(1 << 20)), (given, stream) => {
-      const choose: Choose = (below) => (stream.next().value ?? 0) % below;
-      const written = encodeBinaryJson(given, choose);
-      assert.deepEqual(JSON.parse(binaryJsonToText(written)), JSON.parse(restorable(given)));
-    });
+    const property = fc.property(
+      value as fc.Arbitrary<never>,
+      fc.infiniteStream(fc.nat(1 << 20)),
+      (given, stream) => {
+        const choose: Choose = (below) => (stream.next().value ?? 0) % below;
+        const written = encodeBinaryJson(given, choose);
+        assert.deepEqual(JSON.parse(binaryJsonToText(written)), JSON.parse(restorable(given)));
+      },
+    );
     fc.assert(property, { seed: 20_261_121, numRuns: 600 });
   });
 
-  it("bytes changed at random give text that is JSON, or the one error, and soon", { timeout: 30_000 }, () => {
+  it("bytes changed at random give text that is JSON, or the one error, and soon", {
+    timeout: 30_000,
+  }, () => {
     const entropy = seededEntropy(80);
     const choose: Choose = (below) => Buffer.from(entropy.bytes(3)).readUIntBE(0, 3) % below;
     const item = {
