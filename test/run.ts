@@ -4,6 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { readdir } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -24,5 +25,9 @@ if (files.length === 0) {
   process.stderr.write(`No test file matches ${wanted.join(" ")}.\n`);
   process.exit(1);
 }
-const child = spawn(process.execPath, ["--test", "--test-reporter=spec", ...files], { stdio: "inherit" });
+// By default one core is left idle; on two cores that is half of the machine.
+const concurrency = `--test-concurrency=${availableParallelism()}`;
+const child = spawn(process.execPath, ["--test", "--test-reporter=spec", concurrency, ...files], {
+  stdio: "inherit",
+});
 child.once("exit", (code) => process.exit(code ?? 1));

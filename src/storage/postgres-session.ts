@@ -101,10 +101,7 @@ export async function keepSession(
       } catch (error) {
         latest = error;
         if (error instanceof StoreUnavailable) end(error);
-        else {
-          const wait = Math.min(pause, RECONNECT_PAUSE_MAX);
-          await sleep(wait, undefined, { signal: stop.signal }).catch(() => {});
-        }
+        else await pauseFor(Math.min(pause, RECONNECT_PAUSE_MAX), stop.signal);
       }
     }
     clearTimeout(overdue);
@@ -221,6 +218,11 @@ async function inUse(
   return new StoreUnavailable(
     `${describeStore(address)} is in use by ${holder}: stop it, or choose another schema with ?schema=NAME.`,
   );
+}
+
+/** Waits for so many milliseconds, or less when `signal` is given. */
+async function pauseFor(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await sleep(milliseconds, undefined, { signal }).catch(() => {});
 }
 
 /** Closes the connection, however it is. */

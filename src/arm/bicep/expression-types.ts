@@ -89,6 +89,9 @@ function computeExpressionType(model: Model, node: syntax.Expression): Type {
   }
 }
 
+/** Texts made of texts can double with every step; beyond this only their type is known. */
+const foldedLengthMax = 100_000;
+
 function interpolatedType(model: Model, node: syntax.StringLiteral): Type {
   const text = literalText(node);
   if (text !== undefined) return { kind: "string", literal: text };
@@ -99,6 +102,7 @@ function interpolatedType(model: Model, node: syntax.StringLiteral): Type {
     const value = "literal" in part ? part.literal : undefined;
     if (part.kind !== "string" || typeof value !== "string") return stringType;
     literal += value + (node.segments[at + 1] ?? "");
+    if (literal.length > foldedLengthMax) return stringType;
   }
   return { kind: "string", literal };
 }
@@ -193,10 +197,14 @@ function foldInteger(model: Model, node: syntax.Binary, left: Type, right: Type)
     report(model.reporter, "BCP410", node.right);
   }
   if (left.kind !== "int" || left.literal === undefined) return undefined;
-  if (node.operator === "+") return { kind: "int", literal: left.literal + right.literal };
-  if (node.operator === "-") return { kind: "int", literal: left.literal - right.literal };
-  if (node.operator === "*") return { kind: "int", literal: left.literal * right.literal };
-  return undefined;
+  const value = calculate(node.operator, left.literal, right.literal);
+  return value === undefined || value !== BigInt.asIntN(64, value) ? undefined : { kind: "int", literal: value };
+}
+
+function calculate(operator: string, left: bigint, right: bigint): bigint | undefined {
+  if (operator === "+") return left + right;
+  if (operator === "-") return left - right;
+  return operator === "*" ? left * right : undefined;
 }
 
 function operandsFit(operator: string, left: Type, right: Type): boolean {

@@ -87,8 +87,6 @@ export type IrExpression =
       readonly whenFalse: IrExpression;
     }
   | IrCall
-  /** `any(..)`, which is nothing but its argument. */
-  | { readonly kind: "any"; readonly inner: IrExpression }
   /** `resource.listKeys()` and `vault.getSecret()` */
   | {
       readonly kind: "resource-call";
@@ -152,8 +150,6 @@ export function mentionsCopyIndex(node: IrExpression): boolean {
       return node.arguments.some(mentionsCopyIndex);
     case "resource-call":
       return [node.target, ...node.arguments].some(mentionsCopyIndex);
-    case "any":
-      return mentionsCopyIndex(node.inner);
     case "access":
       return mentionsCopyIndex(node.base) || mentionsCopyIndex(node.key);
     case "module-output":

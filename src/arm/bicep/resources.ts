@@ -125,11 +125,22 @@ function isInVariableCycle(model: Model, declaration: syntax.VariableDeclaration
   return false;
 }
 
-/** All whole resources, in source order: those in the body of another come after it. */
+/** All whole resources: first those in the bodies of others, the innermost before all, then those of the file. */
 export function resourcesOf(model: Model): readonly Resource[] {
-  return fact(model, "allResources", () =>
-    symbolsOfKind(model, "resource").flatMap((symbol) => resourceOfSymbol(model, symbol) ?? []),
-  );
+  return fact(model, "allResources", () => {
+    const symbols = symbolsOfKind(model, "resource");
+    const nested = new Map<ResourceSymbol | undefined, ResourceSymbol[]>();
+    for (const symbol of symbols) {
+      const siblings = nested.get(symbol.enclosing);
+      if (siblings === undefined) nested.set(symbol.enclosing, [symbol]);
+      else siblings.push(symbol);
+    }
+    const within = (outer: ResourceSymbol | undefined): readonly ResourceSymbol[] => {
+      const own = nested.get(outer) ?? [];
+      return [...own.flatMap(within), ...own];
+    };
+    return within(undefined).flatMap((symbol) => resourceOfSymbol(model, symbol) ?? []);
+  });
 }
 
 /** The name under which a resource stands in a template with symbolic names. */

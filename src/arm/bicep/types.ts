@@ -188,10 +188,26 @@ export function unionOf(types: readonly Type[]): Type {
 }
 
 const nameDepthMax = 12;
+const nameLengthMax = 2000;
 
-/** The name of a type as written in the language. */
-export function typeName(type: Type, depth: number = 0): string {
-  if (depth > nameDepthMax) return "object";
+interface Naming {
+  /** Types can share their parts, so that the whole name would be longer than any memory. */
+  left: number;
+}
+
+/** The name of a type as written in the language; very long ones are cut. */
+export function typeName(type: Type): string {
+  return nameOf(type, { left: nameLengthMax }, 0);
+}
+
+function nameOf(type: Type, naming: Naming, depth: number): string {
+  if (depth > nameDepthMax || naming.left < 0) return "object";
+  const name = nameParts(type, naming, depth);
+  naming.left -= name.length;
+  return name;
+}
+
+function nameParts(type: Type, naming: Naming, depth: number): string {
   switch (type.kind) {
     case "string":
       return type.literal === undefined ? "string" : quoteString(type.literal);
@@ -202,42 +218,44 @@ export function typeName(type: Type, depth: number = 0): string {
     case "array": {
       const item = type.item();
       if (item.kind === "any") return "array";
-      const name = typeName(item, depth + 1);
+      const name = nameOf(item, naming, depth + 1);
       return item.kind === "union" ? `(${name})[]` : `${name}[]`;
     }
     case "tuple":
       if (type.items.length === 0) return "<empty array>";
-      return `[${type.items.map((item) => typeName(item(), depth + 1)).join(", ")}]`;
+      return `[${type.items.map((item) => nameOf(item(), naming, depth + 1)).join(", ")}]`;
     case "object":
-      return type.name ?? objectName(type, depth);
+      return type.name ?? objectName(type, naming, depth);
     case "discriminated":
-      return [...type.members.values()].map((member) => typeName(member, depth + 1)).join(" | ");
+      return [...type.members.values()].map((member) => nameOf(member, naming, depth + 1)).join(" | ");
     case "union":
-      return type.members.map((member) => typeName(member, depth + 1)).join(" | ");
+      return type.members.map((member) => nameOf(member, naming, depth + 1)).join(" | ");
     case "resource":
       return type.type;
     case "scope":
       return type.scope;
     case "lambda":
-      return `(${Array.from({ length: type.parameters }, () => "any").join(", ")}) => ${typeName(type.returns, depth + 1)}`;
+      return `(${Array.from({ length: type.parameters }, () => "any").join(", ")}) => ${nameOf(type.returns, naming, depth + 1)}`;
     default:
       return type.kind;
   }
 }
 
-function objectName(type: ObjectType, depth: number): string {
+function objectName(type: ObjectType, naming: Naming, depth: number): string {
   const parts = [...type.properties].map(([name, property]) => {
     const key = isIdentifier(name) ? name : quoteString(name);
-    return `${key}: ${typeName(property.type(), depth + 1)}`;
+    return `${key}: ${nameOf(property.type(), naming, depth + 1)}`;
   });
   if (type.explicitAdditional === true && type.additional !== undefined) {
-    parts.push(`*: ${typeName(type.additional(), depth + 1)}`);
+    parts.push(`*: ${nameOf(type.additional(), naming, depth + 1)}`);
   }
   return parts.length === 0 ? "object" : `{ ${parts.join(", ")} }`;
 }
 
 /** True when the type has exactly one value. */
-export function isLiteralType(type: Type): boolean {
+export function isLiteralType(type: Type, known: Set<Type> = new Set()): boolean {
+  if (known.has(type)) return true;
+  known.add(type);
   switch (type.kind) {
     case "null":
       return true;
@@ -246,11 +264,11 @@ export function isLiteralType(type: Type): boolean {
     case "bool":
       return type.literal !== undefined;
     case "tuple":
-      return type.items.every((item) => isLiteralType(item()));
+      return type.items.every((item) => isLiteralType(item(), known));
     case "object":
       return (
         type.explicitAdditional !== true &&
-        [...type.properties.values()].every((property) => property.required && isLiteralType(property.type()))
+        [...type.properties.values()].every((property) => property.required && isLiteralType(property.type(), known))
       );
     default:
       return false;
@@ -286,26 +304,27 @@ export function armTypeName(type: Type): string | undefined {
 }
 
 /** True when a value of the type holds something secret anywhere in it. */
-export function containsSecure(type: Type, seen: ReadonlySet<Type> = new Set()): boolean {
-  if (seen.has(type) || seen.size > 50) return false;
-  const within = new Set(seen).add(type);
+export function containsSecure(type: Type, seen: Set<Type> = new Set()): boolean {
+  if (seen.has(type)) return false;
+  seen.add(type);
+  const inside = (part: () => Type) => containsSecure(part(), seen);
   switch (type.kind) {
     case "string":
       return type.secure === true;
     case "object":
       return (
         type.secure === true ||
-        [...type.properties.values()].some((property) => containsSecure(property.type(), within)) ||
-        (type.additional !== undefined && containsSecure(type.additional(), within))
+        [...type.properties.values()].some((property) => inside(property.type)) ||
+        (type.additional !== undefined && inside(type.additional))
       );
     case "discriminated":
-      return [...type.members.values()].some((member) => containsSecure(member, within));
+      return [...type.members.values()].some((member) => containsSecure(member, seen));
     case "array":
-      return containsSecure(type.item(), within);
+      return inside(type.item);
     case "tuple":
-      return type.items.some((item) => containsSecure(item(), within));
+      return type.items.some(inside);
     case "union":
-      return type.members.some((member) => containsSecure(member, within));
+      return type.members.some((member) => containsSecure(member, seen));
     default:
       return false;
   }

@@ -141,9 +141,7 @@ function keyOf({ account, kind, names }: ChildPlace, id: string): Bytes {
 }
 
 function targetOf(siblings: readonly ChildRecord[], target: string): ChildRecord | undefined {
-  return (
-    siblings.find((record) => record.id === target) ?? siblings.find((record) => record.rid === target)
-  );
+  return siblings.find((record) => record.id === target) ?? siblings.find((record) => record.rid === target);
 }
 
 function checkMatch(record: ChildRecord, ifMatch: string | undefined): void {

@@ -90,7 +90,8 @@ function segmentOf(
 
 function plainColumn({ rows, keys }: SlotEntries, documents: Int32Array, size: number): Column {
   const found = new Array<IndexKey>(size).fill(undefined);
-  for (const [i, row] of rows.entries()) {
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i] as number;
     if (row >= documents.length) break;
     const document = documents[row] as number;
     if (document >= 0) found[document] = keys[i];
@@ -99,15 +100,23 @@ function plainColumn({ rows, keys }: SlotEntries, documents: Int32Array, size: n
 }
 
 function elementColumn({ rows, keys }: SlotEntries, documents: Int32Array): Column {
-  const found: (readonly [document: number, key: IndexKey])[] = [];
-  for (const [i, row] of rows.entries()) {
+  const entries: number[] = [];
+  let inOrder = true;
+  let last = -1;
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i] as number;
     if (row >= documents.length) break;
     const document = documents[row] as number;
-    if (document >= 0) found.push([document, keys[i]]);
+    if (document < 0) continue;
+    entries.push(i);
+    inOrder &&= document >= last;
+    last = document;
   }
-  found.sort((a, b) => a[0] - b[0]);
+  const documentOf = (entry: number): number => documents[rows[entry] as number] as number;
+  // Rows come in the order of the log, which is that of the numbers unless items were replaced.
+  if (!inOrder) entries.sort((a, b) => documentOf(a) - documentOf(b));
   return buildColumn(
-    found.map(([, key]) => key),
-    Uint32Array.from(found, ([document]) => document),
+    entries.map((entry) => keys[entry]),
+    Uint32Array.from(entries, documentOf),
   );
 }

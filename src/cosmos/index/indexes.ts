@@ -12,10 +12,13 @@ import { compilePolicy, type IndexPolicy } from "./policy.ts";
 
 /** With fewer items ever created, a container is scanned: an index would not be faster. */
 const itemsMinDefault = 200;
+const partitionItemsMinDefault = 200;
 /** From this many items on, an index is made before anybody asks for it. */
 const backgroundItemsMin = 2_000;
 
 export interface Indexes {
+  /** A logical partition with fewer items is read as a whole. */
+  readonly partitionItemsMin: number;
   /** The container's index; undefined when its policy has none, or when it is too small to need one. */
   of(container: ContainerRecord): Promise<ContainerIndex | undefined>;
   policyOf(container: ContainerRecord): IndexPolicy;
@@ -29,6 +32,8 @@ export interface Indexes {
 export interface IndexSizes {
   /** Containers with fewer items are scanned. */
   readonly itemsMin?: number;
+  /** A logical partition with fewer items is read as a whole. */
+  readonly partitionItemsMin?: number;
   /** Rows of the smallest segments. */
   readonly headRows?: number;
 }
@@ -74,6 +79,7 @@ export function createIndexes(parts: IndexesParts): Indexes {
     return open.reduce((sum, { allocatedNumber }) => sum + allocatedNumber, retired);
   };
   return {
+    partitionItemsMin: parts.partitionItemsMin ?? partitionItemsMinDefault,
     async of(container) {
       return (await created(container)) < itemsMin ? undefined : find(container).index;
     },

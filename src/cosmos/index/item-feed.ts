@@ -16,6 +16,8 @@ import type { SegmentView } from "./segment.ts";
 
 export interface FedItem {
   readonly item: Value;
+  /** The item as JSON, when it was loaded. */
+  readonly text?: string;
   /** The place of this item itself. */
   readonly position: Position;
 }
@@ -201,12 +203,13 @@ async function loaded(
 ): Promise<FedItem | undefined> {
   const stored = await readItemNumber(reader, container, number);
   if (stored === undefined || isExpired(stored, container, nowSeconds)) return undefined;
-  const item = parsedItem(stored);
+  const text = stored.json.toString("utf8");
+  const item = JSON.parse(text) as Value;
   if (!scope.includes(stored, item)) return undefined;
   cost.loaded++;
   cost.loadedBytes += stored.json.length;
   if (sort !== undefined && keys !== undefined) checkKeys(sortKeys(sort, item), keys);
-  return { item, position };
+  return { item, text, position };
 }
 
 function isPromise(fed: FedItem | Promise<FedItem | undefined>): fed is Promise<FedItem | undefined> {
@@ -269,7 +272,8 @@ export function scanFeed(pages: StoredPages, start: number): ItemFeed {
       cost.loaded += page.length;
       return page.map((stored) => {
         cost.loadedBytes += stored.json.length;
-        return { item: parsedItem(stored), position: stored.number };
+        const text = stored.json.toString("utf8");
+        return { item: JSON.parse(text) as Value, text, position: stored.number };
       });
     },
   };

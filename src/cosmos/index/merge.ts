@@ -57,9 +57,10 @@ async function mergeNumbers(inputs: readonly Segment[], pause: Pause): Promise<S
     return numbers[next] ?? Number.POSITIVE_INFINITY;
   };
   const heads = Float64Array.from(views, (_, i) => skipDead(i));
+  let least = 0;
+  let next = Number.NEGATIVE_INFINITY;
   for (let j = 0; j < size; j++) {
-    let least = 0;
-    for (let i = 1; i < heads.length; i++) if ((heads[i] as number) < (heads[least] as number)) least = i;
+    if ((heads[least] as number) > next) ({ least, next } = leastTwo(heads));
     sources.numbers[j] = heads[least] as number;
     sources.input[j] = least;
     const document = at[least] as number;
@@ -69,6 +70,20 @@ async function mergeNumbers(inputs: readonly Segment[], pause: Pause): Promise<S
     if (j % stepSize === stepSize - 1) await pause();
   }
   return sources;
+}
+
+/** The place of the least head, and the second least one: segments mostly follow one another. */
+function leastTwo(heads: Float64Array): { readonly least: number; readonly next: number } {
+  let least = 0;
+  let next = Number.POSITIVE_INFINITY;
+  for (let i = 1; i < heads.length; i++) {
+    const head = heads[i] as number;
+    if (head < (heads[least] as number)) {
+      next = heads[least] as number;
+      least = i;
+    } else if (head < next) next = head;
+  }
+  return { least, next };
 }
 
 /** For each input, which of its ordinals a living document has, and later what they become. */
@@ -159,25 +174,48 @@ async function mergeDistinct(
   pause: Pause,
 ): Promise<Chosen> {
   const chosen: Chosen = { parts: [], indexes: [] };
+  for (let i = (runs.length >> 1) - 1; i >= 0; i--) sink(runs, i, compare);
+  let steps = 0;
   while (runs.length > 0) {
-    let least = runs[0] as Run;
-    for (let i = 1; i < runs.length; i++) {
-      const run = runs[i] as Run;
-      if (compare(run.part, run.at, least.part, least.at) < 0) least = run;
+    const least = runs[0] as Run;
+    const last = chosen.indexes.length - 1;
+    const isNew =
+      last < 0 ||
+      compare(least.part, least.at, chosen.parts[last] as Column, chosen.indexes[last] as number) !== 0;
+    if (isNew) {
+      chosen.parts.push(least.part);
+      chosen.indexes.push(least.at);
     }
-    const { part, at } = least;
-    const ordinal = firstOrdinal + chosen.indexes.length;
-    chosen.parts.push(part);
-    chosen.indexes.push(at);
-    for (let i = runs.length - 1; i >= 0; i--) {
-      const run = runs[i] as Run;
-      if (run !== least && compare(run.part, run.at, part, at) !== 0) continue;
-      run.translation[run.first + run.at] = ordinal;
-      if (!advance(run)) runs.splice(i, 1);
+    least.translation[least.first + least.at] = firstOrdinal + chosen.indexes.length - 1;
+    if (!advance(least)) {
+      const moved = runs.pop() as Run;
+      if (runs.length > 0) runs[0] = moved;
     }
-    if (chosen.indexes.length % stepSize === 0) await pause();
+    sink(runs, 0, compare);
+    if (++steps % stepSize === 0) await pause();
   }
   return chosen;
+}
+
+/** Restores the heap below `at`: the least run on top. */
+function sink(heap: Run[], at: number, compare: Compare): void {
+  const run = heap[at];
+  if (run === undefined) return;
+  let place = at;
+  for (;;) {
+    let child = 2 * place + 1;
+    let best = heap[child];
+    if (best === undefined) break;
+    const right = heap[child + 1];
+    if (right !== undefined && compare(right.part, right.at, best.part, best.at) < 0) {
+      best = right;
+      child++;
+    }
+    if (compare(best.part, best.at, run.part, run.at) >= 0) break;
+    heap[place] = best;
+    place = child;
+  }
+  heap[place] = run;
 }
 
 function runsOf(
@@ -250,8 +288,10 @@ function mergeEntries(
   sources: Sources,
   ordinals: number,
 ): { readonly ords: Ordinals; readonly entryDocs: Uint32Array } {
-  const docs: number[] = [];
-  const merged: number[] = [];
+  const most = parts.reduce((sum, part) => sum + (part?.ords.length ?? 0), 0);
+  const docs = new Uint32Array(most);
+  const ords = ordinalArray(ordinals, most);
+  let size = 0;
   const at = new Uint32Array(parts.length);
   for (let j = 0; j < sources.numbers.length; j++) {
     const input = sources.input[j] as number;
@@ -261,12 +301,11 @@ function mergeEntries(
     let next = at[input] as number;
     while (next < part.entryDocs.length && (part.entryDocs[next] as number) < document) next++;
     for (; part.entryDocs[next] === document; next++) {
-      docs.push(j);
-      merged.push((translations[input] as Translation)[part.ords[next] as number] as number);
+      docs[size] = j;
+      ords[size] = (translations[input] as Translation)[part.ords[next] as number] as number;
+      size++;
     }
     at[input] = next;
   }
-  const ords = ordinalArray(ordinals, merged.length);
-  ords.set(merged);
-  return { ords, entryDocs: Uint32Array.from(docs) };
+  return { ords: ords.slice(0, size), entryDocs: docs.slice(0, size) };
 }

@@ -40,11 +40,13 @@ export function heldColumn(column: Column): ColumnHandle {
   return { resident: () => column, load: async () => column };
 }
 
-/** A column that is made when it is first used. */
+/** A column that is made when it is first used; what it is made from is let go then. */
 export function lazyColumn(make: () => Column): ColumnHandle {
-  let column: Column | undefined;
+  let state: { readonly column: Column } | { readonly make: () => Column } = { make };
   const get = (): Column => {
-    column ??= make();
+    if ("column" in state) return state.column;
+    const column = state.make();
+    state = { column };
     return column;
   };
   return { resident: get, load: async () => get() };

@@ -134,7 +134,9 @@ async function writeChild(
 /** A resource's own properties: all but the id and what the system sets. */
 export function ownProperties(resource: JsonObject): JsonObject {
   return Object.fromEntries(
-    Object.entries(resource).filter(([name, value]) => name !== "id" && !name.startsWith("_") && value !== null),
+    Object.entries(resource).filter(
+      ([name, value]) => name !== "id" && !name.startsWith("_") && value !== null,
+    ),
   );
 }
 

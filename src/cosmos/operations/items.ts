@@ -17,9 +17,11 @@ import { notFound, preconditionFailed } from "../errors.ts";
 import { prepareQuery } from "../query/prepare.ts";
 import type { Value } from "../query/values.ts";
 import { ifMatch, minimalResponse } from "../wire/headers.ts";
+import { namesTriggers, type TriggerOperation, writeTriggered } from "./item-triggers.ts";
 import {
   accountNameOf,
   documentPartition,
+  type JsonObject,
   jsonBody,
   leafId,
   type Operation,
@@ -34,24 +36,21 @@ import {
 export const createItem: Operation = async (context) => {
   const container = requireContainer(context);
   const body = jsonBody(context);
-  itemId(body);
-  const logical = documentPartition(context, container, body);
+  const logical = writePartition(context, container, body);
   return write(context, container, logical, { kind: "create", body });
 };
 
 export const upsertItem: Operation = async (context) => {
   const container = requireContainer(context);
   const body = jsonBody(context);
-  itemId(body);
-  const logical = documentPartition(context, container, body);
+  const logical = writePartition(context, container, body);
   return write(context, container, logical, { kind: "upsert", body, ...ifMatch(context.headers) });
 };
 
 export const replaceItem: Operation = async (context) => {
   const container = requireContainer(context);
   const body = jsonBody(context);
-  itemId(body);
-  const logical = documentPartition(context, container, body);
+  const logical = writePartition(context, container, body);
   return write(context, container, logical, {
     kind: "replace",
     id: leafId(context),
@@ -76,14 +75,9 @@ export const patchItem: Operation = async (context) => {
   const id = leafId(context);
   const patch = parsePatch(parseBody(context.body), container.partitionKey.paths.map(splitPath));
   const condition = patchCondition(context, patch);
-  const { result, partition, lsn } = await commitTo(
-    context.engine,
-    accountNameOf(context),
-    container,
-    logical,
-    (commit) => applyPatchTo(commit, logical, id, patch, condition, ifMatch(context.headers)),
+  return commitWrite(context, container, logical, "Patch", (commit) =>
+    patchedWrite(commit, logical, id, patch, condition, ifMatch(context.headers)),
   );
-  return written(context, result, { partition, lsn });
 };
 
 export const readItem: Operation = async (context) => {
@@ -128,42 +122,89 @@ export async function applyPatchTo(
   condition: PatchCondition,
   match: { readonly ifMatch?: string },
 ): Promise<WriteResult> {
+  return applyWrite(commit, logical, await patchedWrite(commit, logical, id, patch, condition, match));
+}
+
+/** The replacement that a patch comes to, for the item as it is in this commit. */
+async function patchedWrite(
+  commit: Commit,
+  logical: LogicalPartition,
+  id: string,
+  patch: Patch,
+  condition: PatchCondition,
+  match: { readonly ifMatch?: string },
+): Promise<ItemWrite> {
   const item = await findLiveItem(commit, logical, id);
   if (item === undefined) throw notFound();
   const document = bodyOf(item);
   if (!condition(document as Value)) throw preconditionFailed(1110);
   const body = applyPatch(document, patch.operations);
-  return applyWrite(commit, logical, { kind: "replace", id, body, ...match });
+  return { kind: "replace", id, body, ...match };
 }
 
 function bodyOf(item: StoredItem): Readonly<Record<string, unknown>> {
   return JSON.parse(item.json.toString("utf8")) as Record<string, unknown>;
 }
 
-async function write(
+/** The partition of a document to be written. What pre-triggers may still change is checked after them. */
+function writePartition(
+  context: OperationContext,
+  container: ContainerRecord,
+  body: JsonObject,
+): LogicalPartition {
+  if (namesTriggers(context.headers)) return requirePartition(context, container);
+  itemId(body);
+  return documentPartition(context, container, body);
+}
+
+const triggerOperations = {
+  create: "Create",
+  upsert: "Upsert",
+  replace: "Replace",
+  delete: "Delete",
+} as const;
+
+function write(
   context: OperationContext,
   container: ContainerRecord,
   logical: LogicalPartition,
   change: ItemWrite,
 ): Promise<OperationResult> {
-  const { result, partition, lsn } = await commitTo(
-    context.engine,
-    accountNameOf(context),
-    container,
-    logical,
-    (commit) => applyWrite(commit, logical, change),
+  const operation = triggerOperations[change.kind];
+  return commitWrite(context, container, logical, operation, async () => change);
+}
+
+async function commitWrite(
+  context: OperationContext,
+  container: ContainerRecord,
+  logical: LogicalPartition,
+  operation: TriggerOperation,
+  prepare: (commit: Commit) => Promise<ItemWrite>,
+): Promise<OperationResult> {
+  const { engine, headers } = context;
+  const account = accountNameOf(context);
+  if (namesTriggers(headers)) {
+    const site = { engine, account, container, logical };
+    const { result, charge, body, ...place } = await writeTriggered(site, headers, operation, prepare);
+    return written(context, result, place, charge, body);
+  }
+  const { result, ...place } = await commitTo(engine, account, container, logical, async (commit) =>
+    applyWrite(commit, logical, await prepare(commit)),
   );
-  return written(context, result, { partition, lsn });
+  return written(context, result, place);
 }
 
 function written(
   context: OperationContext,
   result: WriteResult,
   place: Pick<OperationResult, "partition"> & { readonly lsn: number },
+  moreCharge = 0,
+  triggered: string | undefined = undefined,
 ): OperationResult {
-  const common = { ...place, itemLsn: place.lsn, charge: writeCharge(result) };
+  const charge = Math.round((writeCharge(result) + moreCharge) * 100) / 100;
+  const common = { ...place, itemLsn: place.lsn, charge };
   if (result.outcome === "deleted") return { status: 204, ...common };
-  const body = minimalResponse(context.headers) ? {} : { body: result.item.json };
+  const body = minimalResponse(context.headers) ? {} : { body: triggered ?? result.item.json };
   return { status: result.outcome === "created" ? 201 : 200, etag: result.item.etag, ...body, ...common };
 }
 

@@ -5,13 +5,7 @@
 import { type ChildRecord, findChild, renderChild } from "../engine/child-resources.ts";
 import { permissionRid } from "../engine/resource-ids.ts";
 import { badRequest, conflict, notFound, ownerNotFound } from "../errors.ts";
-import {
-  type ChildOperations,
-  childOperations,
-  oneOf,
-  ownProperties,
-  requiredText,
-} from "./child-family.ts";
+import { type ChildOperations, childOperations, oneOf, ownProperties, requiredText } from "./child-family.ts";
 import { type JsonObject, leafId, type OperationContext, requireDatabase } from "./operation.ts";
 import { userPlace } from "./users.ts";
 

@@ -3,7 +3,7 @@
  * where to go on. Where the items come from is the opener's business.
  */
 import { badRequest } from "../errors.ts";
-import { type ItemFeed, OrderChanged, positionAfter } from "../index/item-feed.ts";
+import { type FedItem, type ItemFeed, OrderChanged, positionAfter } from "../index/item-feed.ts";
 import { type Position, positionFromJson, positionToJson } from "../index/position.ts";
 import { type RunState, stateFromJson, stateToJson } from "../query/continuation.ts";
 import type { PreparedQuery } from "../query/prepare.ts";
@@ -40,15 +40,18 @@ export interface Page {
   readonly continuation?: string;
 }
 
+/** One page; once it `isLate`, a page that can be resumed at an item ends with what it has. */
 export async function readPage(
   headers: RequestHeaders,
   query: IdentifiedQuery,
   open: OpenFeed,
+  isLate: () => boolean = () => false,
 ): Promise<Page> {
   const start = parseToken(headers["x-ms-continuation"], query);
   for (let attempt = 1; ; attempt++) {
     try {
-      return await tryPage(query, start, pageSize(headers), (from) => open(from, attempt === attemptsMax));
+      const size = pageSize(headers);
+      return await tryPage(query, start, size, (from) => open(from, attempt === attemptsMax), isLate);
     } catch (error) {
       if (!(error instanceof OrderChanged) || attempt === attemptsMax) throw error;
     }
@@ -67,12 +70,14 @@ async function tryPage(
   start: PageStart,
   size: number,
   open: (start: PageStart) => Promise<ItemFeed>,
+  isLate: () => boolean,
 ): Promise<Page> {
   const feed = query.readsItems ? await open(start) : noItems();
   const { sorted, cost } = feed;
   const run = rejectingQuery("", () => query.start(start.state, { pageRows: size, sorted }));
   const page: Growing = { rows: [], size, length: 0, last: start.position };
-  if ((await fill(feed, run, page)) && !isFull(page)) {
+  const canStop = (): boolean => query.resumesBy === "position" && isLate();
+  if ((await fill(feed, run, page, canStop)) && !isFull(page)) {
     rejectingQuery("", () => run.finish());
     takeRows(run, page);
   }
@@ -92,18 +97,28 @@ function noItems(): ItemFeed {
 }
 
 /** Feeds items until the page is full or the run needs no more; true when the feed came to its end or was not needed. */
-async function fill(feed: ItemFeed, run: QueryRun, page: Growing): Promise<boolean> {
+async function fill(feed: ItemFeed, run: QueryRun, page: Growing, canStop: () => boolean): Promise<boolean> {
   for (;;) {
     const batch = await feed.next();
     if (batch.length === 0) return true;
-    for (const { item, position } of batch) {
-      rejectingQuery("", () => run.push(item));
-      page.last = position;
-      takeRows(run, page);
+    for (const fed of batch) {
+      pushItem(run, fed);
+      page.last = fed.position;
+      takeRows(run, page, fed);
       if (run.done) return true;
-      if (run.pending > 0 || isFull(page)) return false;
+      if (run.pending > 0 || isFull(page) || canStop()) return false;
     }
     await new Promise((resume) => setImmediate(resume));
+  }
+}
+
+function pushItem(run: QueryRun, { item }: FedItem): void {
+  try {
+    run.push(item);
+  } catch (error) {
+    rejectingQuery("", () => {
+      throw error;
+    });
   }
 }
 
@@ -111,9 +126,11 @@ function isFull({ rows, size, length }: Growing): boolean {
   return rows.length >= size || length >= pageLengthMax;
 }
 
-function takeRows(run: QueryRun, page: Growing): void {
+/** Takes rows into the page; one that is the item itself is sent as it was stored. */
+function takeRows(run: QueryRun, page: Growing, fed?: FedItem): void {
   while (run.pending > 0 && !isFull(page)) {
-    const text = JSON.stringify(run.take(1)[0]);
+    const [row] = run.take(1);
+    const text = fed?.text !== undefined && row === fed.item ? fed.text : JSON.stringify(row);
     page.rows.push(text);
     page.length += text.length;
   }

@@ -1,36 +1,13 @@
 /** Stored procedures, triggers and user-defined functions as resources. Running them is `scripts/`. */
-import type { ChildPlace } from "../engine/child-resources.ts";
-import { readContainer } from "../engine/containers.ts";
-import type { ContainerRecord, ScriptKind } from "../engine/records.ts";
-import { childRid } from "../engine/resource-ids.ts";
+import type { ScriptKind } from "../engine/records.ts";
 import { badRequest } from "../errors.ts";
 import { checkScript } from "../scripts/execute.ts";
 import { type ChildOperations, childOperations, oneOf, ownProperties } from "./child-family.ts";
-import { accountNameOf, type JsonObject, type OperationContext, requireContainer } from "./operation.ts";
+import { accountNameOf, type JsonObject, requireContainer } from "./operation.ts";
+import { scriptPlace } from "./script-place.ts";
 
 /** What triggers may be registered for. */
 const triggerOperations = ["All", "Create", "Update", "Delete", "Replace", "Upsert"];
-
-const segments: Readonly<Record<ScriptKind, string>> = {
-  storedProcedure: "sprocs",
-  trigger: "triggers",
-  userDefinedFunction: "udfs",
-};
-
-/** Where a container's scripts of one kind live. */
-export function scriptPlace(account: string, container: ContainerRecord, kind: ScriptKind): ChildPlace {
-  const { id, database, databaseRid, rid, number } = container;
-  return {
-    account,
-    kind,
-    names: [database, id],
-    ownerRid: rid,
-    link: `dbs/${databaseRid}/colls/${rid}/${segments[kind]}/`,
-    ridOf: (child) => childRid(rid, kind, child),
-    ownerExists: async (transaction) =>
-      (await readContainer(transaction, account, database, id))?.number === number,
-  };
-}
 
 export const storedProcedures: ChildOperations = family("StoredProcedures", "storedProcedure", () => ({}));
 

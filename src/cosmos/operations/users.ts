@@ -1,10 +1,10 @@
 /** Users of a database: names under which permissions hang. */
 import type { ChildPlace } from "../engine/child-resources.ts";
+import { renderChild } from "../engine/child-resources.ts";
 import { readDatabase } from "../engine/containers.ts";
 import { deleteRange } from "../engine/purge.ts";
 import { contentRange } from "../engine/records.ts";
 import { userRid } from "../engine/resource-ids.ts";
-import { renderChild } from "../engine/child-resources.ts";
 import { type ChildOperations, childOperations, ownProperties } from "./child-family.ts";
 import { accountNameOf, type OperationContext, requireDatabase } from "./operation.ts";
 

@@ -31,7 +31,10 @@ export function checkedOptions(options: unknown, callback: unknown): ApiOptions 
     throw apiFailure(400, `The options of a call must be an object, not a value of type ${typeof options}.`);
   }
   if (callback !== undefined && callback !== null && typeof callback !== "function") {
-    throw apiFailure(400, `The callback of a call must be a function, not a value of type ${typeof callback}.`);
+    throw apiFailure(
+      400,
+      `The callback of a call must be a function, not a value of type ${typeof callback}.`,
+    );
   }
   const given = (options ?? {}) as Record<string, unknown>;
   const access = given["accessCondition"] as { type?: unknown; condition?: unknown } | undefined;

@@ -3,7 +3,7 @@
  * request's fault (400), one that does not end in time is 408.
  */
 import { CosmosError } from "../errors.ts";
-import type { Outcome, Refusal } from "./protocol.ts";
+import type { Refusal } from "./protocol.ts";
 
 /** An exception of a script, described inside its sandbox. */
 export interface Thrown {
@@ -44,16 +44,22 @@ export function scriptDoesNotCompile(text: string, line: number, column: number,
   );
 }
 
-export function scriptTimeout(log: string): Outcome {
+/** Scripts that do not end in time are 408, as the service documents it for procedures, triggers and functions. */
+export function scriptTimedOut(): Refusal {
   const message =
     "The requested operation exceeded maximum alloted time. Learn more: https://aka.ms/cosmosdb-tsg-service-request-timeout";
-  return { ok: false, refusal: refusal(408, "RequestTimeout", message, 0), log };
+  return refusal(408, "RequestTimeout", message, 0);
 }
 
 /** The engine of the thread gave up; nothing more is known of the script. */
-export function scriptCrashed(): Outcome {
+export function scriptCrashed(): Refusal {
   const message = "The script was ended because it exhausted the resources of its engine.";
-  return { ok: false, refusal: refusal(400, "BadRequest", message, 0), log: "" };
+  return refusal(400, "BadRequest", message, 0);
+}
+
+/** The response of a script is larger than any response may be. */
+export function scriptResultTooLarge(): Refusal {
+  return refusal(413, "RequestEntityTooLarge", "The response of the script is too large.", 0);
 }
 
 /** A refusal that arose around the script, such as a query that does not parse. */

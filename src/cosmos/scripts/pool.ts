@@ -4,7 +4,7 @@
  */
 import { Worker } from "node:worker_threads";
 import { CosmosError } from "../errors.ts";
-import { scriptCrashed, scriptTimeout } from "./failures.ts";
+import { scriptCrashed, scriptTimedOut } from "./failures.ts";
 import type { FromThread, HostCall, HostReply, Job, Outcome, ScriptLimits, ToThread } from "./protocol.ts";
 
 /** Performs what a job asks of the server. */
@@ -160,11 +160,11 @@ async function runOn(
       );
     }
   };
-  const onExit = (): void => resolve(scriptCrashed());
+  const onExit = (): void => resolve({ ok: false, refusal: scriptCrashed(), log: "" });
   const timer = setTimeout(
     () => {
       stop();
-      resolve(scriptTimeout(""));
+      resolve({ ok: false, refusal: scriptTimedOut(), log: "" });
     },
     Math.max(0, limits.runMilliseconds - used) + limits.graceMilliseconds,
   );

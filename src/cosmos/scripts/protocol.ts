@@ -3,6 +3,8 @@
  * endless loop nor a greedy one can hold up requests; everything that crosses is plain data, and documents cross as
  * JSON text.
  */
+import type { FedItem, ItemFeed } from "../index/item-feed.ts";
+import type { Page, PageStart } from "../operations/query-page.ts";
 import type { PrepareOptions, QueryParameter } from "../query/prepare.ts";
 
 export interface ScriptLimits {
@@ -99,19 +101,18 @@ export type HostCall =
     }
   | { readonly operation: "delete"; readonly target: DocumentTarget; readonly ifMatch?: string }
   | { readonly operation: "read"; readonly target: DocumentTarget; readonly ifNoneMatch?: string }
-  /** Documents of the scope in order, from a position on; `query` tells which query asks. */
-  | { readonly operation: "items"; readonly query: number; readonly position: number };
-
-export interface PositionedText {
-  readonly position: number;
-  readonly text: string;
-}
+  /** Opens the items of a query's page, as `OpenFeed` does; it replaces the feed that was open. */
+  | { readonly operation: "open"; readonly start: PageStart; readonly lastTry: boolean }
+  /** The next items of the open feed. */
+  | { readonly operation: "next" };
 
 export type HostReply =
-  | { readonly ok: true; readonly body?: string; readonly notModified?: boolean; readonly statusCode: number }
-  | { readonly ok: true; readonly items: readonly PositionedText[] }
-  /** `body` is the JSON text that scripts find in `error.body`. */
-  | { readonly ok: false; readonly status: number; readonly body: string };
+  | { readonly kind: "document"; readonly statusCode: number; readonly body?: string }
+  | { readonly kind: "opened"; readonly sorted: boolean; readonly cost: ItemFeed["cost"] }
+  | { readonly kind: "items"; readonly items: readonly FedItem[]; readonly cost: ItemFeed["cost"] }
+  /** The order in which the feed was to give items is no more. */
+  | { readonly kind: "orderChanged" }
+  | { readonly kind: "refused"; readonly refusal: Refusal };
 
 /** A CosmosError as plain data. */
 export interface Refusal {
@@ -126,14 +127,10 @@ export interface ScriptResult {
   readonly body?: string;
 }
 
-export interface QueryPage {
-  readonly rows: readonly string[];
-  readonly scanned: number;
-  readonly continuation?: string;
-}
-
 export type Outcome =
-  | { readonly ok: true; readonly result: ScriptResult | QueryPage | undefined; readonly log: string }
+  | { readonly ok: true; readonly kind: "compiled" }
+  | { readonly ok: true; readonly kind: "ran"; readonly result: ScriptResult; readonly log: string }
+  | { readonly ok: true; readonly kind: "page"; readonly page: Page }
   | { readonly ok: false; readonly refusal: Refusal; readonly log: string };
 
 export type ToThread =

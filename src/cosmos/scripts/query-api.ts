@@ -25,7 +25,17 @@ interface Feed {
 
 /** The functions of this file, in the form in which they enter the sandbox. */
 export function queryApiParts(): readonly ((...args: never[]) => unknown)[] {
-  return [addQueryApi, chainOf, stageOf, sortStage, unwindStage, requiredFunction, compareKeys, runStages, collect];
+  return [
+    addQueryApi,
+    chainOf,
+    stageOf,
+    sortStage,
+    unwindStage,
+    requiredFunction,
+    compareKeys,
+    runStages,
+    collect,
+  ];
 }
 
 /** Adds the query functions; `response` takes the results of calls without a callback. */
@@ -39,7 +49,10 @@ export function addQueryApi(
       if (error !== undefined) throw error;
       const getBody = response?.["getBody"] as (() => unknown) | undefined;
       if (response === undefined || getBody === undefined) {
-        throw apiFailure(400, "A query without a callback needs a response, which a pre-trigger does not have.");
+        throw apiFailure(
+          400,
+          "A query without a callback needs a response, which a pre-trigger does not have.",
+        );
       }
       const write = response[getBody() === undefined ? "setBody" : "appendBody"] as (value: unknown) => void;
       write(getBody() === undefined ? rows : JSON.stringify(rows));
@@ -69,7 +82,8 @@ function chainOf(
   for (const name of names) {
     chain[name] = (...args: readonly unknown[]) => {
       const { stage, rest } = stageOf(name, args);
-      if (rest.length > 0) throw apiFailure(400, "In a chain, options and callback belong to the call of value.");
+      if (rest.length > 0)
+        throw apiFailure(400, "In a chain, options and callback belong to the call of value.");
       return chainOf(names, [...stages, stage], run);
     };
   }
@@ -169,20 +183,25 @@ function runStages(
   const offset = /^sorted:(\d{1,9})$/.exec(token);
   const start = offset === null ? 0 : Number(offset[1]);
   const all = { page: 1000, enough: Number.POSITIVE_INFINITY, from: "" };
-  return collect(collection, (rows) => rows, all, (feed) => {
-    if (feed.rows === undefined) return done(feed);
-    let sorted: readonly unknown[];
-    try {
-      sorted = apply(feed.rows);
-    } catch (error) {
-      return done({ error });
-    }
-    const end = start + size;
-    done({
-      rows: sorted.slice(start, end),
-      ...(end < sorted.length ? { continuation: `sorted:${end}` } : {}),
-    });
-  });
+  return collect(
+    collection,
+    (rows) => rows,
+    all,
+    (feed) => {
+      if (feed.rows === undefined) return done(feed);
+      let sorted: readonly unknown[];
+      try {
+        sorted = apply(feed.rows);
+      } catch (error) {
+        return done({ error });
+      }
+      const end = start + size;
+      done({
+        rows: sorted.slice(start, end),
+        ...(end < sorted.length ? { continuation: `sorted:${end}` } : {}),
+      });
+    },
+  );
 }
 
 /** Reads pages and applies the stages to each, until there is enough or nothing more. */

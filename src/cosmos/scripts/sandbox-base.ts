@@ -12,19 +12,32 @@ export interface BaseHost {
   random(): number;
 }
 
-/** Text of a function `(host) => describe`: prepares the globals and returns `describeException`. */
+/** What the host uses of a sandbox, taken before any script can change it. */
+export interface SandboxTools {
+  /** An exception as JSON; see `describeException`. */
+  describe(error: unknown): string;
+  parse(text: string): unknown;
+  /** The value as JSON; undefined for what JSON does not know, such as a function. */
+  stringify(value: unknown): string | undefined;
+}
+
+/** Text of a function `(host) => SandboxTools` that prepares the globals. */
 export function sandboxBaseSource(): string {
   const parts = [installErrors, installClock, describeException, installBase];
   return `(function () { "use strict";\n${parts.join("\n")}\nreturn installBase; })()`;
 }
 
-function installBase(host: BaseHost): (error: unknown) => string {
+function installBase(host: BaseHost): SandboxTools {
   installErrors();
   installClock(() => host.now());
   Math.random = () => host.random();
   Object.defineProperty(globalThis, "console", { value: { log() {} }, writable: true, configurable: true });
-  const { stringify } = JSON;
-  return (error) => stringify(describeException(error));
+  const { parse, stringify } = JSON;
+  return {
+    describe: (error) => stringify(describeException(error)),
+    parse: (text) => parse(text),
+    stringify: (value) => stringify(value),
+  };
 }
 
 /** `new Error(404, "text")` sets `number`, as in the engine that the service runs. */
@@ -67,7 +80,7 @@ function installClock(now: () => number): void {
 }
 
 /** Text, stack and number of whatever was thrown; an exception may be any value. */
-function describeException(error: unknown): { text: string; stack: string; number?: number } {
+export function describeException(error: unknown): { text: string; stack: string; number?: number } {
   const parts = error as { stack?: unknown; number?: unknown } | null | undefined;
   let text = "unknown";
   let stack: unknown;

@@ -1,11 +1,12 @@
 /**
  * A QuickJS runtime of its own for one script, in a script thread: bounded heap, stack and time, nothing of the host
- * in reach but the functions given to it. The only file that knows QuickJS's handles.
+ * in reach but the functions given to it. The only file that knows QuickJS.
  */
 import {
   newQuickJSWASMModule,
   type QuickJSContext,
   type QuickJSHandle,
+  type QuickJSRuntime,
   type QuickJSWASMModule,
 } from "quickjs-emscripten";
 import type { Thrown } from "./failures.ts";
@@ -19,12 +20,12 @@ export class SandboxBroken extends Error {
   override readonly name = "SandboxBroken";
 }
 
-/** What code in a sandbox came to. A value belongs to the caller, who disposes of it. */
-export type Evaluated =
-  | { readonly ok: true; readonly value: SandboxValue }
+/** What code in a sandbox came to. A `SandboxValue` belongs to the caller, who disposes of it. */
+export type Evaluated<T = SandboxValue> =
+  | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly thrown: Thrown };
 
-/** The mutable side of a sandbox: when its code is interrupted, what time and chance it sees. */
+/** What the caller may change while the sandbox lives: when its code is interrupted, the time and chance it sees. */
 export interface SandboxState {
   /** `performance.now()` at which running code is interrupted. */
   deadline: number;
@@ -32,14 +33,32 @@ export interface SandboxState {
   random: () => number;
 }
 
+/** Functions that code in the sandbox may call; they take handles that stay the sandbox's own. */
+export type HostFunctions = Readonly<
+  Record<string, (...args: readonly SandboxValue[]) => string | number | boolean | undefined>
+>;
+
 export interface Sandbox {
-  readonly context: QuickJSContext;
   readonly state: SandboxState;
-  /** True when code was or would be interrupted. */
+  /** True when code is, or would be, interrupted. */
   expired(): boolean;
   /** Evaluates source text; `file` stands in stack traces. */
   evaluate(source: string, file: string, compileOnly?: boolean): Evaluated;
   call(fn: SandboxValue, ...args: readonly SandboxValue[]): Evaluated;
+  /** Calls a method of an object of the server's own, such as what `install` returned. */
+  callMethod(object: SandboxValue, name: string, ...args: readonly SandboxValue[]): Evaluated;
+  /**
+   * Brings server code in: evaluates `source` to a function and calls it with an object of `functions` and further
+   * values. Returns what it returns.
+   */
+  install(source: string, functions: HostFunctions, ...more: readonly SandboxValue[]): SandboxValue;
+  /** A value of ours inside the sandbox: a copy by way of JSON, and undefined. */
+  fromValue(value: unknown): SandboxValue;
+  /** The reverse; fails like the script's own `JSON.stringify`. */
+  toValue(handle: SandboxValue): Evaluated<unknown>;
+  /** A handle's text; only for what is known to be a text. */
+  textOf(handle: SandboxValue): string;
+  numberOf(handle: SandboxValue): number;
   /** Runs what promises have scheduled until nothing is left or time is over. */
   drain(): void;
   dispose(): void;
@@ -50,79 +69,122 @@ const stackBytes = 256 * 1024;
 /** Code that the server itself brought into the sandbox has this file name, and never shows in stack traces. */
 const serverFile = "server";
 
-export async function loadEngine(): Promise<SandboxEngine> {
+export function loadEngine(): Promise<SandboxEngine> {
   return newQuickJSWASMModule();
 }
 
-/** Opens an empty sandbox whose globals are those of JavaScript; `state` stays the caller's to change. */
+/** Opens a sandbox with the globals of JavaScript; `state` stays the caller's to change. */
 export function openSandbox(engine: SandboxEngine, memoryBytes: number, state: SandboxState): Sandbox {
   const runtime = engine.newRuntime();
   runtime.setMemoryLimit(memoryBytes);
   runtime.setMaxStackSize(stackBytes);
   runtime.setInterruptHandler(() => performance.now() >= state.deadline);
   const context = runtime.newContext();
-  let describe: SandboxValue | undefined;
-  const settle = (result: ReturnType<QuickJSContext["evalCode"]>): Evaluated => {
+  const sandbox = sandboxOver(runtime, context, state);
+  return sandbox;
+}
+
+function sandboxOver(runtime: QuickJSRuntime, context: QuickJSContext, state: SandboxState): Sandbox {
+  let tools: SandboxValue | undefined;
+  const settled = (result: ReturnType<QuickJSContext["evalCode"]>): Evaluated => {
     if (result.error === undefined) return { ok: true, value: result.value };
-    const { error } = result;
-    try {
-      return { ok: false, thrown: describedBy(context, describe, error) };
-    } finally {
-      error.dispose();
-    }
+    const thrown = describedBy(context, tools, result.error);
+    result.error.dispose();
+    return { ok: false, thrown };
   };
+  const call: Sandbox["call"] = (fn, ...args) =>
+    guarded(() => settled(context.callFunction(fn, context.undefined, ...args)));
   const sandbox: Sandbox = {
-    context,
     state,
+    call,
     expired: () => performance.now() >= state.deadline,
     evaluate: (source, file, compileOnly = false) =>
-      guarded(() => settle(context.evalCode(source, file, { compileOnly, type: "global" }))),
-    call: (fn, ...args) => guarded(() => settle(context.callFunction(fn, context.undefined, ...args))),
+      guarded(() => settled(context.evalCode(source, file, { compileOnly, type: "global" }))),
+    callMethod(object, name, ...args) {
+      const method = context.getProp(object, name);
+      const result = call(method, ...args);
+      method.dispose();
+      return result;
+    },
+    install(source, functions, ...more) {
+      const install = required(sandbox.evaluate(source, serverFile));
+      const host = hostObject(context, functions);
+      const installed = required(call(install, host, ...more));
+      for (const handle of [install, host, ...more]) handle.dispose();
+      return installed;
+    },
+    fromValue: (value) => guarded(() => valueInside(context, sandbox, tools, value)),
+    toValue: (handle) => guarded(() => valueOutside(context, sandbox, tools, handle)),
+    textOf: (handle) => context.getString(handle),
+    numberOf: (handle) => context.getNumber(handle),
     drain() {
       while (runtime.hasPendingJob() && !sandbox.expired()) {
         // The service does not report what a promise was rejected with, so neither is it reported here.
-        const result = guarded(() => runtime.executePendingJobs(1));
-        if (result.error !== undefined) result.error.dispose();
+        guarded(() => runtime.executePendingJobs(1)).dispose();
       }
     },
-    dispose() {
+    dispose: () =>
       guarded(() => {
-        describe?.dispose();
+        tools?.dispose();
         context.dispose();
         runtime.dispose();
-      });
-    },
+      }),
   };
-  describe = installServerCode(sandbox, sandboxBaseSource(), {
-    now: () => context.newNumber(state.now()),
-    random: () => context.newNumber(state.random()),
+  tools = sandbox.install(sandboxBaseSource(), {
+    now: () => state.now(),
+    random: () => state.random(),
   });
   return sandbox;
 }
 
-/** Functions that server code in the sandbox may call. */
-export type HostFunctions = Readonly<
-  Record<string, (...args: readonly SandboxValue[]) => SandboxValue | undefined>
->;
-
-/** Evaluates `source`, a function of one argument, calls it with the host functions, and returns what it returns. */
-export function installServerCode(
-  sandbox: Sandbox,
-  source: string,
-  functions: HostFunctions,
-  ...more: readonly SandboxValue[]
-): SandboxValue {
-  const { context } = sandbox;
-  const install = required(sandbox.evaluate(source, serverFile));
+function hostObject(context: QuickJSContext, functions: HostFunctions): SandboxValue {
   const host = context.newObject();
   for (const [name, implementation] of Object.entries(functions)) {
-    const fn = context.newFunction(name, (...args) => implementation(...args) ?? context.undefined);
+    const fn = context.newFunction(name, (...args) => {
+      const value = implementation(...args);
+      if (typeof value === "number") return context.newNumber(value);
+      if (typeof value === "string") return context.newString(value);
+      return value === undefined ? context.undefined : value ? context.true : context.false;
+    });
     context.setProp(host, name, fn);
     fn.dispose();
   }
-  const installed = required(sandbox.call(install, host, ...more));
-  for (const handle of [install, host, ...more]) handle.dispose();
-  return installed;
+  return host;
+}
+
+function valueInside(
+  context: QuickJSContext,
+  sandbox: Sandbox,
+  tools: SandboxValue | undefined,
+  value: unknown,
+): SandboxValue {
+  if (value === undefined) return context.undefined;
+  if (typeof value === "number") return context.newNumber(value);
+  if (typeof value === "string") return context.newString(value);
+  if (typeof value === "boolean") return value ? context.true : context.false;
+  const text = context.newString(JSON.stringify(value));
+  const parsed = sandbox.callMethod(tools ?? context.undefined, "parse", text);
+  text.dispose();
+  // Only a full heap can keep the copy from being made; the script that gets null instead will run into the same wall.
+  return parsed.ok ? parsed.value : context.null;
+}
+
+function valueOutside(
+  context: QuickJSContext,
+  sandbox: Sandbox,
+  tools: SandboxValue | undefined,
+  handle: SandboxValue,
+): Evaluated<unknown> {
+  const type = context.typeof(handle);
+  if (type === "undefined") return { ok: true, value: undefined };
+  if (type === "number") return { ok: true, value: context.getNumber(handle) };
+  if (type === "string") return { ok: true, value: context.getString(handle) };
+  const json = sandbox.callMethod(tools ?? context.undefined, "stringify", handle);
+  if (!json.ok) return json;
+  const value =
+    context.typeof(json.value) === "string" ? JSON.parse(context.getString(json.value)) : undefined;
+  json.value.dispose();
+  return { ok: true, value };
 }
 
 function required(evaluated: Evaluated): SandboxValue {
@@ -135,36 +197,41 @@ function guarded<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw new SandboxBroken(error instanceof Error ? error.message : String(error));
+    throw error instanceof SandboxBroken ? error : new SandboxBroken(String(error));
   }
 }
 
-/** Describes an exception with the sandbox's own function, which may fail when heap or time is used up. */
-function describedBy(
-  context: QuickJSContext,
-  describe: SandboxValue | undefined,
-  error: SandboxValue,
-): Thrown {
-  const result = describe === undefined ? undefined : context.callFunction(describe, context.undefined, error);
-  if (result?.error !== undefined) result.error.dispose();
-  if (result === undefined || result.error !== undefined) {
-    return { text: "InternalError: the script used up its memory or time", frames: [] };
+/** Describes an exception with the sandbox's own function, which fails when heap or time is used up. */
+function describedBy(context: QuickJSContext, tools: SandboxValue | undefined, error: SandboxValue): Thrown {
+  const unknown: Thrown = { text: "InternalError: the script used up its memory or time", frames: [] };
+  if (tools === undefined) return { text: JSON.stringify(context.dump(error)), frames: [] };
+  const describe = context.getProp(tools, "describe");
+  const result = context.callFunction(describe, context.undefined, error);
+  describe.dispose();
+  if (result.error !== undefined) {
+    result.error.dispose();
+    return unknown;
   }
-  const text = context.getString(result.value);
+  const thrown = thrownFrom(context.getString(result.value));
   result.value.dispose();
-  const parts = JSON.parse(text) as { text: string; stack: string; number?: number };
-  return {
-    text: parts.text,
-    frames: framesOf(parts.stack),
-    ...(parts.number === undefined ? {} : { number: parts.number }),
+  return thrown;
+}
+
+/** An exception as `describeException` put it into JSON. */
+export function thrownFrom(json: string): Thrown {
+  const { text, stack, number } = JSON.parse(json) as {
+    readonly text: string;
+    readonly stack: string;
+    readonly number?: number;
   };
+  return { text, frames: framesOf(stack), ...(number === undefined ? {} : { number }) };
 }
 
 /** Frames of scripts in the service's wording; native ones and the server's own are left out. */
 function framesOf(stack: string): readonly string[] {
   return stack
     .split("\n")
-    .map((line) => /^\s*at (.*?) ?\(?([^()]*:\d+:\d+)\)?$/.exec(line))
+    .map((line) => /^\s*at (?:(.*) \()?([^()]*:\d+:\d+)\)?$/.exec(line))
     .filter((match) => match !== null)
     .filter(([, , place = ""]) => !place.startsWith(`${serverFile}:`))
     .map(([, name = "", place = ""]) => `at ${frameNames[name] ?? name} (${place})`);

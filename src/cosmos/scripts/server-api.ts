@@ -5,6 +5,7 @@
  */
 import { type ApiCallback, type ApiCollection, apiFailure, checkedOptions } from "./api-parts.ts";
 import { addQueryApi, queryApiParts } from "./query-api.ts";
+import { describeException } from "./sandbox-base.ts";
 
 export interface ApiHost {
   /** Queues a call; false when it is too late for another one. */
@@ -34,7 +35,12 @@ interface ApiReply {
 }
 
 interface ApiCalls {
-  send(operation: string, payload: object, arrange: (reply: ApiReply) => unknown[], callback?: ApiCallback): boolean;
+  send(
+    operation: string,
+    payload: object,
+    arrange: (reply: ApiReply) => unknown[],
+    callback?: ApiCallback,
+  ): boolean;
   settle(id: number, reply: ApiReply): void;
 }
 
@@ -45,7 +51,7 @@ export interface InstalledApi {
   responseBody(): string;
 }
 
-/** Text of a function `(host, describe, settings as JSON) => InstalledApi`. */
+/** Text of a function `(host, settings as JSON) => InstalledApi`. */
 export function serverApiSource(): string {
   const parts = [
     apiFailure,
@@ -60,12 +66,13 @@ export function serverApiSource(): string {
     makeMessage,
     formatted,
     installApi,
+    describeException,
     ...queryApiParts(),
   ];
   return `(function () { "use strict";\n${parts.join("\n")}\nreturn installApi; })()`;
 }
 
-function installApi(host: ApiHost, describe: (error: unknown) => string, json: string): InstalledApi {
+function installApi(host: ApiHost, json: string): InstalledApi {
   const settings = JSON.parse(json) as ApiSettings;
   const { parse, stringify } = JSON;
   const calls = openCalls(host, stringify);
@@ -77,7 +84,7 @@ function installApi(host: ApiHost, describe: (error: unknown) => string, json: s
   const context: Record<string, unknown> = {
     getCollection: () => collection,
     getRequest: () => request.api,
-    abort: (error: unknown) => host.abort(describe(error)),
+    abort: (error: unknown) => host.abort(stringify(describeException(error))),
   };
   if (role !== "preTrigger") context["getResponse"] = () => response.api;
   addQueryApi(collection, role === "preTrigger" ? undefined : response.api);
@@ -99,7 +106,7 @@ function installApi(host: ApiHost, describe: (error: unknown) => string, json: s
     Object.defineProperty(globalThis, name, { value, writable: true, configurable: true });
   }
   return {
-    settle: (id, reply) => calls.settle(id, parse(reply) as ApiReply),
+    settle: (id, text) => calls.settle(id, parse(text) as ApiReply),
     requestBody: () => request.json(),
     responseBody: () => response.json(),
   };
@@ -177,13 +184,15 @@ function makeCollection(calls: ApiCalls, settings: ApiSettings): ApiCollection {
 
 function addDocumentCalls(collection: ApiCollection, calls: ApiCalls, settings: ApiSettings): void {
   const one = (reply: ApiReply): unknown[] => [reply.resource, reply.options];
-  const add = (operation: "create" | "upsert") => (link: unknown, body: unknown, given?: unknown, back?: unknown) => {
-    if (!isCollectionLink(link, settings)) throw apiFailure(400, `Invalid collection link: "${String(link)}".`);
-    const { options, callback } = checkedOptions(given, back);
-    const text = bodyText(body, options["disableAutomaticIdGeneration"] !== true);
-    const match = operation === "upsert" && options["etag"] ? { ifMatch: String(options["etag"]) } : {};
-    return calls.send(operation, { body: text, ...match }, one, callback);
-  };
+  const add =
+    (operation: "create" | "upsert") => (link: unknown, body: unknown, given?: unknown, back?: unknown) => {
+      if (!isCollectionLink(link, settings))
+        throw apiFailure(400, `Invalid collection link: "${String(link)}".`);
+      const { options, callback } = checkedOptions(given, back);
+      const text = bodyText(body, options["disableAutomaticIdGeneration"] !== true);
+      const match = operation === "upsert" && options["etag"] ? { ifMatch: String(options["etag"]) } : {};
+      return calls.send(operation, { body: text, ...match }, one, callback);
+    };
   collection["createDocument"] = add("create");
   collection["upsertDocument"] = add("upsert");
   collection["replaceDocument"] = (link: unknown, body: unknown, given?: unknown, back?: unknown) => {
@@ -209,7 +218,8 @@ function addDocumentCalls(collection: ApiCollection, calls: ApiCalls, settings: 
 function addFeedCalls(collection: ApiCollection, calls: ApiCalls, settings: ApiSettings): void {
   const feed = (reply: ApiReply): unknown[] => [reply.resource, reply.options];
   const run = (link: unknown, query: unknown, given: unknown, back: unknown): boolean => {
-    if (!isCollectionLink(link, settings)) throw apiFailure(400, `Invalid collection link: "${String(link)}".`);
+    if (!isCollectionLink(link, settings))
+      throw apiFailure(400, `Invalid collection link: "${String(link)}".`);
     const { options, callback } = checkedOptions(given, back);
     const { pageSize, continuation } = options;
     return calls.send("query", { query, pageSize, continuation }, feed, callback);

@@ -72,26 +72,10 @@ export function byteReader(bytes: Uint8Array, start = 0): ByteReader {
     int64: () => view.getBigInt64(advance(8), true),
     float32: () => view.getFloat32(advance(4), true),
     float64: () => view.getFloat64(advance(8), true),
-    varuint() {
-      const at = position;
-      let value = 0;
-      for (let i = 0; i < VARUINT_BYTES_MAX; i++) {
-        const byte = uint8();
-        value += (byte & 0x7f) * 2 ** (7 * i);
-        if (byte < 0x80) {
-          if (value > 0xffffffff) break;
-          return value;
-        }
-      }
-      throw new MalformedBody(`the number at byte ${at} is too large`);
-    },
+    varuint: () => readVaruint(uint8, position),
     text(length) {
       const at = advance(length);
-      try {
-        return utf8.decode(bytes.subarray(at, at + length));
-      } catch {
-        throw new MalformedBody(`the text at byte ${at} is not UTF-8`);
-      }
+      return readText(bytes.subarray(at, at + length), at);
     },
     within(length, read) {
       const outer = end;
@@ -105,4 +89,23 @@ export function byteReader(bytes: Uint8Array, start = 0): ByteReader {
       return result;
     },
   };
+}
+
+function readVaruint(nextByte: () => number, at: number): number {
+  let value = 0;
+  for (let i = 0; i < VARUINT_BYTES_MAX; i++) {
+    const byte = nextByte();
+    value += (byte & 0x7f) * 2 ** (7 * i);
+    if (byte < 0x80 && value <= 0xffffffff) return value;
+    if (byte < 0x80) break;
+  }
+  throw new MalformedBody(`the number at byte ${at} is too large`);
+}
+
+function readText(bytes: Uint8Array, at: number): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new MalformedBody(`the text at byte ${at} is not UTF-8`);
+  }
 }

@@ -118,8 +118,9 @@ function readSparse(schema: Schema, reader: ByteReader, row: Map<string, Value>)
   const written = token - schema.fields.length - 1;
   const path = written >= 0 ? reader.text(written) : (schema.fields[token - 1]?.path ?? "");
   const field = schema.fields.find((one) => one.path === path && one.storage === "sparse");
-  if (field === undefined || code === CODE_NULL) return skipValue(reader, code, at);
-  if (field.type === "bool" && (code === CODE_TRUE || code === CODE_FALSE)) row.set(path, code === CODE_TRUE);
+  if (field === undefined || code === CODE_NULL) skipValue(reader, code, at);
+  else if (field.type === "bool" && (code === CODE_TRUE || code === CODE_FALSE))
+    row.set(path, code === CODE_TRUE);
   else if (field.type !== "bool" && code === CODES[field.type]) row.set(path, readValue(reader, field.type));
   else throw new MalformedBody(`the field ${path} has type ${code}, which is not ${field.type}`);
 }
