@@ -171,9 +171,8 @@ function schedule(around: Surroundings, work: () => Promise<void>): () => Promis
 }
 
 async function openSettingsStore(settings: Settings): Promise<Store> {
-  return settings.store === "memory"
-    ? openMemory()
-    : openStore(`lmdb:${join(settings.dataDirectory, "store")}`);
+  if (settings.store === "memory") return openMemory();
+  return openStore(settings.store === "lmdb" ? `lmdb:${join(settings.dataDirectory, "store")}` : settings.store);
 }
 
 function openArmPlane(

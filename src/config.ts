@@ -19,8 +19,8 @@ export interface Ports {
 export interface Settings {
   /** Where the store, the certificate authority and the operator file live. */
   readonly dataDirectory: string;
-  /** `lmdb` keeps data across restarts, `memory` forgets it. */
-  readonly store: "lmdb" | "memory";
+  /** `lmdb` keeps data in the data directory, `memory` forgets it, `postgres://..` keeps it in a database. */
+  readonly store: string;
   /** Address to listen on. */
   readonly host: string;
   readonly ports: Ports;

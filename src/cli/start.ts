@@ -6,7 +6,7 @@ import { anyPorts, dataDirectoryDefault, defaultPorts, defaultSettings, type Set
 import type { ServerStatus } from "../operator/gateway.ts";
 import { type Command, UsageError } from "./command.ts";
 
-const help = `Usage: celestite start [--data DIR] [--memory] [--any-ports] [--json]
+const help = `Usage: celestite start [--data DIR] [--memory | --store URL] [--any-ports] [--json]
 
 Starts everything and stays in the foreground until Ctrl-C: managed identity endpoints, the Entra authority, Azure
 Resource Manager, and one https endpoint per Cosmos account.
@@ -14,6 +14,7 @@ Resource Manager, and one https endpoint per Cosmos account.
 Options:
   --data DIR     where the store, keys and certificates live (default: $CELESTITE_DATA or ~/.celestite)
   --memory       keep the store in memory only; nothing is left afterwards but the certificate authority
+  --store URL    keep the store in PostgreSQL: postgres://user:password@host:port/database (?schema=NAME to share one)
   --any-ports    let the system choose all ports (default: ${defaultPorts.managed}, ${defaultPorts.authority}, ${defaultPorts.arm}, accounts from ${defaultPorts.cosmos})
   --json         print what listens as one line of JSON
 
@@ -34,6 +35,7 @@ export const startCommand: Command = {
       options: {
         data: { type: "string" },
         memory: { type: "boolean" },
+        store: { type: "string" },
         "any-ports": { type: "boolean" },
         json: { type: "boolean" },
       },
@@ -42,7 +44,7 @@ export const startCommand: Command = {
     const settings: Settings = {
       ...defaultSettings(),
       dataDirectory: values.data === undefined ? dataDirectoryDefault() : resolve(values.data),
-      ...(values.memory === true ? { store: "memory" } : {}),
+      ...storeOf(values.memory === true, values.store),
       ...(values["any-ports"] === true ? { ports: anyPorts } : {}),
     };
     // The server is most of the program; commands that only talk to one do without it.
@@ -60,6 +62,13 @@ export const startCommand: Command = {
     return 0;
   },
 };
+
+function storeOf(memory: boolean, url: string | undefined): { readonly store?: string } {
+  if (memory && url !== undefined) throw new UsageError("--memory and --store exclude each other.");
+  if (url !== undefined && !/^postgres(ql)?:/.test(url))
+    throw new UsageError("--store takes a postgres:// URL.");
+  return memory ? { store: "memory" } : url === undefined ? {} : { store: url };
+}
 
 function banner(settings: Settings, status: ServerStatus): string {
   const accounts =

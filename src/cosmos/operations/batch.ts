@@ -14,6 +14,7 @@ import { readCharge } from "../engine/request-charge.ts";
 import { sessionToken } from "../engine/sessions.ts";
 import { badRequest, CosmosError, tooLarge } from "../errors.ts";
 import type { BatchPart } from "../wire/batch-body.ts";
+import { encodeBatchResponse, isBatchOfRows } from "../wire/batch-rows.ts";
 import { flag, minimalResponse } from "../wire/headers.ts";
 import { applyPatchTo, patchCondition, writeCharge } from "./items.ts";
 import {
@@ -91,7 +92,7 @@ async function atomic(
     );
     return {
       status: 200,
-      body: render(result),
+      body: render(context, result),
       charge: total(result),
       partition,
       ...(lsn === 0 ? {} : { lsn }),
@@ -102,7 +103,7 @@ async function atomic(
       at === error.at ? failed(error.failure) : { statusCode: 424, requestCharge: 0 },
     );
     const partition = await context.engine.partitions.at(container, logical.epk);
-    return { status: 207, body: render(results), charge: total(results), partition };
+    return { status: 207, body: render(context, results), charge: total(results), partition };
   }
 }
 
@@ -135,7 +136,7 @@ async function bulk(
   const status = results.every((result) => result.statusCode < 400) ? 200 : 207;
   return {
     status,
-    body: render(results),
+    body: render(context, results),
     charge: total(results),
     ...(token === "" ? {} : { sessionToken: token }),
   };
@@ -228,7 +229,15 @@ function total(results: readonly PartResult[]): number {
   return Math.round(results.reduce((sum, result) => sum + result.requestCharge, 0) * 100) / 100;
 }
 
-function render(results: readonly PartResult[]): string {
+/** Results in the form of the request: rows for rows, JSON for JSON. */
+function render(context: OperationContext, results: readonly PartResult[]): string | Uint8Array {
+  if (isBatchOfRows(context.body)) {
+    return encodeBatchResponse(
+      results.map(({ resourceBody, ...rest }) =>
+        resourceBody === undefined ? rest : { ...rest, resourceBody: Buffer.from(resourceBody, "utf8") },
+      ),
+    );
+  }
   const rows = results.map(({ resourceBody, ...rest }) => {
     const text = JSON.stringify(rest);
     return resourceBody === undefined ? text : `${text.slice(0, -1)},"resourceBody":${resourceBody}}`;

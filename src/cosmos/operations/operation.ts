@@ -19,7 +19,8 @@ import type { ContainerRecord } from "../engine/records.ts";
 import { badQuery, badRequest, notFound, ownerNotFound } from "../errors.ts";
 import { QueryError } from "../query/error.ts";
 import type { Address } from "../wire/address.ts";
-import type { BatchPart } from "../wire/batch-body.ts";
+import { type BatchPart, readBinary } from "../wire/batch-body.ts";
+import { binaryJsonToText, isBinaryJson } from "../wire/binary-json.ts";
 import type { RequestHeaders } from "../wire/headers.ts";
 import type { MintToken } from "./permissions.ts";
 
@@ -69,6 +70,7 @@ const invalidBody = "The input content is invalid because it is not a valid JSON
 
 /** The bytes as JSON; 400 in the service's words when they are none or nest too deep. */
 export function parseBody(bytes: Uint8Array): unknown {
+  if (isBinaryJson(bytes)) return JSON.parse(readBinary(() => binaryJsonToText(bytes)));
   checkDepth(bytes);
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));

@@ -1,6 +1,8 @@
 /** The body of a batch or bulk request: a JSON array of operations, read into typed parts. */
 import type { CosmosActionName } from "../../azure/cosmos-actions.ts";
 import { badRequest } from "../errors.ts";
+import { type BatchOperation, decodeBatchRequest, isBatchOfRows } from "./batch-rows.ts";
+import { MalformedBody } from "./malformed-body.ts";
 
 export type BatchPartType = "Create" | "Upsert" | "Read" | "Replace" | "Patch" | "Delete";
 
@@ -30,8 +32,9 @@ export function actionsOf(parts: readonly BatchPart[]): readonly CosmosActionNam
   return [...new Set(parts.map((part) => actions[part.type]))];
 }
 
-/** Reads the parts; 400 for anything that is not a list of known operations. */
+/** Reads the parts, from JSON or from the rows that .NET sends; 400 for anything that is not a list of known operations. */
 export function parseBatch(bytes: Uint8Array): readonly BatchPart[] {
+  if (isBatchOfRows(bytes)) return readBinary(() => decodeBatchRequest(bytes)).map(partOfRow);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -40,6 +43,37 @@ export function parseBatch(bytes: Uint8Array): readonly BatchPart[] {
   }
   if (!Array.isArray(value)) throw badRequest("The batch request body must be an array of operations.");
   return value.map(parsePart);
+}
+
+/** Runs a decoder of binary bodies; what is malformed is a 400. */
+export function readBinary<T>(decode: () => T): T {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof MalformedBody) throw badRequest(error.message);
+    throw error;
+  }
+}
+
+function partOfRow(row: BatchOperation): BatchPart {
+  const { operationType, resourceBody, id, partitionKey, ifMatch, ifNoneMatch, minimalReturn } = row;
+  return {
+    type: operationType,
+    ...(resourceBody === undefined ? {} : { body: parseJson(resourceBody) }),
+    ...text("id", id),
+    ...text("partitionKey", partitionKey),
+    ...text("ifMatch", ifMatch),
+    ...text("ifNoneMatch", ifNoneMatch),
+    ...(minimalReturn === true ? { minimalReturn } : {}),
+  };
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    throw badRequest("The resource body of a batch operation is not valid JSON.");
+  }
 }
 
 function parsePart(value: unknown): BatchPart {
