@@ -176,9 +176,17 @@ async function runSuite(suite: Suite, server: ServerUnderTest, report: Report): 
 
 /** Which SDK had which operation of the data plane answered with success: what the support matrix shows. */
 async function recordProven(under: ServerUnderTest): Promise<void> {
-  const { url, secret } = JSON.parse(readFileSync(join(under.data, "operator.json"), "utf8")) as Record<string, string>;
+  const { url, secret } = JSON.parse(readFileSync(join(under.data, "operator.json"), "utf8")) as Record<
+    string,
+    string
+  >;
   const response = await fetch(`${url}/celestite/usage`, { headers: { authorization: `Bearer ${secret}` } });
-  const usage = (await response.json()) as { category: string; operationName: string; client: string; statusCode: number }[];
+  const usage = (await response.json()) as {
+    category: string;
+    operationName: string;
+    client: string;
+    statusCode: number;
+  }[];
   const proven: Record<string, string[]> = {};
   for (const { category, operationName, client, statusCode } of usage) {
     const language = client === "azure-cosmos-js" ? "js" : /^azsdk-(js|python|go|java)-/.exec(client)?.[1];

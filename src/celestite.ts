@@ -172,7 +172,9 @@ function schedule(around: Surroundings, work: () => Promise<void>): () => Promis
 
 async function openSettingsStore(settings: Settings): Promise<Store> {
   if (settings.store === "memory") return openMemory();
-  return openStore(settings.store === "lmdb" ? `lmdb:${join(settings.dataDirectory, "store")}` : settings.store);
+  return openStore(
+    settings.store === "lmdb" ? `lmdb:${join(settings.dataDirectory, "store")}` : settings.store,
+  );
 }
 
 function openArmPlane(

@@ -4,7 +4,7 @@
  */
 import { createPublicKey, verify } from "node:crypto";
 import { performance } from "node:perf_hooks";
-import { systemClock, openEntropy } from "../../src/clock.ts";
+import { openEntropy, systemClock } from "../../src/clock.ts";
 import { cosmosLock, createCosmosControl } from "../../src/cosmos/control.ts";
 import { type Engine, openEngine } from "../../src/cosmos/engine/engine.ts";
 import { parseAddress } from "../../src/cosmos/wire/address.ts";

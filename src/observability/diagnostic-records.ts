@@ -73,7 +73,8 @@ export function createRecorder(capacity: number = capacityDefault): Recorder {
     const key = `${category} ${operationName} ${client} ${statusCode}`;
     const known = counts.get(key);
     if (known !== undefined) known.count++;
-    else if (counts.size < usageKindsMax) counts.set(key, { category, operationName, client, statusCode, count: 1 });
+    else if (counts.size < usageKindsMax)
+      counts.set(key, { category, operationName, client, statusCode, count: 1 });
   };
   return {
     usage: () => [...counts.values()],
@@ -89,5 +90,9 @@ export function createRecorder(capacity: number = capacityDefault): Recorder {
 
 /** The SDK's own product: some put an application's name or other products before it. */
 function clientOf(userAgent: string): string {
-  return /azsdk-[a-z]+-[a-z]+|azure-cosmos-js/i.exec(userAgent)?.[0].toLowerCase() ?? userAgent.split(/[ /]/, 1)[0] ?? "";
+  return (
+    /azsdk-[a-z]+-[a-z]+|azure-cosmos-js/i.exec(userAgent)?.[0].toLowerCase() ??
+    userAgent.split(/[ /]/, 1)[0] ??
+    ""
+  );
 }

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import { systemClock, openEntropy } from "../../src/clock.ts";
+import { openEntropy, systemClock } from "../../src/clock.ts";
 import { selfSignedCertificate } from "../../src/identity/certificate.ts";
 import type { ManagedIdentityRecord } from "../../src/identity/control.ts";
 import type { TestIdentity } from "./fixtures.ts";

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { connect, type SecureContext, type TLSSocket } from "node:tls";
-import { type ManualClock, manualClock, seededEntropy, systemClock, openEntropy } from "../../src/clock.ts";
+import { type ManualClock, manualClock, openEntropy, seededEntropy, systemClock } from "../../src/clock.ts";
 import { type Authority, openAuthority } from "../../src/tls/authority.ts";
 import { writeBundle } from "../../src/tls/bundle.ts";
 import { AuthorityUnavailable } from "../../src/tls/files.ts";

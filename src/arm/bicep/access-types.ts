@@ -2,8 +2,8 @@
 import { report } from "./diagnostics.ts";
 import { functionNames } from "./functions.ts";
 import { type Model, symbolAt } from "./model.ts";
-import { suggestName } from "./spelling.ts";
 import type { Span } from "./source.ts";
+import { suggestName } from "./spelling.ts";
 import type * as syntax from "./syntax.ts";
 import {
   anyType,

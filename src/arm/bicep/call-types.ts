@@ -2,7 +2,7 @@
 import { declaredType } from "./declared-types.ts";
 import { type Code, report } from "./diagnostics.ts";
 import { importTarget, wildcardTarget } from "./exports.ts";
-import { findFunction, type FunctionDefinition, functionNames } from "./functions.ts";
+import { type FunctionDefinition, findFunction, functionNames } from "./functions.ts";
 import { loadedValue } from "./loading.ts";
 import { type Model, parentOf, symbolAt } from "./model.ts";
 import { resourceAt } from "./resources.ts";
@@ -76,7 +76,8 @@ function userFunctionType(model: Model, node: Call, owner: Model, symbol: Functi
     type === undefined ? anyType : declaredType(owner, type),
   );
   if (checkCount(model, node, parameters.length, parameters.length)) {
-    for (const [at, value] of values.entries()) checkArgument(model, node, at, value, parameters[at] ?? anyType);
+    for (const [at, value] of values.entries())
+      checkArgument(model, node, at, value, parameters[at] ?? anyType);
   }
   return declaredType(owner, lambda.returns);
 }
@@ -194,7 +195,13 @@ function builtInType(model: Model, node: Call, definition: FunctionDefinition): 
     return errorType;
   }
   const ambiguous = present.some(isUnknown) && fits.length > 1;
-  return returnType(model, node, definition, present, ambiguous ? unionOf(fits.map((fit) => fit.returns)) : matching.returns);
+  return returnType(
+    model,
+    node,
+    definition,
+    present,
+    ambiguous ? unionOf(fits.map((fit) => fit.returns)) : matching.returns,
+  );
 }
 
 /** What a built-in function returns for these arguments, where that is more than its signature says. */
@@ -318,7 +325,8 @@ function checkScopeFunction(model: Model, name: string, node: Call): void {
           ? ["resourceGroup", "subscription"]
           : ["managementGroup"];
   if (allowed.includes(targetScope)) return;
-  if (count > 0 || name !== "resourceGroup") report(model.reporter, "BCP071", argumentSpan(node), "other", count);
+  if (count > 0 || name !== "resourceGroup")
+    report(model.reporter, "BCP071", argumentSpan(node), "other", count);
   else report(model.reporter, "BCP057", node.name, name);
 }
 

@@ -6,8 +6,8 @@ import type { JsonObject } from "../json.ts";
 import { type Diagnostic, hasErrors, report } from "./diagnostics.ts";
 import { emissionProblem, emitTemplate } from "./emit.ts";
 import type { Value, ValueObject } from "./emit-values.ts";
-import { visibleDiagnostics } from "./pragmas.ts";
 import type { FileAccess, Model, Workspace } from "./model.ts";
+import { visibleDiagnostics } from "./pragmas.ts";
 import { createWorkspace } from "./workspace.ts";
 
 export interface CompileRequest extends FileAccess {

@@ -1,7 +1,8 @@
 /** Intermediate expressions to expressions of a template. */
+
+import { resourceCondition } from "./conditions.ts";
 import type { IrAccess, IrExpression, IrModule, IrResource } from "./intermediate.ts";
 import { type Context, NotEmittable, spend } from "./lowering.ts";
-import { resourceCondition } from "./conditions.ts";
 import {
   atIndex,
   deploymentVersion,
@@ -187,12 +188,7 @@ function guard(
   return condition === undefined ? value : call("if", convert(context, condition), value, call("null"));
 }
 
-function resourceMember(
-  context: Context,
-  node: IrResource,
-  name: string,
-  safe: boolean,
-): TemplateExpression {
+function resourceMember(context: Context, node: IrResource, name: string, safe: boolean): TemplateExpression {
   const { resource, index } = node;
   const here = atIndex(context, index);
   const condition = safe ? resourceCondition(here, resource) : undefined;

@@ -1,6 +1,7 @@
 /** Type expressions to types: what a parameter, output, alias, property or function says its values are. */
-import { type Code, type Part, report } from "./diagnostics.ts";
+
 import { findDecoratorCall, integerArgument } from "./decorators.ts";
+import { type Code, type Part, report } from "./diagnostics.ts";
 import { type ImportTarget, importTarget, wildcardTarget } from "./exports.ts";
 import { ambientTypes, parameterizedTypes } from "./functions.ts";
 import { type Model, parentOf, symbolAt } from "./model.ts";
@@ -17,8 +18,8 @@ import {
   later,
   nullable,
   nullType,
-  objectType,
   type ObjectType,
+  objectType,
   type PropertyType,
   stringType,
   type Type,
@@ -200,11 +201,19 @@ function unionType(model: Model, node: syntax.UnionType): Type {
   const members = node.members.map((member) => declaredType(model, member));
   if (key === undefined) return unionOf(members);
   const variants = new Map<string, ObjectType>();
-  const rejected: { readonly node: syntax.TypeSyntax; readonly code: Code; readonly parts: readonly Part[] }[] = [];
+  const rejected: {
+    readonly node: syntax.TypeSyntax;
+    readonly code: Code;
+    readonly parts: readonly Part[];
+  }[] = [];
   members.forEach((member, at) => {
     const memberNode = node.members[at] ?? node;
     const objects =
-      member.kind === "discriminated" ? [...member.members.values()] : member.kind === "object" ? [member] : [];
+      member.kind === "discriminated"
+        ? [...member.members.values()]
+        : member.kind === "object"
+          ? [member]
+          : [];
     if (objects.length === 0 && member.kind !== "error") {
       rejected.push({ node: memberNode, code: "BCP286", parts: ["object"] });
     }
@@ -216,7 +225,9 @@ function unionType(model: Model, node: syntax.UnionType): Type {
     }
   });
   for (const { node: where, code, parts } of rejected) report(model.reporter, code, where, ...parts);
-  return rejected.length > 0 || variants.size === 0 ? errorType : { kind: "discriminated", key, members: variants };
+  return rejected.length > 0 || variants.size === 0
+    ? errorType
+    : { kind: "discriminated", key, members: variants };
 }
 
 export function discriminatorValue(object: ObjectType, key: string): string | undefined {
@@ -313,7 +324,8 @@ function itemsType(model: Model, node: syntax.TypeItems): Type {
   if (base.kind === "error" || base.kind === "any") return base;
   if (!isAccessible(node.base)) return refuse(model, node, "BCP391");
   const item = base.kind === "array" ? base.item() : anyType;
-  if (base.kind !== "array" || (item.kind === "any" && base === arrayType)) return refuse(model, node, "BCP390");
+  if (base.kind !== "array" || (item.kind === "any" && base === arrayType))
+    return refuse(model, node, "BCP390");
   return item;
 }
 
@@ -333,7 +345,8 @@ function parameterizedType(model: Model, node: syntax.ParameterizedType): Type {
   const base = symbolAt(model, node.base);
   const named = node.base === undefined ? symbolAt(model, node) : undefined;
   if (named?.kind === "unbound") return errorType;
-  const known = parameterizedTypes.includes(node.name.name) && (base === undefined || base.kind === "namespace");
+  const known =
+    parameterizedTypes.includes(node.name.name) && (base === undefined || base.kind === "namespace");
   if (!known) return refuse(model, node, "BCP383", node.name.name);
   const [argument] = node.arguments;
   const text =
@@ -397,7 +410,8 @@ function withLength(
   if (minLength > maxLength) {
     const call =
       findDecoratorCall(model, target, "minLength") ?? findDecoratorCall(model, target, "maxLength");
-    if (call !== undefined) return refuse(model, call.node, "BCP331", "minLength", minLength, "maxLength", maxLength);
+    if (call !== undefined)
+      return refuse(model, call.node, "BCP331", "minLength", minLength, "maxLength", maxLength);
   }
   if (type.kind === "array") return { ...type, ...bounds };
   return { ...type, ...bounds, ...(secure ? { secure } : {}), ...(loose ? { loose } : {}) };

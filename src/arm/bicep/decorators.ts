@@ -21,7 +21,11 @@ export function decoratorCall(model: Model, node: syntax.Decorator): DecoratorCa
   }
   if (expression.kind !== "method-call") return undefined;
   const base = symbolAt(model, expression.base);
-  if (base?.kind !== "namespace" || base.name !== "sys" || findDecorator(expression.name.name) === undefined) {
+  if (
+    base?.kind !== "namespace" ||
+    base.name !== "sys" ||
+    findDecorator(expression.name.name) === undefined
+  ) {
     return undefined;
   }
   return { name: expression.name.name, arguments: expression.arguments, node, nameNode: expression.name };

@@ -1,10 +1,11 @@
 /** Which resources and modules each resource, module and variable refers to, and which one of a loop is meant. */
+
+import { isCompileTimeProperty } from "./inlining.ts";
 import { fact, isWithin, type Model, parentOf, symbolAt } from "./model.ts";
 import { unreachableLocals } from "./moved.ts";
 import { resourceOfSymbol } from "./resources.ts";
 import { isCollection, type ModuleSymbol, type ResourceSymbol, type VariableSymbol } from "./symbols.ts";
 import type * as syntax from "./syntax.ts";
-import { isCompileTimeProperty } from "./inlining.ts";
 import { bodyObject, childrenOf, findProperty, literalText } from "./walk.ts";
 
 export type Dependent = ResourceSymbol | ModuleSymbol | VariableSymbol;
@@ -35,7 +36,9 @@ export function dependenciesOf(model: Model): ReadonlyMap<Dependent, readonly De
 
 /** Variables that refer to no resource are no dependencies. */
 function dropIdleVariables(found: Map<Dependent, Dependency[]>): void {
-  const idle = [...found].flatMap(([symbol, list]) => (symbol.kind === "var" && list.length === 0 ? [symbol] : []));
+  const idle = [...found].flatMap(([symbol, list]) =>
+    symbol.kind === "var" && list.length === 0 ? [symbol] : [],
+  );
   const users = new Map<Dependent, Set<Dependent>>();
   for (const [symbol, list] of found) {
     for (const { target } of list) {
@@ -94,10 +97,7 @@ function collectDeclaration(
   collector.current = outer;
 }
 
-function collectReference(
-  collector: Collector,
-  node: syntax.VariableAccess | syntax.ResourceAccess,
-): void {
+function collectReference(collector: Collector, node: syntax.VariableAccess | syntax.ResourceAccess): void {
   const { model, current } = collector;
   if (current === undefined) return;
   const target = symbolAt(model, node);

@@ -7,7 +7,7 @@ export const useTexts = {
   BCP030: "The type of the output is not valid.",
   BCP031: "The type of the parameter is not valid.",
   BCP032: "The value must be known when the file is compiled.",
-  BCP035: 'The declaration of this {0} lacks: {1}.',
+  BCP035: "The declaration of this {0} lacks: {1}.",
   BCP037: 'The property "{0}" is not allowed on {1}. {2}',
   BCP047: "A resource type cannot have expressions in it.",
   BCP050: "The path is empty.",
@@ -52,8 +52,7 @@ export const useTexts = {
   BCP114: "A file for a management group cannot deploy a module to this scope.",
   BCP115: "A file for a subscription cannot deploy a module to this scope.",
   BCP116: "A file for a resource group cannot deploy a module to this scope.",
-  BCP120:
-    'The property "{0}" of {1} must be known when the deployment begins, but this is not: {2}.',
+  BCP120: 'The property "{0}" of {1} must be known when the deployment begins, but this is not: {2}.',
   BCP121: "Several resources have this name: {0}.",
   BCP122: "Several modules have this name and scope: {0}.",
   BCP124: 'The decorator "{0}" fits {1}, but this is of type "{2}".',
@@ -64,7 +63,8 @@ export const useTexts = {
   BCP129: 'An output cannot be decorated with "{0}".',
   BCP134: 'The scope "{0}" is not valid for this module, which is for: {1}.',
   BCP135: 'The scope "{0}" is not valid for this resource.',
-  BCP138: "A loop cannot stand here. It can be the value of a resource, module, variable, output or property.",
+  BCP138:
+    "A loop cannot stand here. It can be the value of a resource, module, variable, output or property.",
   BCP139: "The scope of a resource is that of its file; use a module to deploy to another one.",
   BCP141: "This is no decorator: it is not a call.",
   BCP142: "Loops in properties cannot be nested.",
@@ -130,7 +130,8 @@ export const useTexts = {
   BCP292: "A parameter, output or type must follow this decorator.",
   BCP297: 'A type cannot be decorated with "{0}".',
   BCP301: 'A type cannot have the reserved name "{0}".',
-  BCP307: "The expression cannot be evaluated here: only {0} of what it reads is known when the deployment begins.",
+  BCP307:
+    "The expression cannot be evaluated here: only {0} of what it reads is known when the deployment begins.",
   BCP320: "Properties of a resource that a module puts out cannot be read here.",
   BCP323: "A resource or module of a loop cannot be named with [?].",
   BCP338: 'The value of "{0}" cannot be worked out: {1}',
@@ -156,10 +157,10 @@ export const useTexts = {
   BCP420: "The scope cannot be told when the file is compiled; write it out.",
   BCP427: 'There is no environment variable "{0}", and no default value.',
   BCP428: 'The directory "{0}" cannot be listed.',
-  BCP432:
-    'The argument of "{0}" must be known when the deployment begins, but this is not: {1}.',
+  BCP432: 'The argument of "{0}" must be known when the deployment begins, but this is not: {1}.',
   BCP433: 'The resource "{0}" cannot depend on others explicitly, because its name is not known in time.',
-  BCP434: 'The resource "{0}" cannot depend on "{1}" explicitly, because the name of that is not known in time.',
+  BCP434:
+    'The resource "{0}" cannot depend on "{1}" explicitly, because the name of that is not known in time.',
   BCP437: 'The name "base" exists only in parameters files that extend another.',
   BCP438: 'The name "base" cannot be declared.',
   BCP445: 'Only existing resources can be decorated with "nullIfNotFound".',

@@ -1,6 +1,6 @@
 /** `dependsOn`: what a resource or module must wait for, through variables and existing resources. */
 import { convert } from "./convert.ts";
-import { type Dependency, dependenciesOf, type Dependent } from "./dependencies.ts";
+import { type Dependency, type Dependent, dependenciesOf } from "./dependencies.ts";
 import type { Value } from "./emit-values.ts";
 import { type IndexContext, mentionsCopyIndex } from "./intermediate.ts";
 import { indexContext, moduleIndex, resourceIndex } from "./lower-access.ts";
@@ -74,9 +74,14 @@ function requireResource(context: Context, target: Dependent): Resource {
   return resource;
 }
 
-function stepIndex(context: Context, { target, index }: Dependency, place: syntax.Node): IndexContext | undefined {
+function stepIndex(
+  context: Context,
+  { target, index }: Dependency,
+  place: syntax.Node,
+): IndexContext | undefined {
   if (isCollection(target) && index === undefined) return undefined;
-  if (target.kind === "resource") return resourceIndex(context, requireResource(context, target), index, place);
+  if (target.kind === "resource")
+    return resourceIndex(context, requireResource(context, target), index, place);
   if (target.kind === "module") return moduleIndex(context, target, index, place);
   const { value } = target.declaration;
   return indexContext(context, [value.kind === "for" ? value.body : value], index, place);
@@ -114,7 +119,12 @@ function emitTarget(context: Context, { dependency, index }: Target): Value {
   const name = keyOf(context, target);
   const whole = isCollection(target) && index === undefined;
   if (context.symbolic || whole) {
-    const reference = symbolReference(atIndex(context, index), convert, name, isCollection(target) ? index : undefined);
+    const reference = symbolReference(
+      atIndex(context, index),
+      convert,
+      name,
+      isCollection(target) ? index : undefined,
+    );
     return printValue(whole ? literal(name) : reference);
   }
   const here = atIndex(context, index);

@@ -28,9 +28,11 @@ export function emitModule(context: Context, symbol: ModuleSymbol, template: Val
   if (body === undefined) throw new NotEmittable(`the module "${symbol.name}"`);
   const entries: Entry[] = [];
   const { value } = declaration;
-  if (value.kind === "for") entries.push(emitCopy(context, symbol.name, value, batchSizeOf(context, declaration)));
+  if (value.kind === "for")
+    entries.push(emitCopy(context, symbol.name, value, batchSizeOf(context, declaration)));
   const condition = bodyCondition(value);
-  if (condition !== undefined) entries.push(["condition", emitValue(context, context.lower(context, condition))]);
+  if (condition !== undefined)
+    entries.push(["condition", emitValue(context, context.lower(context, condition))]);
   entries.push(["type", deploymentType], ["apiVersion", deploymentVersion]);
   entries.push(...emitProperties(context, lowerBody(context, body, omitted)));
   entries.push(["name", emitName(context, symbol, body)]);
@@ -99,4 +101,3 @@ function asParameter(value: IrExpression): IrExpression {
   }
   return irObject([["value", value]]);
 }
-

@@ -20,10 +20,13 @@ const omitted: ReadonlySet<string> = new Set(["name", "scope", "parent", "depend
 const optionDecorators: readonly string[] = ["retryOn", "onlyIfNotExists", "nullIfNotFound"];
 
 /** The loop around a resource: its own, or that of a resource it is nested in. */
-function loopOf(resource: Resource): { readonly name: string; readonly node: syntax.ForExpression } | undefined {
+function loopOf(
+  resource: Resource,
+): { readonly name: string; readonly node: syntax.ForExpression } | undefined {
   for (const ancestor of resource.ancestors) {
     const { value } = ancestor.resource.symbol.declaration;
-    if (ancestor.nested && value.kind === "for") return { name: symbolicName(ancestor.resource), node: value };
+    if (ancestor.nested && value.kind === "for")
+      return { name: symbolicName(ancestor.resource), node: value };
   }
   const { value } = resource.symbol.declaration;
   return value.kind === "for" ? { name: symbolicName(resource), node: value } : undefined;
@@ -56,7 +59,8 @@ export function emitResource(context: Context, resource: Resource): Value {
   const loop = loopOf(resource);
   const condition = resourceCondition(context, resource);
   const entries: Entry[] = [];
-  if (loop !== undefined) entries.push(emitCopy(context, loop.name, loop.node, batchSizeOf(context, declaration)));
+  if (loop !== undefined)
+    entries.push(emitCopy(context, loop.name, loop.node, batchSizeOf(context, declaration)));
   if (condition !== undefined) entries.push(["condition", emitValue(context, condition)]);
   if (context.symbolic && resource.existing) entries.push(["existing", true]);
   entries.push(

@@ -18,9 +18,13 @@ const no: IrExpression = { kind: "boolean", value: false };
 export function merge(object: IrObject, name: string, value: IrExpression): IrObject {
   const at = object.properties.findIndex(({ key }) => key.kind === "string" && key.value === name);
   const known = object.properties[at]?.value;
-  if (known === undefined) return { kind: "object", properties: [...object.properties, { key: irString(name), value }] };
-  const merged = known.kind === "object" && value.kind === "object" ? mergeAll(known, value.properties) : value;
-  const properties = object.properties.map((each, index) => (index === at ? { ...each, value: merged } : each));
+  if (known === undefined)
+    return { kind: "object", properties: [...object.properties, { key: irString(name), value }] };
+  const merged =
+    known.kind === "object" && value.kind === "object" ? mergeAll(known, value.properties) : value;
+  const properties = object.properties.map((each, index) =>
+    index === at ? { ...each, value: merged } : each,
+  );
   return { kind: "object", properties };
 }
 
@@ -129,7 +133,13 @@ function discriminatedSchema(context: Context, node: syntax.UnionType, key: stri
   const mapping = irObject(node.members.flatMap((member) => variants(context, member, key, undefined)));
   return irObject([
     ["type", irString("object")],
-    ["discriminator", irObject([["propertyName", irString(key)], ["mapping", mapping]])],
+    [
+      "discriminator",
+      irObject([
+        ["propertyName", irString(key)],
+        ["mapping", mapping],
+      ]),
+    ],
   ]);
 }
 
@@ -223,7 +233,8 @@ function pointerText(segments: readonly string[]): string {
 }
 
 function referenceTo(resolved: Resolved): IrObject {
-  if (resolved.kind === "internal") return irObject([["$ref", irString(`#/${pointerText(resolved.segments)}`)]]);
+  if (resolved.kind === "internal")
+    return irObject([["$ref", irString(`#/${pointerText(resolved.segments)}`)]]);
   const source = `${resolved.type}${resolved.segments.length === 0 ? "" : "#"}${pointerText(resolved.segments)}`;
   const derived = irObject([
     ["source", irString(source)],
@@ -258,7 +269,9 @@ function resolveReference(context: Context, node: syntax.TypeSyntax): Resolved {
       return resolveResourceType(node);
     case "type-member": {
       const target = wildcardMember(context, node);
-      return target === undefined ? resolveMember(context, node.base, node.name.name) : aliasReference(context, target);
+      return target === undefined
+        ? resolveMember(context, node.base, node.name.name)
+        : aliasReference(context, target);
     }
     case "type-index": {
       const name = literalText(node.index);
@@ -269,7 +282,9 @@ function resolveReference(context: Context, node: syntax.TypeSyntax): Resolved {
       );
     }
     case "type-items":
-      return step(context, node.base, ["items"], (inner) => (inner.kind === "type-array" ? inner.item : undefined));
+      return step(context, node.base, ["items"], (inner) =>
+        inner.kind === "type-array" ? inner.item : undefined,
+      );
     case "type-additional":
       return step(context, node.base, ["additionalProperties"], (inner) =>
         inner.kind === "type-object"
@@ -301,7 +316,8 @@ function step(
 ): Resolved {
   let container = resolveReference(context, base);
   for (let hops = 0; hops < 100; hops++) {
-    if (container.kind === "resource") return { ...container, segments: [...container.segments, ...segments] };
+    if (container.kind === "resource")
+      return { ...container, segments: [...container.segments, ...segments] };
     const inner = withoutWrapping(container.declaration);
     const declaration = find(inner);
     if (declaration !== undefined) {
@@ -364,7 +380,8 @@ export function withModifiers(context: Context, target: Decorated, schema: IrObj
   const { model } = context;
   let result = schema;
   if (findDecoratorCall(model, target, "secure") !== undefined) result = makeSecure(result);
-  if (findDecoratorCall(model, target, "sealed") !== undefined) result = merge(result, "additionalProperties", no);
+  if (findDecoratorCall(model, target, "sealed") !== undefined)
+    result = merge(result, "additionalProperties", no);
   if (isExported(model, target)) result = merge(result, "metadata", irObject([["__bicep_export!", yes]]));
   for (const name of ["metadata", ...boundNames]) {
     const value = findDecoratorCall(model, target, name)?.arguments[0];
@@ -391,7 +408,9 @@ export function descriptionValue(context: Context, target: Decorated): IrExpress
 
 export function withDescription(context: Context, target: Decorated, schema: IrObject): IrObject {
   const description = descriptionValue(context, target);
-  return description === undefined ? schema : merge(schema, "metadata", irObject([["description", description]]));
+  return description === undefined
+    ? schema
+    : merge(schema, "metadata", irObject([["description", description]]));
 }
 
 /** The schema of an alias under `definitions`. */

@@ -57,7 +57,8 @@ export function emitProperties(context: Context, node: IrObject): Entry[] {
   const loops: Value[] = [];
   const plain: Entry[] = [];
   for (const { key, value } of node.properties) {
-    if (value.kind === "loop" && key.kind === "string") loops.push(emitLoop(context, value, { name: key.value }));
+    if (value.kind === "loop" && key.kind === "string")
+      loops.push(emitLoop(context, value, { name: key.value }));
     else plain.push([emitKey(context, key), emitValue(context, value)]);
   }
   return loops.length === 0 ? plain : [["copy", loops], ...plain];

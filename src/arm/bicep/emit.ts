@@ -1,17 +1,12 @@
 /** The template of a file: its sections in order, and those of its modules inside them. */
-import type { JsonObject } from "../json.ts";
+
 import { templateHash } from "../deployments/hashes.ts";
+import type { JsonObject } from "../json.ts";
 import { findDecoratorCall, isExported } from "./decorators.ts";
 import { dependenciesOf } from "./dependencies.ts";
 import { emitModule } from "./emit-modules.ts";
 import { emitResource } from "./emit-resources.ts";
-import {
-  definitionSchema,
-  descriptionValue,
-  merge,
-  typeSchema,
-  withModifiers,
-} from "./emit-types.ts";
+import { definitionSchema, descriptionValue, merge, typeSchema, withModifiers } from "./emit-types.ts";
 import {
   type Entry,
   emitLoop,
@@ -31,8 +26,8 @@ import { functionNamespace } from "./lower-calls.ts";
 import { type Context, NotEmittable, OutputTooLarge, spend } from "./lowering.ts";
 import { fact, type Model, symbolsOfKind } from "./model.ts";
 import { resourcesOf, symbolicName } from "./resources.ts";
-import type { FunctionSymbol, ModuleSymbol } from "./symbols.ts";
 import { needsSymbolicNames } from "./symbolic-names.ts";
+import type { FunctionSymbol, ModuleSymbol } from "./symbols.ts";
 import { compilerVersion } from "./version.ts";
 
 const schemas: Readonly<Record<Model["targetScope"], string>> = {
@@ -128,10 +123,9 @@ function emitMetadata(context: Context): Value {
 }
 
 function emitDefinitions(context: Context): Entry[] {
-  const own = symbolsOfKind(context.model, "type").map((symbol): Entry => [
-    symbol.name,
-    emitValue(context, definitionSchema(context, symbol)),
-  ]);
+  const own = symbolsOfKind(context.model, "type").map(
+    (symbol): Entry => [symbol.name, emitValue(context, definitionSchema(context, symbol))],
+  );
   const imported = importClosure(context.model).declarations.flatMap((declaration): Entry[] => {
     const { symbol, name, model } = declaration;
     if (symbol.kind !== "type") return [];
@@ -179,7 +173,8 @@ function emitFunction(context: Context, symbol: FunctionSymbol, from: IrObject |
   const description = descriptionValue(context, declaration);
   const metadata: (readonly [string, IrExpression])[] = [];
   if (description !== undefined) metadata.push(["description", description]);
-  if (isExported(context.model, declaration)) metadata.push(["__bicep_export!", { kind: "boolean", value: true }]);
+  if (isExported(context.model, declaration))
+    metadata.push(["__bicep_export!", { kind: "boolean", value: true }]);
   if (from !== undefined) metadata.push(["__bicep_imported_from!", from]);
   const entries: Entry[] = [
     ["parameters", parameters],
@@ -241,13 +236,17 @@ function emitResources(context: Context): Value {
   const modules = symbolsOfKind(model, "module");
   if (!context.symbolic) {
     return [
-      ...resources.filter((resource) => !resource.existing).map((resource) => emitResource(context, resource)),
+      ...resources
+        .filter((resource) => !resource.existing)
+        .map((resource) => emitResource(context, resource)),
       ...modules.map((symbol) => emitModule(context, symbol, moduleTemplate(context, symbol))),
     ];
   }
   return objectOf([
     ...resources.map((resource): Entry => [symbolicName(resource), emitResource(context, resource)]),
-    ...modules.map((symbol): Entry => [symbol.name, emitModule(context, symbol, moduleTemplate(context, symbol))]),
+    ...modules.map(
+      (symbol): Entry => [symbol.name, emitModule(context, symbol, moduleTemplate(context, symbol))],
+    ),
   ]);
 }
 
@@ -277,7 +276,9 @@ function emitOutputs(context: Context): Entry[] {
 }
 
 /** What keeps a template from being written, as a sentence for its author. */
-export function emissionProblem(error: unknown): { readonly code: "CEL003" | "CEL004"; readonly part: string } | undefined {
+export function emissionProblem(
+  error: unknown,
+): { readonly code: "CEL003" | "CEL004"; readonly part: string } | undefined {
   if (error instanceof NotEmittable) return { code: "CEL004", part: error.message };
   return error instanceof OutputTooLarge ? { code: "CEL003", part: "" } : undefined;
 }

@@ -2,7 +2,13 @@
 import { isObject, type Json, type JsonObject, member, objectMember, stringMember } from "../json.ts";
 import { isExported } from "./decorators.ts";
 import { type Loaded, type Model, symbolsOfKind } from "./model.ts";
-import type { DeclaredSymbol, FunctionSymbol, ImportedSymbol, TypeSymbol, VariableSymbol } from "./symbols.ts";
+import type {
+  DeclaredSymbol,
+  FunctionSymbol,
+  ImportedSymbol,
+  TypeSymbol,
+  VariableSymbol,
+} from "./symbols.ts";
 
 export type Exportable = TypeSymbol | VariableSymbol | FunctionSymbol;
 
@@ -44,7 +50,9 @@ export function wildcardTarget(
 }
 
 /** The names that a JSON template used as a module takes, and whether each must be given. */
-export function templateParameters(template: JsonObject): ReadonlyMap<string, { required: boolean; type: string }> {
+export function templateParameters(
+  template: JsonObject,
+): ReadonlyMap<string, { required: boolean; type: string }> {
   const parameters = objectMember(template, "parameters") ?? {};
   return new Map(
     Object.entries(parameters).map(([name, value]) => {

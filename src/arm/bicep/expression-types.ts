@@ -171,8 +171,10 @@ function unaryOperation(model: Model, node: syntax.Unary): Type {
     report(model.reporter, "BCP044", node, node.operator, typeName(operand));
     return errorType;
   }
-  if (operand.kind === "int" && operand.literal !== undefined) return { kind: "int", literal: -operand.literal };
-  if (operand.kind === "bool" && operand.literal !== undefined) return { kind: "bool", literal: !operand.literal };
+  if (operand.kind === "int" && operand.literal !== undefined)
+    return { kind: "int", literal: -operand.literal };
+  if (operand.kind === "bool" && operand.literal !== undefined)
+    return { kind: "bool", literal: !operand.literal };
   return wanted;
 }
 
@@ -198,7 +200,9 @@ function foldInteger(model: Model, node: syntax.Binary, left: Type, right: Type)
   }
   if (left.kind !== "int" || left.literal === undefined) return undefined;
   const value = calculate(node.operator, left.literal, right.literal);
-  return value === undefined || value !== BigInt.asIntN(64, value) ? undefined : { kind: "int", literal: value };
+  return value === undefined || value !== BigInt.asIntN(64, value)
+    ? undefined
+    : { kind: "int", literal: value };
 }
 
 function calculate(operator: string, left: bigint, right: bigint): bigint | undefined {

@@ -78,7 +78,8 @@ function referencesOf(model: Model, symbol: Exportable): { model: Model; symbol:
   const found: { model: Model; symbol: Exportable }[] = [];
   walk(symbol.declaration, (node) => {
     const used = symbolAt(model, node);
-    if (used?.kind === "var" || used?.kind === "type" || used?.kind === "func") found.push({ model, symbol: used });
+    if (used?.kind === "var" || used?.kind === "type" || used?.kind === "func")
+      found.push({ model, symbol: used });
     const target = targetOf(model, node);
     if (target !== undefined) found.push(target);
     return true;

@@ -31,7 +31,9 @@ export function inlinedSymbols(model: Model): Inlined {
     const search: Search = { model, decisions: new Map() };
     for (const symbol of symbolsOfKind(model, "var")) decide(search, symbol);
     for (const symbol of symbolsOfKind(model, "resource")) decide(search, symbol);
-    const inlined = [...search.decisions].flatMap(([symbol, decision]) => (decision === "inline" ? [symbol] : []));
+    const inlined = [...search.decisions].flatMap(([symbol, decision]) =>
+      decision === "inline" ? [symbol] : [],
+    );
     return {
       variables: new Set(inlined.filter((symbol) => symbol.kind === "var")),
       resources: new Set(inlined.filter((symbol) => symbol.kind === "resource")),
@@ -116,7 +118,9 @@ function accessNeedsRuntime(
   if (symbol?.kind === "module") return name !== "name";
   const resource = symbol?.kind === "resource" ? symbol : undefined;
   if (resource === undefined) {
-    return resourceAt(search.model, owner) === undefined ? undefined : accessThroughVariable(search, owner, name);
+    return resourceAt(search.model, owner) === undefined
+      ? undefined
+      : accessThroughVariable(search, owner, name);
   }
   if (!isCompileTimeProperty(name)) return true;
   return (name === "id" || name === "name") && decide(search, resource) === "inline";

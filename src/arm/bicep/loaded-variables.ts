@@ -1,7 +1,8 @@
 /** The variables that hold what the compiler's own functions gave, such as the content of files. */
+
+import { type FunctionFlag, findFunction } from "./functions.ts";
 import { knownLoadedValue, type Loading } from "./loading.ts";
 import { fact, type Model, parentOf, symbolAt } from "./model.ts";
-import { findFunction, type FunctionFlag } from "./functions.ts";
 import type * as syntax from "./syntax.ts";
 import { childrenOf } from "./walk.ts";
 
@@ -30,7 +31,10 @@ export function loadedVariables(model: Model): readonly LoadedVariable[] {
         const loading = knownLoadedValue(model, node);
         const flags = loading === undefined ? [] : flagsOf(model, node);
         const direct = parentOf(model, node)?.kind === "var";
-        if (loading !== undefined && (flags.includes("loaded-always") || (!direct && flags.includes("loaded")))) {
+        if (
+          loading !== undefined &&
+          (flags.includes("loaded-always") || (!direct && flags.includes("loaded")))
+        ) {
           found.push({ node, name: `$fxv#${found.length}`, loading });
         }
       }

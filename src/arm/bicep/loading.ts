@@ -122,7 +122,8 @@ function readText(model: Model, node: Call, encodingAt: number, lengthMax: numbe
   const path = pathArgument(model, node);
   const [argument] = node.arguments;
   if (path === undefined || argument === undefined) return undefined;
-  const encoding = node.arguments[encodingAt] === undefined ? "utf-8" : literalArgument(model, node, encodingAt);
+  const encoding =
+    node.arguments[encodingAt] === undefined ? "utf-8" : literalArgument(model, node, encodingAt);
   if (encoding === undefined) return undefined;
   const known = encodings[encoding];
   if (known === undefined) {
@@ -147,7 +148,11 @@ function decode(model: Model, path: string, encoding: BufferEncoding | "utf-16be
   const bytes = readBytes(model, path);
   if (bytes === undefined) return undefined;
   const buffer = Buffer.from(bytes);
-  if (encoding === "utf-16be") return buffer.subarray(0, bytes.length & ~1).swap16().toString("utf16le");
+  if (encoding === "utf-16be")
+    return buffer
+      .subarray(0, bytes.length & ~1)
+      .swap16()
+      .toString("utf16le");
   return encoding === "ascii"
     ? [...buffer].map((byte) => (byte > 127 ? "?" : String.fromCharCode(byte))).join("")
     : buffer.toString(encoding);
@@ -182,7 +187,8 @@ function loadObject(
   try {
     value = parse(text);
   } catch (error) {
-    if (!(error instanceof SyntaxError) && !(error instanceof YamlError) && !(error instanceof RangeError)) throw error;
+    if (!(error instanceof SyntaxError) && !(error instanceof YamlError) && !(error instanceof RangeError))
+      throw error;
     return refuse(model, argument, code);
   }
   if (filter === undefined) return jsonValue(value);
@@ -221,15 +227,20 @@ function jsonType(value: LoadedJson): Type {
   if (typeof value === "bigint") return { kind: "int", literal: value };
   if (typeof value === "number") return anyType;
   if (Array.isArray(value)) return arrayOf(unionOf(value.map(jsonType)));
-  const properties = [...(value as ReadonlyMap<string, LoadedJson>)].map(([name, each]): [string, PropertyType] => {
-    const type = jsonType(each);
-    return [name, { type: () => type, required: true }];
-  });
+  const properties = [...(value as ReadonlyMap<string, LoadedJson>)].map(
+    ([name, each]): [string, PropertyType] => {
+      const type = jsonType(each);
+      return [name, { type: () => type, required: true }];
+    },
+  );
   return { kind: "object", name: "object", properties: new Map(properties) };
 }
 
 function matchesPattern(name: string, pattern: string): boolean {
-  const source = pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
   return new RegExp(`^${source}$`, "i").test(name);
 }
 

@@ -118,7 +118,13 @@ export function lowerMember(context: Context, node: syntax.PropertyAccess): IrEx
     const output = moduleOutput(context, base, node.name.name);
     if (output !== undefined) {
       const value = context.lower(context, base);
-      return { kind: "module-output", base: value, name: node.name.name, secure: output.secure, safe: node.safe };
+      return {
+        kind: "module-output",
+        base: value,
+        name: node.name.name,
+        secure: output.secure,
+        safe: node.safe,
+      };
     }
   }
   const symbol = symbolAt(model, base);

@@ -1,8 +1,8 @@
 /** Calls: of built-in functions, user-defined ones, imported ones, and of methods of resources. */
 import { importTarget, wildcardTarget } from "./exports.ts";
 import { type IrExpression, irCall } from "./intermediate.ts";
-import { resourceIndex } from "./lower-access.ts";
 import { knownLoadedValue } from "./loading.ts";
+import { resourceIndex } from "./lower-access.ts";
 import { type Context, NotEmittable } from "./lowering.ts";
 import { symbolAt } from "./model.ts";
 import { type Resource, resourceAt } from "./resources.ts";
@@ -21,7 +21,10 @@ function userCall(name: string, values: readonly IrExpression[]): IrExpression {
   return irCall(name.includes(".") ? name : `${functionNamespace}.${name}`, ...values);
 }
 
-function loadedCall(context: Context, node: syntax.FunctionCall | syntax.MethodCall): IrExpression | undefined {
+function loadedCall(
+  context: Context,
+  node: syntax.FunctionCall | syntax.MethodCall,
+): IrExpression | undefined {
   const variable = context.loadedNames.get(node);
   if (variable !== undefined) return { kind: "variable", name: variable };
   return knownLoadedValue(context.model, node)?.value;

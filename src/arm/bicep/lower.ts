@@ -1,16 +1,11 @@
 /** Syntax to intermediate expressions: names resolved, loops and spreads taken apart. */
-import {
-  type IrExpression,
-  type IrObject,
-  type IrProperty,
-  irCall,
-  irString,
-} from "./intermediate.ts";
+
+import { importTarget } from "./exports.ts";
 import { inlinedSymbols } from "./inlining.ts";
-import { type Context, NotEmittable, spend } from "./lowering.ts";
+import { type IrExpression, type IrObject, type IrProperty, irCall, irString } from "./intermediate.ts";
 import { lowerIndex, lowerMember } from "./lower-access.ts";
 import { lowerCall, lowerMethod } from "./lower-calls.ts";
-import { importTarget } from "./exports.ts";
+import { type Context, NotEmittable, spend } from "./lowering.ts";
 import { parentOf, symbolAt } from "./model.ts";
 import { resourceAt } from "./resources.ts";
 import type { LocalSymbol } from "./symbols.ts";
@@ -89,9 +84,12 @@ function lowerUnary(context: Context, node: syntax.Unary): IrExpression {
   if (node.operator === "-" && node.operand.kind === "integer") {
     return { kind: "integer", value: -node.operand.value };
   }
-  return { kind: "unary", operator: node.operator === "!" ? "!" : "-", operand: lower(context, node.operand) };
+  return {
+    kind: "unary",
+    operator: node.operator === "!" ? "!" : "-",
+    operand: lower(context, node.operand),
+  };
 }
-
 
 function lowerArray(context: Context, node: syntax.ArrayLiteral): IrExpression {
   const chunks: IrExpression[] = [];

@@ -33,7 +33,9 @@ export function freeLocals(model: Model, root: syntax.Node): readonly LocalSymbo
 
 function freeLocalsOf(model: Model, moved: Moved): readonly LocalSymbol[] {
   const own = freeLocals(model, moved.node).filter((local) => !moved.indices.has(local));
-  return [...new Set([...own, ...[...moved.indices.values()].flatMap((index) => freeLocalsOf(model, index))])];
+  return [
+    ...new Set([...own, ...[...moved.indices.values()].flatMap((index) => freeLocalsOf(model, index))]),
+  ];
 }
 
 /** The variables in `root` that are out of reach where `place` is. */

@@ -218,7 +218,9 @@ export function resourceReference(
       : resourceId(context, convert, resource);
   if (whole) return call("references", target, ...(full ? [literal("full")] : []));
   if (full) return call("reference", target, literal(resource.apiVersion), literal("full"));
-  return context.symbolic ? call("reference", target) : call("reference", target, literal(resource.apiVersion));
+  return context.symbolic
+    ? call("reference", target)
+    : call("reference", target, literal(resource.apiVersion));
 }
 
 export function moduleReference(

@@ -60,7 +60,11 @@ function scopeOfResource(
   }
   const inherited = scopes.get(parent.resource) ?? own;
   const [oldest] = resource.ancestors;
-  if (!resource.existing && oldest?.resource.existing === true && !isDeployable(model, scopes, oldest.resource)) {
+  if (
+    !resource.existing &&
+    oldest?.resource.existing === true &&
+    !isDeployable(model, scopes, oldest.resource)
+  ) {
     report(model.reporter, "BCP165", resource.symbol.declaration.value, oldest.resource.symbol.name);
     return own;
   }
@@ -78,11 +82,7 @@ function scopeOfResource(
 }
 
 /** True when a resource with this scope can be deployed by the file itself. */
-function isDeployable(
-  model: Model,
-  scopes: ReadonlyMap<Resource, ScopeData>,
-  resource: Resource,
-): boolean {
+function isDeployable(model: Model, scopes: ReadonlyMap<Resource, ScopeData>, resource: Resource): boolean {
   const data = scopes.get(resource);
   if (data === undefined) return true;
   if (data.resource !== undefined) return isDeployable(model, scopes, data.resource);

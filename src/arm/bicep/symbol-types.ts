@@ -1,7 +1,7 @@
 /** The types of what is declared: parameters, variables, resources, modules, and what is imported. */
 import { type Json, member, stringMember } from "../json.ts";
-import { findDecoratorCall } from "./decorators.ts";
 import { declaredType, modified } from "./declared-types.ts";
+import { findDecoratorCall } from "./decorators.ts";
 import {
   exportedSymbols,
   importTarget,
@@ -82,7 +82,9 @@ export function parameterType(model: Model, symbol: ParameterSymbol): Type {
 
 function variableType(model: Model, symbol: VariableSymbol): Type {
   const { type, value } = symbol.declaration;
-  return type === undefined ? model.typeOf(value) : modified(model, declaredType(model, type), symbol.declaration);
+  return type === undefined
+    ? model.typeOf(value)
+    : modified(model, declaredType(model, type), symbol.declaration);
 }
 
 function property(type: Type, required: boolean = false): PropertyType {
@@ -124,7 +126,9 @@ function moduleType(model: Model, symbol: ModuleSymbol): Type {
   return { kind: "module", body };
 }
 
-function moduleOutputs(loaded: Extract<Loaded, { kind: "bicep" | "json" }>): ReadonlyMap<string, PropertyType> {
+function moduleOutputs(
+  loaded: Extract<Loaded, { kind: "bicep" | "json" }>,
+): ReadonlyMap<string, PropertyType> {
   if (loaded.kind === "json") {
     return new Map(
       [...templateOutputs(loaded.template)].map(([name, value]) => [

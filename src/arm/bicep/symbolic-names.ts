@@ -1,8 +1,9 @@
 /** Whether a template needs language version 2.0, in which resources are objects with symbolic names. */
-import { findDecoratorCall } from "./decorators.ts";
-import { declaredType, modified } from "./declared-types.ts";
-import { templateOutputs } from "./exports.ts";
+
 import { stringMember } from "../json.ts";
+import { declaredType, modified } from "./declared-types.ts";
+import { findDecoratorCall } from "./decorators.ts";
+import { templateOutputs } from "./exports.ts";
 import { fact, type Model, parentOf, symbolAt, symbolsOfKind } from "./model.ts";
 import { isCollection } from "./symbols.ts";
 import type * as syntax from "./syntax.ts";
@@ -37,7 +38,11 @@ function hasSecureOutputs(model: Model): boolean {
 }
 
 function resourceNeedsNames(model: Model, declaration: syntax.ResourceDeclaration): boolean {
-  if (["retryOn", "onlyIfNotExists", "nullIfNotFound"].some((name) => findDecoratorCall(model, declaration, name))) {
+  if (
+    ["retryOn", "onlyIfNotExists", "nullIfNotFound"].some((name) =>
+      findDecoratorCall(model, declaration, name),
+    )
+  ) {
     return true;
   }
   return declaration.existing && findProperty(bodyObject(declaration.value), "dependsOn") !== undefined;

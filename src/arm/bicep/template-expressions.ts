@@ -59,6 +59,7 @@ export function escapeText(text: string): string {
 
 /** An expression as the value, or member name, of a template. */
 export function printValue(expression: TemplateExpression): string {
-  if (expression.kind === "literal" && typeof expression.value === "string") return escapeText(expression.value);
+  if (expression.kind === "literal" && typeof expression.value === "string")
+    return escapeText(expression.value);
   return `[${printExpression(expression)}]`;
 }

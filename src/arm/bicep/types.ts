@@ -268,7 +268,9 @@ export function isLiteralType(type: Type, known: Set<Type> = new Set()): boolean
     case "object":
       return (
         type.explicitAdditional !== true &&
-        [...type.properties.values()].every((property) => property.required && isLiteralType(property.type(), known))
+        [...type.properties.values()].every(
+          (property) => property.required && isLiteralType(property.type(), known),
+        )
       );
     default:
       return false;

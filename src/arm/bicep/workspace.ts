@@ -6,6 +6,7 @@ import { isObject, type Json } from "../json.ts";
 import { bindFile } from "./binder.ts";
 import { checkModel } from "./check.ts";
 import { createReporter, hasErrors, report } from "./diagnostics.ts";
+import { expressionType } from "./expression-types.ts";
 import {
   createMemory,
   type FileAccess,
@@ -14,7 +15,6 @@ import {
   type TargetScope,
   type Workspace,
 } from "./model.ts";
-import { expressionType } from "./expression-types.ts";
 import { type FileKind, parseFile } from "./parser.ts";
 import { normalizePath, pathProblem, referenceScheme, resolvePath } from "./paths.ts";
 import { createSource } from "./source.ts";

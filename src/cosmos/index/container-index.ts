@@ -5,27 +5,13 @@
  * Every item whose last log entry lies at or below them is in here with that version or a later one: a page of a log is
  * read at one moment, and an item's last entry only ever moves to a higher number.
  */
-import type { Store } from "../../storage/port.ts";
+import type { Reader } from "../../storage/port.ts";
 import { readLog } from "../engine/change-log.ts";
 import { numbersPerRange, readItemNumber, type StoredItem } from "../engine/documents.ts";
 import type { Partitions } from "../engine/partitions.ts";
 import { scanContainer } from "../engine/range-scan.ts";
 import type { ContainerRecord } from "../engine/records.ts";
 import type { Value } from "../query/values.ts";
-import {
-  type CheckpointPlace,
-  type Manifest,
-  readColumn,
-  readDead,
-  readManifest,
-  readNumbers,
-  removeSegments,
-  removeUnfinished,
-  type StoredSegment,
-  writeManifest,
-  writeSegment,
-} from "./checkpoint.ts";
-import type { ColumnCache } from "./column-cache.ts";
 import { createHead, type Head } from "./head.ts";
 import { mergeSegments } from "./merge.ts";
 import { createPaths, type Paths } from "./paths.ts";
@@ -68,11 +54,8 @@ export interface ContainerIndex {
 }
 
 export interface IndexParts {
-  readonly store: Store;
+  readonly reader: Reader;
   readonly partitions: Partitions;
-  /** Whether the index is kept in the store, so that it is there after a restart. */
-  readonly keeps: boolean;
-  readonly cache: ColumnCache;
   /** Rows of the smallest segments; for tests. */
   readonly headRows?: number;
 }

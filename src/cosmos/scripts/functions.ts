@@ -25,7 +25,11 @@ export interface FunctionRoom {
   dispose(): void;
 }
 
-export function openFunctions(engine: SandboxEngine, functions: readonly ScriptText[]): FunctionRoom {
+export function openFunctions(
+  engine: SandboxEngine,
+  functions: readonly ScriptText[],
+  memoryBytes: number,
+): FunctionRoom {
   const state: SandboxState = { deadline: Number.POSITIVE_INFINITY, now: () => 0, random: () => 0 };
   let opened: Sandbox | undefined;
   const compiled = new Map<string, SandboxValue>();
@@ -43,7 +47,7 @@ export function openFunctions(engine: SandboxEngine, functions: readonly ScriptT
       const script = functions.find(({ id }) => id === name);
       if (script === undefined) return undefined;
       return (...args) => {
-        opened ??= openSandbox(engine, state);
+        opened ??= openSandbox(engine, memoryBytes, state);
         return callFunction(opened, handleOf(opened, script), args);
       };
     },

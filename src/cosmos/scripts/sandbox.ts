@@ -4,22 +4,15 @@
  */
 import {
   newQuickJSWASMModule,
-  newVariant,
   type QuickJSContext,
   type QuickJSHandle,
   type QuickJSRuntime,
   type QuickJSWASMModule,
-  RELEASE_SYNC,
 } from "quickjs-emscripten";
 import type { Thrown } from "./failures.ts";
 import { sandboxBaseSource } from "./sandbox-base.ts";
 
-export interface SandboxEngine {
-  readonly module: QuickJSWASMModule;
-  /** Bytes that all sandboxes together have needed at most so far. */
-  memoryBytes(): number;
-}
-
+export type SandboxEngine = QuickJSWASMModule;
 export type SandboxValue = QuickJSHandle;
 
 /** The engine is in an undefined state: its thread must end. */
@@ -76,25 +69,14 @@ const stackBytes = 256 * 1024;
 /** Code that the server itself brought into the sandbox has this file name, and never shows in stack traces. */
 const serverFile = "server";
 
-/** Unit in which WebAssembly counts memory. */
-const pageBytes = 64 * 1024;
-/** What the engine's module asks for at the start. */
-const initialPages = 256;
-
-/**
- * Loads QuickJS into a memory that cannot outgrow `memoryBytes`. (Its own limit does not see how large blocks are in
- * this build, so it would not hold.)
- */
-export async function loadEngine(memoryBytes: number): Promise<SandboxEngine> {
-  const maximum = Math.max(initialPages, Math.floor(memoryBytes / pageBytes));
-  const memory = new WebAssembly.Memory({ initial: initialPages, maximum });
-  const module = await newQuickJSWASMModule(newVariant(RELEASE_SYNC, { wasmMemory: memory }));
-  return { module, memoryBytes: () => memory.buffer.byteLength };
+export function loadEngine(): Promise<SandboxEngine> {
+  return newQuickJSWASMModule();
 }
 
 /** Opens a sandbox with the globals of JavaScript; `state` stays the caller's to change. */
-export function openSandbox(engine: SandboxEngine, state: SandboxState): Sandbox {
-  const runtime = engine.module.newRuntime();
+export function openSandbox(engine: SandboxEngine, memoryBytes: number, state: SandboxState): Sandbox {
+  const runtime = engine.newRuntime();
+  runtime.setMemoryLimit(memoryBytes);
   runtime.setMaxStackSize(stackBytes);
   runtime.setInterruptHandler(() => performance.now() >= state.deadline);
   const context = runtime.newContext();
@@ -251,7 +233,7 @@ function framesOf(stack: string): readonly string[] {
     .split("\n")
     .map((line) => /^\s*at (?:(.*) \()?([^()]*:\d+:\d+)\)?$/.exec(line))
     .filter((match) => match !== null)
-    .filter(([, , place = ""]) => !place.startsWith(`${serverFile}:`) && !place.startsWith("<"))
+    .filter(([, , place = ""]) => !place.startsWith(`${serverFile}:`))
     .map(([, name = "", place = ""]) => `at ${frameNames[name] ?? name} (${place})`);
 }
 
