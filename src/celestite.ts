@@ -2,7 +2,7 @@
  * The composition root: settings to store to services to listeners. It alone knows every room, hands each its clock,
  * entropy and neighbours, and schedules what runs in the background. Two instances run side by side in one process.
  */
-import { mkdir } from "node:fs/promises";
+import { mkdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { type Arm, openArm } from "./arm/open.ts";
 import { localHosts } from "./azure/audiences.ts";
@@ -24,7 +24,7 @@ import { createRecorder, type Recorder } from "./observability/diagnostic-record
 import { operatorPath, operatorService, type ServerStatus } from "./operator/gateway.ts";
 import { openMemory } from "./storage/memory.ts";
 import { openStore } from "./storage/open.ts";
-import type { Store } from "./storage/port.ts";
+import { type Store, StoreUnavailable } from "./storage/port.ts";
 import { type Authority, openAuthority } from "./tls/authority.ts";
 import { version } from "./version.ts";
 
@@ -94,7 +94,8 @@ async function compose(ground: Ground): Promise<Omit<Celestite, "close">> {
   const { settings, around, store, authority, closers } = ground;
   const recorder = createRecorder();
   const ports: OpenPorts = { arm: 0, authority: 0, managed: 0 };
-  const engine = await openEngine({ store, ...around });
+  const engine = await openEngine({ store, ...around, keepsIndexes: settings.store !== "memory" });
+  closers.push(() => engine.scripts.close());
   const identity = await openIdentity({
     store,
     ...around,
@@ -170,8 +171,19 @@ function schedule(around: Surroundings, work: () => Promise<void>): () => Promis
   };
 }
 
+/** Less free space than this is a full disk in waiting; the store's library would say so in its own words first. */
+const spaceBytesMin = 16 * 1024 * 1024;
+
+async function requireSpace(directory: string): Promise<void> {
+  const { bavail, bsize } = await statfs(directory);
+  if (bavail * bsize < spaceBytesMin) {
+    throw new StoreUnavailable(`The disk that holds ${directory} is full: make room and try again.`);
+  }
+}
+
 async function openSettingsStore(settings: Settings): Promise<Store> {
   if (settings.store === "memory") return openMemory();
+  if (settings.store === "lmdb") await requireSpace(settings.dataDirectory);
   return openStore(
     settings.store === "lmdb" ? `lmdb:${join(settings.dataDirectory, "store")}` : settings.store,
   );

@@ -39,7 +39,7 @@ const arrows: Readonly<
   // Scripts of users run in a thread of their own, so that no loop of theirs stops the server.
   "cosmos/scripts": {
     imports: ["cosmos", "authz", "storage/port.ts", "storage/keys.ts"],
-    node: ["node:crypto", "node:worker_threads", "node:url", "node:path", "node:buffer"],
+    node: ["node:crypto", "node:worker_threads", "node:url", "node:path", "node:buffer", "node:os"],
   },
   "cosmos/query": { imports: [], node: [] },
   arm: {

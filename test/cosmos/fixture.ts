@@ -13,6 +13,7 @@ import {
 } from "../../src/cosmos/control.ts";
 import { type Engine, openEngine } from "../../src/cosmos/engine/engine.ts";
 import { accountService } from "../../src/cosmos/gateway.ts";
+import type { ScriptLimits } from "../../src/cosmos/scripts/protocol.ts";
 import type { Reply, Request, Service } from "../../src/http/service.ts";
 import { directoryLock } from "../../src/identity/control.ts";
 import { type Identity, openIdentity } from "../../src/identity/identity.ts";
@@ -67,12 +68,17 @@ export interface SignedOptions {
   readonly skew?: number;
 }
 
-export async function openCosmosFixture(): Promise<CosmosFixture> {
+export interface FixtureOptions {
+  /** Instead of the limits that scripts have in service. */
+  readonly scriptLimits?: ScriptLimits;
+}
+
+export async function openCosmosFixture(options: FixtureOptions = {}): Promise<CosmosFixture> {
   const store = openMemory();
   const clock = manualClock(Date.UTC(2026, 10, 21, 12));
   const entropy = seededEntropy(7);
   const records: DiagnosticRecord[] = [];
-  const engine = await openEngine({ store, clock, entropy });
+  const engine = await openEngine({ store, clock, entropy, ...options });
   const identity = await openIdentity({
     store,
     clock,

@@ -1,7 +1,6 @@
 /** The types of members read with `.`, `.?`, `[]` and their kin. */
 import { report } from "./diagnostics.ts";
-import { functionNames } from "./functions.ts";
-import { type Model, symbolAt } from "./model.ts";
+import { isWithin, type Model, symbolAt } from "./model.ts";
 import type { Span } from "./source.ts";
 import { suggestName } from "./spelling.ts";
 import type * as syntax from "./syntax.ts";
@@ -28,6 +27,8 @@ function mayBeAbsent(model: Model, node: syntax.Expression): boolean {
   if (symbol?.kind !== "resource" && symbol?.kind !== "module") return false;
   const { declaration } = symbol;
   if (declaration.kind === "resource" && declaration.existing) return false;
+  // Inside of it, the condition has been met.
+  if (isWithin(model, node, declaration)) return false;
   const condition = bodyCondition(declaration.value);
   if (condition === undefined) return false;
   const type = model.typeOf(condition);
@@ -157,9 +158,4 @@ function arrayItem(
   if (item !== undefined) return item();
   report(model.reporter, "BCP311", node.index, literal, typeName(base), base.items.length - 1);
   return errorType;
-}
-
-/** The names of the functions that a namespace has, for hints. */
-export function namespaceFunctions(name: "sys" | "az"): readonly string[] {
-  return functionNames(name);
 }

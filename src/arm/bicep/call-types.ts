@@ -1,29 +1,23 @@
 /** Calls: which function is meant, whether its arguments fit, and the type of what it returns. */
+import { checkAssignable } from "./assignability.ts";
+import { resultType } from "./call-results.ts";
+import { cycleOf } from "./cycles.ts";
 import { declaredType } from "./declared-types.ts";
 import { type Code, report } from "./diagnostics.ts";
 import { importTarget, wildcardTarget } from "./exports.ts";
-import { type FunctionDefinition, findFunction, functionNames } from "./functions.ts";
-import { loadedValue } from "./loading.ts";
-import { type Model, parentOf, symbolAt } from "./model.ts";
+import { type FunctionDefinition, findFunction, functionNames, type Overload } from "./functions.ts";
+import { type Model, symbolAt } from "./model.ts";
 import { resourceAt } from "./resources.ts";
 import { suggestName } from "./spelling.ts";
 import type { FunctionSymbol } from "./symbols.ts";
 import type * as syntax from "./syntax.ts";
 import {
   anyType,
-  arrayOf,
-  arrayType,
   asValue,
-  closedObject,
   errorType,
-  intType,
   isAssignable,
   isUnknown,
-  nullable,
-  type ObjectType,
-  objectType,
   secureStringType,
-  stringType,
   type Type,
   typeName,
   unionOf,
@@ -70,6 +64,12 @@ function argumentTypes(model: Model, node: Call): Type[] {
 
 function userFunctionType(model: Model, node: Call, owner: Model, symbol: FunctionSymbol): Type {
   const values = argumentTypes(model, node);
+  const cycle = owner === model ? cycleOf(model, symbol) : undefined;
+  if (cycle !== undefined) {
+    if (cycle.length === 1) report(model.reporter, "BCP079", node);
+    else report(model.reporter, "BCP080", node, cycle.map((each) => `"${each.name}"`).join(" -> "));
+    return errorType;
+  }
   const { lambda } = symbol.declaration;
   if (lambda.kind === "skipped") return errorType;
   const parameters = lambda.parameters.map(({ type }) =>
@@ -82,13 +82,12 @@ function userFunctionType(model: Model, node: Call, owner: Model, symbol: Functi
   return declaredType(owner, lambda.returns);
 }
 
-function checkArgument(model: Model, node: Call, at: number, value: Type, expected: Type): boolean {
-  if (isAssignable(value, expected) || isAssignable(withoutNull(value) ?? value, expected)) return true;
+function checkArgument(model: Model, node: Call, at: number, value: Type, expected: Type): void {
   const argument = node.arguments[at];
-  if (argument !== undefined) {
-    report(model.reporter, "BCP070", argument, typeName(value), typeName(expected));
-  }
-  return false;
+  if (argument === undefined || value.kind === "error") return;
+  const fits = isAssignable(value, expected) || isAssignable(withoutNull(value) ?? value, expected);
+  if (fits) checkAssignable(model, argument, expected);
+  else report(model.reporter, "BCP070", argument, typeName(value), typeName(expected));
 }
 
 /** Where the parentheses of a call are. */
@@ -163,196 +162,92 @@ function resourceMethodType(model: Model, node: syntax.MethodCall, resource: str
   return errorType;
 }
 
-function builtInType(model: Model, node: Call, definition: FunctionDefinition): Type {
-  const values = argumentTypes(model, node);
-  if (values.some((value) => value.kind === "error")) {
-    return definition.name === "any" ? anyType : errorType;
+/** The forms of a function that these arguments may mean: the first that surely fits, or all that may fit. */
+function fittingOverloads(definition: FunctionDefinition, values: readonly Type[]): readonly Overload[] {
+  const possible: Overload[] = [];
+  for (const overload of definition.overloads) {
+    if (values.length < overload.minimum || values.length > overload.maximum) continue;
+    const unknown = values.length > 0 && values.every((value) => value.kind === "any");
+    if (!unknown && !values.every((value, at) => isAssignable(value, parameterOf(overload, at)))) continue;
+    if (values.some((value) => value.kind === "any")) possible.push(overload);
+    else return [overload];
   }
-  const { overloads } = definition;
-  const minimum = Math.min(...overloads.map((overload) => overload.minimum));
-  const maximum = Math.max(...overloads.map((overload) => overload.maximum));
-  if (!checkCount(model, node, minimum, maximum)) return errorType;
-  const fits = overloads.filter(
-    (overload) => values.length >= overload.minimum && values.length <= overload.maximum,
-  );
-  const present = values.map((value) => withoutNull(value) ?? value);
-  const parameter = (overload: (typeof overloads)[number], at: number): Type =>
-    overload.parameters[Math.min(at, overload.parameters.length - 1)] ?? anyType;
-  const matching = fits.find((overload) =>
-    present.every((value, at) => isAssignable(value, parameter(overload, at))),
-  );
-  if (matching === undefined) {
-    const at = present.findIndex((value, index) =>
-      fits.every((overload) => !isAssignable(value, parameter(overload, index))),
-    );
-    const position = Math.max(0, at);
-    const expected = unionOf(fits.map((overload) => parameter(overload, position)));
-    const argument = node.arguments[position];
-    if (argument === undefined) return errorType;
-    const found = typeName(present[position] ?? anyType);
-    if (fits.length > 1 && at < 0) report(model.reporter, "BCP048", node.name, node.name.name);
-    else report(model.reporter, fits.length > 1 ? "BCP048" : "BCP070", argument, found, typeName(expected));
-    return errorType;
-  }
-  const ambiguous = present.some(isUnknown) && fits.length > 1;
-  return returnType(
-    model,
-    node,
-    definition,
-    present,
-    ambiguous ? unionOf(fits.map((fit) => fit.returns)) : matching.returns,
-  );
+  return possible;
 }
 
-/** What a built-in function returns for these arguments, where that is more than its signature says. */
-function returnType(
+function parameterOf(overload: Overload, at: number): Type {
+  return overload.parameters[Math.min(at, overload.parameters.length - 1)] ?? anyType;
+}
+
+function builtInType(model: Model, node: Call, definition: FunctionDefinition): Type {
+  const values = argumentTypes(model, node).map((value) => (value.kind === "error" ? anyType : value));
+  return resolveOverload(model, node, definition, values);
+}
+
+function resolveOverload(
   model: Model,
   node: Call,
   definition: FunctionDefinition,
   values: readonly Type[],
-  returns: Type,
 ): Type {
-  const [first = anyType] = values;
-  switch (definition.name) {
-    case "first":
-    case "last":
-      return first.kind === "array" || first.kind === "tuple" ? endType(definition.name, first) : returns;
-    case "filter":
-    case "sort":
-    case "distinct":
-      return first.kind === "array" ? first : first.kind === "tuple" ? arrayOf(itemTypeOf(first)) : returns;
-    case "take":
-    case "skip":
-      return first.kind === "tuple" ? arrayOf(itemTypeOf(first)) : first.kind === "array" ? first : returns;
-    case "map":
-      return arrayOf(lambdaResult(values[1]));
-    case "mapValues":
-      return { ...objectType, additional: () => lambdaResult(values[1]) };
-    case "toObject":
-      return dictionaryOf(values[2] === undefined ? itemTypeOf(first) : lambdaResult(values[2]));
-    case "groupBy":
-      return dictionaryOf(arrayOf(values[2] === undefined ? itemTypeOf(first) : lambdaResult(values[2])));
-    case "reduce":
-      return lambdaResult(values[2]);
-    case "items":
-      return arrayOf(closedObject("object", { key: stringType, value: valueTypeOf(first) }));
-    case "flatten":
-      return arrayOf(itemTypeOf(itemTypeOf(first)));
-    case "concat":
-      return values.every((value) => value.kind === "tuple" || value.kind === "array")
-        ? arrayOf(unionOf(values.map(itemTypeOf)))
-        : returns;
-    case "toLower":
-    case "toUpper":
-      return first.kind === "string" && first.secure === true ? secureStringType : returns;
-    default:
-      return loadedType(model, node, definition) ?? scopeType(model, definition.name, node) ?? returns;
+  const fitting = fittingOverloads(definition, values);
+  const [matching] = fitting;
+  if (matching === undefined) return refuseArguments(model, node, definition, values);
+  if (fitting.length > 1) return anyType;
+  for (const [at, argument] of node.arguments.entries()) {
+    checkAssignable(model, argument, parameterOf(matching, at));
   }
+  return resultType(model, node, definition, values, matching.returns);
 }
 
-function loadedType(model: Model, node: Call, definition: FunctionDefinition): Type | undefined {
-  if (definition.name === "nameof" || definition.flags.some((flag) => flag.startsWith("loaded"))) {
-    return loadedValue(model, node, definition)?.type ?? errorType;
-  }
-  return undefined;
+interface Misfit {
+  readonly at: number;
+  readonly found: Type;
+  readonly expected: Type;
 }
 
-function endType(name: string, type: Extract<Type, { kind: "array" | "tuple" }>): Type {
-  if (type.kind === "array") return nullable(type.item());
-  const item = name === "first" ? type.items[0] : type.items.at(-1);
-  return item === undefined ? { kind: "null" } : item();
+function misfits(definition: FunctionDefinition, values: readonly Type[]): Misfit[] {
+  return definition.overloads.flatMap((overload) => {
+    if (values.length < overload.minimum || values.length > overload.maximum) return [];
+    const at = values.findIndex((value, index) => !isAssignable(value, parameterOf(overload, index)));
+    return [{ at, found: values[at] ?? anyType, expected: parameterOf(overload, at) }];
+  });
 }
 
-function itemTypeOf(type: Type): Type {
-  if (type.kind === "array") return type.item();
-  if (type.kind === "tuple") return unionOf(type.items.map((item) => item()));
-  return anyType;
-}
-
-function valueTypeOf(type: Type): Type {
-  if (type.kind !== "object") return anyType;
-  if (type.additional !== undefined && type.properties.size === 0) return type.additional();
-  const values = [...type.properties.values()].map((property) => property.type());
-  const kinds = new Set(values.map((value) => value.kind));
-  return kinds.size === 1 && type.additional === undefined ? unionOf(values) : anyType;
-}
-
-function lambdaResult(type: Type | undefined): Type {
-  return type?.kind === "lambda" ? type.returns : anyType;
-}
-
-function dictionaryOf(value: Type): ObjectType {
-  return { kind: "object", name: "object", properties: new Map(), additional: () => value };
-}
-
-const scopes: Readonly<Record<string, readonly string[]>> = {
-  resourceGroup: ["id", "name", "type", "location", "managedBy"],
-  subscription: ["id", "subscriptionId", "tenantId", "displayName"],
-  managementGroup: ["id", "name", "type"],
-  tenant: ["tenantId", "country", "countryCode", "displayName"],
-};
-
-/** `resourceGroup()` and the like: what a deployment or resource can be scoped to. */
-function scopeType(model: Model, name: string, node: Call): Type | undefined {
-  const known = scopes[name];
-  if (known === undefined) {
-    if (name === "deployer") {
-      const parts = { objectId: stringType, tenantId: stringType, userPrincipalName: stringType };
-      return closedObject("deployer", parts);
-    }
-    return undefined;
-  }
-  checkScopeFunction(model, name, node);
-  const strings = Object.fromEntries(known.map((each) => [each, stringType]));
-  const body = closedObject(name, node.arguments.length > 0 ? {} : strings);
-  const extended = name === "resourceGroup" || name === "managementGroup";
-  const more = node.arguments.length === 0 && extended ? { additional: () => anyType } : {};
-  return { kind: "scope", scope: name, body: { ...body, ...more } };
-}
-
-/** Below a scope its own functions mean nothing: a tenant has no resource group of its own. */
-function checkScopeFunction(model: Model, name: string, node: Call): void {
-  const { targetScope } = model;
-  const count = node.arguments.length;
-  const allowed: readonly string[] =
-    name === "tenant" || count === 2 || (name !== "resourceGroup" && count === 1)
-      ? [targetScope]
-      : name === "resourceGroup"
-        ? count === 1
-          ? ["resourceGroup", "subscription"]
-          : ["resourceGroup"]
-        : name === "subscription"
-          ? ["resourceGroup", "subscription"]
-          : ["managementGroup"];
-  if (allowed.includes(targetScope)) return;
-  if (count > 0 || name !== "resourceGroup")
-    report(model.reporter, "BCP071", argumentSpan(node), "other", count);
-  else report(model.reporter, "BCP057", node.name, name);
-}
-
-/** The type of a parameter of a lambda, from the function that it is given to. */
-export function lambdaParameterType(
+function refuseArguments(
   model: Model,
-  lambda: syntax.Lambda,
-  declaration: syntax.LocalVariable,
+  node: Call,
+  definition: FunctionDefinition,
+  values: readonly Type[],
 ): Type {
-  let argument: syntax.Node = lambda;
-  let call = parentOf(model, argument);
-  while (call?.kind === "parenthesized") {
-    argument = call;
-    call = parentOf(model, argument);
+  const found = misfits(definition, values);
+  for (const { at, found: value, expected } of found) {
+    const present = withoutNull(value);
+    const argument = node.arguments[at];
+    if (present === undefined || argument === undefined || !isAssignable(present, expected)) continue;
+    const type = resolveOverload(
+      model,
+      node,
+      definition,
+      values.map((each, index) => (index === at ? present : each)),
+    );
+    if (type.kind !== "error")
+      report(model.reporter, "BCP321", argument, typeName(expected), typeName(value));
+    return type;
   }
-  if (call?.kind !== "call" && call?.kind !== "method-call") return anyType;
-  const position = call.arguments.indexOf(argument as syntax.Expression);
-  const [source] = call.arguments;
-  if (position < 1 || source === undefined) return anyType;
-  const whole = model.typeOf(source);
-  const type = withoutNull(whole) ?? whole;
-  if (type.kind === "error") return errorType;
-  const at = lambda.parameters.indexOf(declaration);
-  const { name } = call.name;
-  if (name === "mapValues") return valueTypeOf(type);
-  if (name === "reduce") return at === 1 ? itemTypeOf(type) : at === 2 ? intType : anyType;
-  if (at === 1 && name !== "sort") return intType;
-  return itemTypeOf(isAssignable(type, arrayType) ? type : anyType);
+  const [first] = found;
+  const last = [...found].sort((a, b) => a.at - b.at).at(-1);
+  if (first === undefined || last === undefined) {
+    const minimum = Math.min(...definition.overloads.map((overload) => overload.minimum));
+    const maximum = Math.max(...definition.overloads.map((overload) => overload.maximum));
+    checkCount(model, node, minimum, maximum);
+    return errorType;
+  }
+  const same = found.length > 1 && found.every((each) => each.at === first.at);
+  const where = node.arguments[same ? first.at : last.at] ?? node;
+  if (same) {
+    const expected = unionOf(found.map((each) => each.expected));
+    report(model.reporter, "BCP048", where, typeName(first.found), typeName(expected));
+  } else report(model.reporter, "BCP070", where, typeName(last.found), typeName(last.expected));
+  return errorType;
 }

@@ -1,5 +1,6 @@
 /** Type expressions to types: what a parameter, output, alias, property or function says its values are. */
 
+import { cycleOf } from "./cycles.ts";
 import { findDecoratorCall, integerArgument } from "./decorators.ts";
 import { type Code, type Part, report } from "./diagnostics.ts";
 import { type ImportTarget, importTarget, wildcardTarget } from "./exports.ts";
@@ -135,6 +136,13 @@ export function aliasType(model: Model, symbol: TypeSymbol): Type {
   const known = model.memory.symbolTypes.get(symbol);
   if (known !== undefined) return known;
   if (model.memory.pending.has(symbol)) return anyType;
+  const cycle = cycleOf(model, symbol);
+  if (cycle !== undefined) {
+    model.memory.symbolTypes.set(symbol, errorType);
+    const { name } = symbol.declaration;
+    if (cycle.length === 1) return refuse(model, name, "BCP298");
+    return refuse(model, name, "BCP299", cycle.map((each) => `"${each.name}"`).join(" -> "));
+  }
   model.memory.pending.add(symbol);
   const type = modified(model, declaredType(model, symbol.declaration.value), symbol.declaration);
   model.memory.pending.delete(symbol);

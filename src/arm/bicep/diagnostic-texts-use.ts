@@ -9,6 +9,7 @@ export const useTexts = {
   BCP032: "The value must be known when the file is compiled.",
   BCP035: "The declaration of this {0} lacks: {1}.",
   BCP037: 'The property "{0}" is not allowed on {1}. {2}',
+  BCP040: "The name of a property cannot have expressions in it here; allowed on {0} is: {1}.",
   BCP047: "A resource type cannot have expressions in it.",
   BCP050: "The path is empty.",
   BCP051: "The path is absolute; files are named relative to the file that refers to them.",

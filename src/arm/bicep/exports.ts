@@ -1,7 +1,7 @@
 /** What a file offers to others: its parameters and outputs as a module, and what it exports for imports. */
 import { isObject, type Json, type JsonObject, member, objectMember, stringMember } from "../json.ts";
 import { isExported } from "./decorators.ts";
-import { type Loaded, type Model, symbolsOfKind } from "./model.ts";
+import type { Loaded, Model } from "./model.ts";
 import type {
   DeclaredSymbol,
   FunctionSymbol,
@@ -73,11 +73,4 @@ export function templateScope(template: JsonObject): Model["targetScope"] {
   if (/tenantDeploymentTemplate/i.test(schema)) return "tenant";
   if (/managementGroupDeploymentTemplate/i.test(schema)) return "managementGroup";
   return /subscriptionDeploymentTemplate/i.test(schema) ? "subscription" : "resourceGroup";
-}
-
-/** The modules of a file with what each refers to. */
-export function moduleReference(model: Model, declaration: object): Loaded | undefined {
-  return symbolsOfKind(model, "module").flatMap((symbol) =>
-    symbol.declaration === declaration ? (model.references.get(symbol.declaration) ?? []) : [],
-  )[0];
 }

@@ -442,7 +442,7 @@ function parseKey(reader: TokenReader): ObjectProperty["key"] {
 export function parseFor(reader: TokenReader, allowed: Allowed, ofResource: boolean): ForExpression {
   const open = expectMark(reader, "[");
   newlines(reader);
-  expectKeyword(reader, "for");
+  const keyword = expectKeyword(reader, "for");
   const known = reader.problems.length;
   const { item, index } = parseLoopNames(reader);
   const quiet = reader.problems.length > known;
@@ -458,7 +458,17 @@ export function parseFor(reader: TokenReader, allowed: Allowed, ofResource: bool
   });
   if (body.kind !== "skipped") newlines(reader);
   recover(reader, () => expectMark(reader, "]"), ["]", "newline"], { quiet: isMissing(body) });
-  return { kind: "for", item, index, expression, body, start: open.start, end: lastEnd(reader) };
+  const { start, end } = keyword;
+  return {
+    kind: "for",
+    keyword: { start, end },
+    item,
+    index,
+    expression,
+    body,
+    start: open.start,
+    end: lastEnd(reader),
+  };
 }
 
 function parseForBody(reader: TokenReader, allowed: Allowed, ofResource: boolean): Expression {

@@ -1,11 +1,13 @@
 /** The types of expressions, and what is wrong with them. `model.typeOf` remembers; this works each out once. */
 import { accessType, indexAccessType } from "./access-types.ts";
-import { callType, lambdaParameterType, methodType } from "./call-types.ts";
+import { lambdaParameterType } from "./call-results.ts";
+import { callType, methodType } from "./call-types.ts";
+import { cycleOf } from "./cycles.ts";
 import { declaredType } from "./declared-types.ts";
 import { report } from "./diagnostics.ts";
 import { type Model, symbolAt } from "./model.ts";
 import { symbolType } from "./symbol-types.ts";
-import type { LocalSymbol } from "./symbols.ts";
+import type { LocalSymbol, Symbol } from "./symbols.ts";
 import type * as syntax from "./syntax.ts";
 import {
   anyType,
@@ -69,7 +71,7 @@ function computeExpressionType(model: Model, node: syntax.Expression): Type {
       return indexAccessType(model, node);
     case "nested-resource": {
       const symbol = symbolAt(model, node);
-      return symbol?.kind === "resource" ? symbolType(model, symbol) : errorType;
+      return symbol?.kind === "resource" ? declaredSymbolType(model, node, symbol) : errorType;
     }
     case "non-null": {
       const base = model.typeOf(node.base);
@@ -259,8 +261,27 @@ function nameType(model: Model, node: syntax.VariableAccess): Type {
     case "base":
       return anyType;
     default:
-      return symbolType(model, symbol);
+      return declaredSymbolType(model, node, symbol);
   }
+}
+
+/** The type of a declaration; what is wrong with it is said where it stands, and here only that something is. */
+function declaredSymbolType(
+  model: Model,
+  node: syntax.VariableAccess | syntax.ResourceAccess,
+  symbol: Symbol,
+): Type {
+  const cycle = cycleOf(model, symbol);
+  if (cycle !== undefined) {
+    if (cycle.length === 1) report(model.reporter, "BCP079", node);
+    else report(model.reporter, "BCP080", node, cycle.map((each) => `"${each.name}"`).join(" -> "));
+    return errorType;
+  }
+  const type = symbolType(model, symbol);
+  if (type.kind === "error" && symbol.kind !== "imported" && symbol.kind !== "wildcard") {
+    report(model.reporter, "BCP062", node.name, symbol.name);
+  }
+  return type;
 }
 
 function localType(model: Model, symbol: LocalSymbol): Type {

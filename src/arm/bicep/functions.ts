@@ -66,11 +66,11 @@ const sysSignatures: Readonly<Record<string, readonly string[]>> = {
   empty: ["null|object|array|string -> bool"],
   endsWith: ["string, string -> bool"],
   fail: ["string -> never"],
-  filter: ["array, any -> array"],
+  filter: ["array, lambda:1-2:bool -> array"],
   first: ["array -> any", "string -> string"],
   flatten: ["array -> array"],
   format: ["string, any* -> string"],
-  groupBy: ["array, any, any? -> object"],
+  groupBy: ["array, lambda:1-2:string -> object", "array, lambda:1-2:string, lambda:1-2:any -> object"],
   guid: ["string+ -> string"],
   indexOf: ["string, string -> int", "array, any -> int"],
   int: ["string|int -> int"],
@@ -87,8 +87,8 @@ const sysSignatures: Readonly<Record<string, readonly string[]>> = {
   loadJsonContent: ["string, string?, string? -> any"],
   loadTextContent: ["string, string? -> string"],
   loadYamlContent: ["string, string?, string? -> any"],
-  map: ["array, any -> array"],
-  mapValues: ["object, any -> object"],
+  map: ["array, lambda:1-2:any -> array"],
+  mapValues: ["object, lambda:1-1:any -> object"],
   max: ["int+ -> int", "array -> int"],
   min: ["int+ -> int", "array -> int"],
   nameof: ["any -> string"],
@@ -98,18 +98,18 @@ const sysSignatures: Readonly<Record<string, readonly string[]>> = {
   parseCidr: ["string -> object"],
   parseUri: ["string -> object"],
   range: ["int, int -> int[]"],
-  reduce: ["array, any, any -> any"],
+  reduce: ["array, any, lambda:2-3:any -> any"],
   replace: ["string, string, string -> string"],
   shallowMerge: ["array -> object"],
   skip: ["array, int -> array", "string, int -> string"],
-  sort: ["array, any -> array"],
+  sort: ["array, lambda:2-2:bool -> array"],
   split: ["string, string|array -> string[]"],
   startsWith: ["string, string -> bool"],
   string: ["any -> string"],
   substring: ["string, int, int? -> string"],
   take: ["array, int -> array", "string, int -> string"],
   toLower: ["string -> string"],
-  toObject: ["array, any, any? -> object"],
+  toObject: ["array, lambda:1-1:string -> object", "array, lambda:1-1:string, lambda:1-1:any -> object"],
   toUpper: ["string -> string"],
   trim: ["string -> string"],
   union: ["object, object+ -> object", "array, array+ -> array"],
@@ -181,7 +181,15 @@ const typesByName: Readonly<Record<string, Type>> = {
   string: stringType,
 };
 
+/** `lambda:1-2:bool` takes one or two parameters and returns a bool. */
+function parseLambda(text: string): Type {
+  const [, counts = "", returns = ""] = text.split(":");
+  const [minimum = 0, parameters = 0] = counts.split("-").map(Number);
+  return { kind: "lambda", parameters, minimum, returns: parseTypeName(returns) };
+}
+
 function parseTypeName(text: string): Type {
+  if (text.startsWith("lambda:")) return parseLambda(text);
   return unionOf(text.split("|").map((name) => typesByName[name] ?? anyType));
 }
 
@@ -327,7 +335,14 @@ const decorators: readonly DecoratorDefinition[] = [
   },
   { name: "metadata", targets: typed, minimum: 1, maximum: 1, argument: objectType, constant: true },
   { name: "batchSize", targets: ["resource", "module"], minimum: 1, maximum: 1, argument: intType },
-  { name: "retryOn", targets: ["resource"], minimum: 1, maximum: 2, argument: arrayType, constant: true },
+  {
+    name: "retryOn",
+    targets: ["resource"],
+    minimum: 1,
+    maximum: 2,
+    argument: arrayOf(stringType),
+    constant: true,
+  },
   { name: "onlyIfNotExists", targets: ["resource"], minimum: 0, maximum: 0 },
   { name: "nullIfNotFound", targets: ["resource"], minimum: 0, maximum: 0 },
   { name: "sealed", targets: typed, minimum: 0, maximum: 0, attachable: objectType },

@@ -7,6 +7,7 @@ import type { Binding } from "./binder.ts";
 import type { Reporter } from "./diagnostics.ts";
 import type { IrExpression } from "./intermediate.ts";
 import type { FileKind, ParsedFile } from "./parser.ts";
+import type { Span } from "./source.ts";
 import type { Symbol } from "./symbols.ts";
 import type * as syntax from "./syntax.ts";
 import type { Type } from "./types.ts";
@@ -58,6 +59,8 @@ export interface Model {
   readonly program: syntax.Program;
   readonly binding: Binding;
   readonly targetScope: TargetScope;
+  /** Where the text could not be parsed; what is around is not judged. */
+  readonly syntaxErrors: readonly Span[];
   /** What module, import, using and extends statements refer to; without those that failed. */
   readonly references: ReadonlyMap<syntax.Node, Extract<Loaded, { kind: "bicep" | "json" }>>;
   /** The type of the value of an expression; each is worked out, and complained about, once. */
@@ -108,6 +111,11 @@ export function isWithin(model: Model, node: syntax.Node, ancestor: syntax.Node)
     if (at === ancestor) return true;
   }
   return false;
+}
+
+/** True when a part of the node could not be parsed. */
+export function hasSyntaxErrors(model: Model, node: Span): boolean {
+  return model.syntaxErrors.some(({ start, end }) => start <= node.end && end >= node.start);
 }
 
 /** The declared symbols of one kind, in source order. */

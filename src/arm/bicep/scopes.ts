@@ -1,9 +1,9 @@
 /** The scope of every resource and module: where it is deployed, and how its id is built. */
 import { type Code, report } from "./diagnostics.ts";
-import { moduleReference, templateScope } from "./exports.ts";
+import { templateScope } from "./exports.ts";
 import { fact, type Model, symbolAt, symbolsOfKind, type TargetScope } from "./model.ts";
 import { inPlace, type Moved, move } from "./moved.ts";
-import { type Resource, resourceAt, resourceOfSymbol, resourcesOf } from "./resources.ts";
+import { type Resource, resourceAt, resourcesOf } from "./resources.ts";
 import type { ModuleSymbol } from "./symbols.ts";
 import type * as syntax from "./syntax.ts";
 import { bodyObject, findProperty } from "./walk.ts";
@@ -83,10 +83,8 @@ function scopeOfResource(
 
 /** True when a resource with this scope can be deployed by the file itself. */
 function isDeployable(model: Model, scopes: ReadonlyMap<Resource, ScopeData>, resource: Resource): boolean {
-  const data = scopes.get(resource);
-  if (data === undefined) return true;
-  if (data.resource !== undefined) return isDeployable(model, scopes, data.resource);
-  if (data.scope === "tenant") return true;
+  const data = scopes.get(rootOf(scopes, resource));
+  if (data === undefined || data.resource !== undefined || data.scope === "tenant") return true;
   return (
     data.scope === model.targetScope &&
     data.managementGroup === undefined &&
@@ -172,37 +170,37 @@ export function checkScopes(model: Model): void {
   for (const resource of resourcesOf(model)) {
     const data = scopes.get(resource);
     if (resource.existing || data === undefined) continue;
-    const root = rootOf(scopes, resource);
-    if (!isDeployable(model, scopes, root)) {
+    if (!isDeployable(model, scopes, resource)) {
       report(model.reporter, "BCP139", resource.scope ?? resource.symbol.declaration.value);
     }
   }
   for (const [symbol, data] of moduleScopes(model)) checkModuleScope(model, symbol, data);
 }
 
+/** The resource that is extended in the end; those that extend each other in a circle are reported elsewhere. */
 function rootOf(scopes: ReadonlyMap<Resource, ScopeData>, resource: Resource): Resource {
-  const next = scopes.get(resource)?.resource;
-  return next === undefined ? resource : rootOf(scopes, next);
+  const met = new Set<Resource>();
+  let at = resource;
+  for (
+    let next = scopes.get(at)?.resource;
+    next !== undefined && !met.has(next);
+    next = scopes.get(at)?.resource
+  ) {
+    met.add(next);
+    at = next;
+  }
+  return at;
 }
 
 function checkModuleScope(model: Model, symbol: ModuleSymbol, data: ScopeData): void {
   const { declaration } = symbol;
   const node = findProperty(bodyObject(declaration.value), "scope")?.value;
-  const loaded = moduleReference(model, declaration);
-  if (loaded === undefined) return;
-  const wanted =
-    loaded.kind === "bicep"
-      ? loaded.model.targetScope
-      : loaded.kind === "json"
-        ? templateScope(loaded.template)
-        : model.targetScope;
-  if (data.scope !== wanted) {
-    if (node === undefined) report(model.reporter, "BCP134", declaration.value, data.scope, wanted);
-    else report(model.reporter, "BCP134", node, data.scope, wanted);
-    return;
-  }
+  const loaded = model.references.get(declaration);
+  if (loaded === undefined || node === undefined) return;
+  const wanted = loaded.kind === "bicep" ? loaded.model.targetScope : templateScope(loaded.template);
+  if (data.scope !== wanted) return report(model.reporter, "BCP134", node, data.scope, wanted);
   if (!reaches(model.targetScope, data)) {
-    report(model.reporter, moduleScopeCodes[model.targetScope], node ?? declaration.value);
+    report(model.reporter, moduleScopeCodes[model.targetScope], node);
   }
 }
 
@@ -221,10 +219,4 @@ function reaches(from: TargetScope, to: ScopeData): boolean {
     default:
       return false;
   }
-}
-
-/** The resource that a symbol declares, for callers that have the symbol only. */
-export function scopeOf(model: Model, symbol: Resource["symbol"]): ScopeData | undefined {
-  const resource = resourceOfSymbol(model, symbol);
-  return resource === undefined ? undefined : resourceScopes(model).get(resource);
 }

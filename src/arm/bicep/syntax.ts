@@ -169,6 +169,8 @@ export interface TypedLambda extends Span {
 
 export interface ForExpression extends Span {
   readonly kind: "for";
+  /** Where the word itself stands. */
+  readonly keyword: Span;
   readonly item: LocalVariable | undefined;
   readonly index: LocalVariable | undefined;
   readonly expression: Expression;

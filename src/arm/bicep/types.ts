@@ -50,6 +50,10 @@ export interface PropertyType {
   readonly required: boolean;
   readonly readOnly?: boolean;
   readonly writeOnly?: boolean;
+  /** Values about which nothing is known are refused, because the compiler itself has to read them. */
+  readonly disallowAny?: boolean;
+  /** What is not required may also be null. */
+  readonly implicitNull?: boolean;
 }
 
 export interface ObjectType {
@@ -98,8 +102,18 @@ export interface ScopeType {
 
 export interface LambdaType {
   readonly kind: "lambda";
+  /** The most it takes. */
   readonly parameters: number;
+  /** The least it takes, where that is less. */
+  readonly minimum?: number;
   readonly returns: Type;
+}
+
+/** What stands for a resource or module itself, rather than for its value. */
+export interface ReferenceType {
+  readonly kind: "reference";
+  /** What may be named: anything deployed, all of a loop included; a scope; or a resource. */
+  readonly accepts: "dependency" | "scope" | "parent";
 }
 
 export type Type =
@@ -118,7 +132,8 @@ export type Type =
   | ModuleType
   | ResourceType
   | ScopeType
-  | LambdaType;
+  | LambdaType
+  | ReferenceType;
 
 export const anyType: Type = { kind: "any" };
 export const neverType: Type = { kind: "never" };
@@ -235,10 +250,23 @@ function nameParts(type: Type, naming: Naming, depth: number): string {
     case "scope":
       return type.scope;
     case "lambda":
-      return `(${Array.from({ length: type.parameters }, () => "any").join(", ")}) => ${nameOf(type.returns, naming, depth + 1)}`;
+      return `(${lambdaParameters(type)}) => ${nameOf(type.returns, naming, depth + 1)}`;
+    case "reference":
+      return referenceNames[type.accepts];
     default:
       return type.kind;
   }
+}
+
+const referenceNames = {
+  dependency: "module[] | (resource | module) | resource[]",
+  scope: "scope",
+  parent: "resource",
+};
+
+function lambdaParameters({ parameters, minimum = parameters }: LambdaType): string {
+  const names = Array.from({ length: parameters }, (_, at) => (at < minimum ? "any" : "[any]"));
+  return names.join(", ");
 }
 
 function objectName(type: ObjectType, naming: Naming, depth: number): string {
@@ -342,6 +370,7 @@ export function isAssignable(source: Type, target: Type): boolean {
   if (isUnknown(source) || isUnknown(target) || source.kind === "never") return true;
   if (source.kind === "union") return source.members.every((member) => isAssignable(member, target));
   if (target.kind === "union") return target.members.some((member) => isAssignable(source, member));
+  if (target.kind === "reference") return isReference(source, target.accepts);
   switch (source.kind) {
     case "scope":
     case "resource":
@@ -359,9 +388,31 @@ export function isAssignable(source: Type, target: Type): boolean {
     case "object":
     case "discriminated":
       return target.kind === "object" || target.kind === "discriminated";
+    case "lambda":
+      return target.kind === "lambda" && lambdaFits(source, target);
     default:
       return source.kind === target.kind;
   }
+}
+
+function isReference(source: Type, accepts: ReferenceType["accepts"]): boolean {
+  switch (accepts) {
+    case "parent":
+      return source.kind === "resource";
+    case "scope":
+      return source.kind === "scope" || source.kind === "resource";
+    case "dependency": {
+      const one = source.kind === "array" ? source.item() : source;
+      return one.kind === "resource" || one.kind === "module";
+    }
+  }
+}
+
+function lambdaFits(source: LambdaType, target: LambdaType): boolean {
+  const { parameters: most, minimum: least = most } = target;
+  return (
+    source.parameters >= least && source.parameters <= most && isAssignable(source.returns, target.returns)
+  );
 }
 
 function fitsLiteral<T extends { readonly literal?: unknown; readonly loose?: boolean }>(

@@ -17,7 +17,7 @@ import {
 } from "./model.ts";
 import { type FileKind, parseFile } from "./parser.ts";
 import { normalizePath, pathProblem, referenceScheme, resolvePath } from "./paths.ts";
-import { createSource } from "./source.ts";
+import { createSource, type Span } from "./source.ts";
 import type * as syntax from "./syntax.ts";
 import { heightWithin, literalText } from "./walk.ts";
 
@@ -75,16 +75,23 @@ function createModel(workspace: Workspace, path: string, text: string): Model {
     parsed = { ...parsed, program: { ...parsed.program, statements: [] } };
   }
   const { program } = parsed;
+  const syntaxErrors: readonly Span[] = reporter.found.filter(({ level }) => level === "Error");
   const references: Model["references"] = new Map();
   const model: Model = {
-    ...{ workspace, path, kind, reporter, parsed, program, references },
+    ...{ workspace, path, kind, reporter, parsed, program, references, syntaxErrors },
     binding: bindFile(reporter, program, kind),
     targetScope: targetScopeOf(program),
     typeOf: (node) => expressionType(model, node),
     memory: createMemory(),
   };
-  for (const statement of program.statements) refer(model, statement);
-  checkModel(model);
+  try {
+    for (const statement of program.statements) refer(model, statement);
+    checkModel(model);
+  } catch (error) {
+    // Chains of names can be longer than what is left of the stack.
+    if (!(error instanceof RangeError)) throw error;
+    report(reporter, "CEL002", { start: 0, end: 0 });
+  }
   return model;
 }
 

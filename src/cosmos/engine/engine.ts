@@ -22,13 +22,15 @@ export async function openEngine(options: {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly rangesDefault?: number;
+  /** Whether indexes are kept in the store: of no use when the store itself forgets. */
+  readonly keepsIndexes?: boolean;
   readonly indexSizes?: IndexSizes;
   readonly scriptLimits?: ScriptLimits;
 }): Promise<Engine> {
-  const { store, clock, entropy, rangesDefault = 1, indexSizes } = options;
+  const { store, clock, entropy, rangesDefault = 1, keepsIndexes: keeps = false, indexSizes } = options;
   const catalog = await openCatalog(store);
   const partitions = openPartitions(store);
-  const indexes = createIndexes({ reader: store, partitions, catalog, ...indexSizes });
+  const indexes = createIndexes({ store, partitions, catalog, keeps, ...indexSizes });
   const scripts = openScripts(options.scriptLimits);
   return { store, clock, entropy, rangesDefault, catalog, partitions, indexes, scripts };
 }

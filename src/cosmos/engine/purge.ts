@@ -10,8 +10,15 @@ import { type ChildKind, type ContainerRecord, contentRange } from "./records.ts
 const page = 500;
 const marks = prefixRange(["cosmos", "purge"]);
 
-/** The key spaces of a container: items, names, log, unique keys and expiries (documents.ts, item-writes.ts). */
-export const containerSpaces = ["cosmos-d", "cosmos-k", "cosmos-l", "cosmos-u", "cosmos-t"] as const;
+/** The key spaces of a container: items, names, log, unique keys, expiries (documents.ts, item-writes.ts), index. */
+export const containerSpaces = [
+  "cosmos-d",
+  "cosmos-k",
+  "cosmos-l",
+  "cosmos-u",
+  "cosmos-t",
+  "cosmos-i",
+] as const;
 
 /** Deletes every entry of `range` in this transaction. */
 export async function deleteRange(transaction: Transaction, range: KeyRange): Promise<void> {

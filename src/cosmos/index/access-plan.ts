@@ -5,8 +5,9 @@
  */
 import type { Condition, Facts } from "../query/facts.ts";
 import type { PreparedQuery } from "../query/prepare.ts";
-import { allBits, type Bits, removeBits } from "./bits.ts";
-import type { ContainerIndex } from "./container-index.ts";
+import { allBits, type Bits, countBits, emptyBits, hasBit, removeBits, setBit } from "./bits.ts";
+import { arrayOrdinal, MISSING } from "./column.ts";
+import type { ContainerIndex, IndexView } from "./container-index.ts";
 import { columnFilter, type Filter, filterSlots, findDocuments } from "./lookup.ts";
 import { type SortPath, takeInexact } from "./order.ts";
 import type { Paths } from "./paths.ts";
@@ -33,11 +34,23 @@ export interface SortPlan {
   readonly inexact: readonly number[];
 }
 
+/** What columns do in place of items. */
+export interface Cover {
+  readonly paths: readonly CoveredPath[];
+  /**
+   * `items`: they hold all that the query reads, so that no item is loaded. `texts`: they hold all that decides about
+   * an item that is returned as it is, so that its text is loaded and not parsed. `filter`: they hold all that the
+   * filter reads, so that items which fail it are not loaded.
+   */
+  readonly kind: "items" | "texts" | "filter";
+}
+
 export interface AccessPlan {
   readonly parts: readonly PlannedPart[];
   readonly sort?: SortPlan;
-  /** Columns hold all that the query reads. */
-  readonly cover?: readonly CoveredPath[];
+  readonly cover?: Cover;
+  /** How far the logs were taken in. */
+  readonly applied: ReadonlyMap<number, number>;
   /** Lookups that were made, and index entries they looked at. */
   readonly seeks: number;
   readonly keys: number;
@@ -48,8 +61,10 @@ export interface PlanOptions {
   readonly conditions: readonly Condition[];
   /** May items come in the order of ORDER BY: must they, can they, must they not. */
   readonly order: "required" | "allowed" | "forbidden";
-  /** True when everything in the index is in scope and alive unless the item's number says otherwise. */
+  /** Everything in the index is in scope and alive unless the item's number says otherwise: no item need be loaded. */
   readonly coverable: boolean;
+  /** Items of all ranges are in scope. */
+  readonly allHomes: boolean;
 }
 
 /** A lookup that leaves more than this share of the items is no better than a scan. */
@@ -57,48 +72,50 @@ const lookupShareMax = 0.8;
 /** Items whose sort keys must be read from themselves; with more, all items are sorted. */
 const inexactMax = 1_000;
 
+/** Columns that were read for a query may have to go again before it looks; then it scans. */
+const loadsMax = 5;
+
 /** A plan over the index as it is now; undefined when the query should scan. */
 export async function planAccess(
   index: ContainerIndex,
   query: PreparedQuery,
   options: PlanOptions,
 ): Promise<AccessPlan | undefined> {
-  const { facts } = query;
-  if (facts.alias === undefined) return undefined;
-  for (;;) {
+  if (query.facts.alias === undefined) return undefined;
+  for (let loads = 0; loads < loadsMax; loads++) {
     // Paths are looked up and segments seen without a pause between, so that they fit together.
     const wanted = wantedColumns(index.paths, query, options);
-    const slots = [...new Set([...wanted.filterSlots, ...wanted.sortSlots, ...wanted.coverSlots])];
-    const views = index.view(slots);
-    if (views !== undefined) return planOver(views, wanted, options);
-    await index.load(slots);
+    const view = index.view(wanted.slots);
+    if (view !== undefined) return planOver(view, wanted, options);
+    await index.load(wanted.slots);
   }
+  return undefined;
 }
 
 interface Wanted {
   /** Undefined: the filter does not narrow. */
   readonly filter: Filter | undefined;
   readonly sort: Omit<SortPlan, "inexact"> | undefined;
-  readonly cover: readonly CoveredPath[] | undefined;
-  readonly filterSlots: readonly number[];
-  readonly sortSlots: readonly number[];
-  readonly coverSlots: readonly number[];
+  readonly cover: Cover | undefined;
+  /** Only documents with the least and greatest values matter. */
+  readonly extremes: boolean;
+  readonly slots: readonly number[];
+  readonly seeks: number;
 }
 
 function wantedColumns(paths: Paths, query: PreparedQuery, options: PlanOptions): Wanted {
-  const { facts } = query;
-  const alternatives = facts.alternatives.map((alternative) => [...alternative, ...options.conditions]);
+  const alternatives = query.facts.alternatives.map((alternative) => [...alternative, ...options.conditions]);
   const filter = columnFilter(paths, alternatives);
   const sort = options.order === "forbidden" ? undefined : sortPaths(paths, query);
-  const cover = options.coverable ? coveredPaths(paths, facts) : undefined;
-  return {
-    filter,
-    sort,
-    cover,
-    filterSlots: filter === undefined ? [] : filterSlots(filter),
-    sortSlots: sort?.paths.flatMap(({ slot }) => slot ?? []) ?? [],
-    coverSlots: cover?.flatMap(({ slot }) => slot ?? []) ?? [],
-  };
+  const cover = coverOf(paths, query, options.coverable, sort !== undefined);
+  const seeks = filter === undefined ? [] : filterSlots(filter);
+  const slots = new Set([
+    ...seeks,
+    ...(sort?.paths.flatMap(({ slot }) => slot ?? []) ?? []),
+    ...(cover?.paths.flatMap(({ slot }) => slot ?? []) ?? []),
+  ]);
+  const extremes = query.facts.extremesOnly && options.allHomes && filter === undefined;
+  return { filter, sort, cover, extremes, slots: [...slots], seeks: new Set(seeks).size };
 }
 
 /** The columns that order the query's items; undefined when it is not ordered by columns. */
@@ -116,8 +133,23 @@ function sortPaths(paths: Paths, { facts, syntax, grouped }: PreparedQuery): Wan
   return { paths: sorted, steps: facts.orderBy.map(({ path }) => path) };
 }
 
-/** The columns that hold all that the query reads; undefined when it reads more. */
-function coveredPaths(paths: Paths, { reads }: Facts): readonly CoveredPath[] | undefined {
+function coverOf(
+  paths: Paths,
+  { facts, syntax }: PreparedQuery,
+  coverable: boolean,
+  sorted: boolean,
+): Cover | undefined {
+  const all = coverable ? coveredPaths(paths, facts.reads) : undefined;
+  if (all !== undefined) return { paths: all, kind: "items" };
+  const filter = coveredPaths(paths, facts.filterReads);
+  if (filter === undefined) return undefined;
+  // Rows that are sorted after the filter are no longer known to be the items they came from.
+  const streams = syntax.orderBy === undefined || sorted;
+  return { paths: filter, kind: facts.wholeItem && streams ? "texts" : "filter" };
+}
+
+/** The columns of `reads`; undefined when some of them have none. */
+function coveredPaths(paths: Paths, reads: Facts["reads"]): readonly CoveredPath[] | undefined {
   if (reads === undefined) return undefined;
   const covered: CoveredPath[] = [];
   for (const path of reads) {
@@ -130,27 +162,26 @@ function coveredPaths(paths: Paths, { reads }: Facts): readonly CoveredPath[] | 
   return covered;
 }
 
-function planOver(
-  views: readonly SegmentView[],
-  wanted: Wanted,
-  options: PlanOptions,
-): AccessPlan | undefined {
+function planOver(view: IndexView, wanted: Wanted, options: PlanOptions): AccessPlan | undefined {
+  const { segments, applied } = view;
   const { filter } = wanted;
-  const cover = wanted.cover?.every((path) => hasTrueValues(views, path)) === true ? wanted.cover : undefined;
+  const cover = wanted.cover?.paths.every((path) => hasTrueValues(segments, path)) ? wanted.cover : undefined;
   let keys = 0;
-  const parts = views.map((view): PlannedPart => {
-    if (filter === undefined) return { view, bits: livingBits(view), count: view.living };
-    const found = findDocuments(view, filter);
+  const parts = segments.map((segment): PlannedPart => {
+    if (wanted.extremes && cover?.kind === "items") return extremesOf(segment, cover.paths);
+    if (filter === undefined) return { view: segment, bits: livingBits(segment), count: segment.living };
+    const found = findDocuments(segment, filter);
     keys += found.keys;
-    return { view, bits: found.bits, count: found.count };
+    return { view: segment, bits: found.bits, count: found.count };
   });
-  const base = { seeks: new Set(wanted.filterSlots).size, keys, ...(cover === undefined ? {} : { cover }) };
+  const base = { applied, seeks: wanted.seeks, keys, ...(cover === undefined ? {} : { cover }) };
   if (wanted.sort !== undefined) {
     const sorted = sortedParts(parts, wanted.sort);
     if (sorted !== undefined) return { ...base, ...sorted };
   }
-  if (options.order === "required") return undefined;
-  const living = views.reduce((sum, view) => sum + view.living, 0);
+  if (options.order === "required" || (wanted.sort !== undefined && cover?.kind === "texts"))
+    return undefined;
+  const living = segments.reduce((sum, segment) => sum + segment.living, 0);
   const found = parts.reduce((sum, { count }) => sum + count, 0);
   if (cover === undefined && (filter === undefined || found > living * lookupShareMax)) return undefined;
   return { ...base, parts };
@@ -165,6 +196,29 @@ function livingBits(view: SegmentView): Bits {
   const bits = allBits(view.numbers.length);
   if (view.dead !== undefined) removeBits(bits, view.dead);
   return bits;
+}
+
+/** Of each column one document with the least value, one with the greatest, and one with an array and an object. */
+function extremesOf(view: SegmentView, paths: readonly CoveredPath[]): PlannedPart {
+  const bits = emptyBits(view.numbers.length);
+  for (const { slot } of paths) {
+    const column = slot === undefined ? undefined : view.column(slot);
+    if (column === undefined) continue;
+    const { starts, docs } = column.postings();
+    const end = arrayOrdinal(column);
+    const ranges = [
+      [starts[MISSING + 1] as number, starts[end] as number, 1],
+      [(starts[end] as number) - 1, (starts[MISSING + 1] as number) - 1, -1],
+      [starts[end] as number, starts[end + 1] as number, 1],
+      [starts[end + 1] as number, starts[end + 2] as number, 1],
+    ] as const;
+    for (const [from, to, step] of ranges) {
+      let at: number = from;
+      while (at !== to && view.dead !== undefined && hasBit(view.dead, docs[at] as number)) at += step;
+      if (at !== to) setBit(bits, docs[at] as number);
+    }
+  }
+  return { view, bits, count: countBits(bits) };
 }
 
 /** The parts for reading in order; undefined when too many sort keys are not in the index as a whole. */

@@ -3,10 +3,11 @@
  * container, kept up in the background. The composition root schedules `maintain`; queries work without it, only that
  * large containers are scanned until it has run.
  */
-import type { Reader } from "../../storage/port.ts";
+import type { Store } from "../../storage/port.ts";
 import type { Catalog } from "../engine/catalog.ts";
 import type { Partitions } from "../engine/partitions.ts";
 import type { ContainerRecord } from "../engine/records.ts";
+import { createColumnCache } from "./column-cache.ts";
 import { type ContainerIndex, createContainerIndex } from "./container-index.ts";
 import { compilePolicy, type IndexPolicy } from "./policy.ts";
 
@@ -36,12 +37,16 @@ export interface IndexSizes {
   readonly partitionItemsMin?: number;
   /** Rows of the smallest segments. */
   readonly headRows?: number;
+  /** Columns in memory, of those that are in the store, too. */
+  readonly cacheBytes?: number;
 }
 
 export interface IndexesParts extends IndexSizes {
-  readonly reader: Reader;
+  readonly store: Store;
   readonly partitions: Partitions;
   readonly catalog: Catalog;
+  /** Whether indexes are kept in the store, so that they are there after a restart. */
+  readonly keeps: boolean;
 }
 
 interface Known {
@@ -53,7 +58,8 @@ interface Known {
 }
 
 export function createIndexes(parts: IndexesParts): Indexes {
-  const { partitions, catalog, itemsMin = itemsMinDefault } = parts;
+  const { store, partitions, catalog, keeps, headRows, itemsMin = itemsMinDefault } = parts;
+  const cache = createColumnCache(parts.cacheBytes);
   const known = new Map<string, Known>();
   let stopped = false;
   const find = (container: ContainerRecord): Known => {
@@ -68,8 +74,15 @@ export function createIndexes(parts: IndexesParts): Indexes {
     }
     old?.index?.stop();
     const policy = compilePolicy(properties["indexingPolicy"]);
-    const index = policy.indexes ? createContainerIndex(policy, parts) : undefined;
-    const made = { properties, policyText, policy, index };
+    const isCurrent = (): boolean =>
+      known.get(name) === made && containersOf(catalog).some((other) => nameOf(other) === name);
+    const index = policy.indexes
+      ? createContainerIndex(
+          { store, partitions, cache, policy, policyText, keeps, headRows },
+          { store, container, isCurrent },
+        )
+      : undefined;
+    const made: Known = { properties, policyText, policy, index };
     known.set(name, made);
     return made;
   };
@@ -89,10 +102,10 @@ export function createIndexes(parts: IndexesParts): Indexes {
       for (const container of containersOf(catalog)) {
         if (stopped) return;
         living.add(nameOf(container));
-        if (!known.has(nameOf(container)) && (await created(container)) < backgroundItemsMin) continue;
+        const asked = known.has(nameOf(container));
+        if ((await created(container)) < (asked ? itemsMin : backgroundItemsMin)) continue;
         const { index } = find(container);
-        await index?.follow(container);
-        await index?.compact();
+        await index?.maintain(container);
       }
       for (const [name, { index }] of known) {
         if (living.has(name)) continue;

@@ -6,17 +6,19 @@ import type { Reader } from "../../storage/port.ts";
 import { isExpired, numbersPerRange, readItemNumber, type StoredItem } from "../engine/documents.ts";
 import type { ContainerRecord } from "../engine/records.ts";
 import type { Condition, OrderFact } from "../query/facts.ts";
+import type { PreparedQuery } from "../query/prepare.ts";
 import { compareOrder, element, setProperty, type Value } from "../query/values.ts";
 import type { AccessPlan, CoveredPath, PlannedPart, SortPlan } from "./access-plan.ts";
-import { nextBit } from "./bits.ts";
+import { type Bits, nextBit } from "./bits.ts";
 import { countNumbers, isExact, ordinalValue } from "./column.ts";
 import { compareOrderPlaces, inOrder, type OrderedDocument, type OrderPlace } from "./order.ts";
 import type { OrderPosition, Position } from "./position.ts";
 import type { SegmentView } from "./segment.ts";
 
 export interface FedItem {
+  /** The item, or what the query reads of it. */
   readonly item: Value;
-  /** The item as JSON, when it was loaded. */
+  /** The item as JSON, when it was loaded: what a row that is `item` itself is sent as. */
   readonly text?: string;
   /** The place of this item itself. */
   readonly position: Position;
@@ -40,7 +42,9 @@ export interface FeedScope {
   readonly whole: boolean;
   /** What every item in scope fulfils. */
   readonly conditions: readonly Condition[];
+  /** `item` is the whole item only when the scope `readsItem`. */
   includes(stored: StoredItem, item: Value): boolean;
+  readonly readsItem: boolean;
 }
 
 export interface FeedSource {
@@ -73,42 +77,93 @@ interface Candidate extends Omit<OrderedDocument, "keys"> {
   readonly keys?: readonly Value[];
 }
 
+/** How one page reads items: its source and plan, the filter for what stands in for them, and what it has cost. */
+interface Reading {
+  readonly source: FeedSource;
+  readonly plan: Omit<AccessPlan, "parts">;
+  readonly test?: (item: Value) => boolean;
+  readonly cost: ItemFeed["cost"];
+}
+
 /** Feeds the items of `plan` from `start` on: an order position for a plan that sorts, else a number. */
-export async function indexFeed(source: FeedSource, plan: AccessPlan, start: Position): Promise<ItemFeed> {
+export async function indexFeed(
+  source: FeedSource,
+  query: PreparedQuery,
+  plan: AccessPlan,
+  start: Position,
+): Promise<ItemFeed> {
   const cost = { loaded: 0, loadedBytes: 0, seeks: plan.seeks, keys: plan.keys };
   const { sort, cover } = plan;
+  const tests = cover !== undefined && cover.kind !== "items";
+  const reading = { source, plan, cost, ...(tests ? { test: query.filterTest() } : {}) };
   const candidates =
     sort === undefined
       ? byNumber(plan.parts, source.scope, typeof start === "number" ? start : 0)
       : await inSortOrder(source, plan.parts, sort, start);
-  let size = cover === undefined ? batchFirst : coveredBatch;
+  return candidateFeed(reading, candidates, cover === undefined ? batchFirst : coveredBatch);
+}
+
+function candidateFeed(reading: Reading, candidates: Iterator<Candidate, void>, size: number): ItemFeed {
+  let loads = batchFirst;
   return {
-    sorted: sort !== undefined,
-    cost,
+    sorted: reading.plan.sort !== undefined,
+    cost: reading.cost,
     async next() {
       for (;;) {
-        const batch = take(candidates, size);
-        if (batch.length === 0) return [];
-        if (cover === undefined) size = Math.min(size * 2, batchMax);
-        const fed = batch.map(
-          (candidate) => covered(candidate, cover) ?? loaded(source, candidate, sort, cost),
-        );
-        const found = fed.some(isPromise) ? await Promise.all(fed) : fed;
-        const items = found.filter((item) => item !== undefined) as readonly FedItem[];
+        const found: (FedItem | Promise<FedItem | undefined>)[] = [];
+        let loading = 0;
+        let seen = 0;
+        while (seen < size && loading < loads) {
+          const { value: candidate } = candidates.next();
+          if (candidate === undefined) break;
+          seen++;
+          const fed = feedOne(reading, candidate);
+          if (fed === undefined) continue;
+          if (fed instanceof Promise) loading++;
+          found.push(fed);
+        }
+        loads = Math.min(loads * 2, batchMax);
+        if (seen === 0) return [];
+        const fed = loading === 0 ? found : await Promise.all(found);
+        const items = fed.filter((item) => item !== undefined) as readonly FedItem[];
         if (items.length > 0) return items;
+        await new Promise((resume) => setImmediate(resume));
       }
     },
   };
 }
 
-function take(candidates: Iterator<Candidate, void>, size: number): readonly Candidate[] {
-  const batch: Candidate[] = [];
-  while (batch.length < size) {
-    const { value } = candidates.next();
-    if (value === undefined) break;
-    batch.push(value);
-  }
-  return batch;
+/** The item of a candidate, or what stands in for it; undefined when it is not in the result. */
+function feedOne(reading: Reading, candidate: Candidate): FedItem | Promise<FedItem | undefined> | undefined {
+  const { cover } = reading.plan;
+  const { view, document, position } = candidate;
+  const standIn =
+    cover === undefined || view === undefined ? undefined : fromColumns(view, document, cover.paths);
+  if (standIn === undefined) return load(reading, candidate, undefined);
+  if (cover?.kind === "items") return { item: standIn, position };
+  if (reading.test?.(standIn) === false) return undefined;
+  return load(reading, candidate, cover?.kind === "texts" ? standIn : undefined);
+}
+
+/** Loads an item; with a stand-in that is still true, only its text. */
+async function load(
+  { source, plan, cost }: Reading,
+  { number, position, keys }: Candidate,
+  standIn: Value,
+): Promise<FedItem | undefined> {
+  const { reader, container, scope, nowSeconds } = source;
+  const stored = await readItemNumber(reader, container, number);
+  if (stored === undefined || isExpired(stored, container, nowSeconds)) return undefined;
+  const text = stored.json.toString("utf8");
+  const isUnchanged = stored.lsn <= (plan.applied.get(stored.logRange) ?? -1);
+  const item =
+    standIn !== undefined && isUnchanged && !scope.readsItem ? standIn : (JSON.parse(text) as Value);
+  if (!scope.includes(stored, item)) return undefined;
+  cost.loaded++;
+  cost.loadedBytes += stored.json.length;
+  if (item !== standIn && plan.sort !== undefined && keys !== undefined)
+    checkKeys(sortKeys(plan.sort, item), keys);
+  return { item, text, position };
 }
 
 /** The documents of all parts by number, from `start` on. */
@@ -121,16 +176,40 @@ function* byNumber(
     .map(({ view, bits }) => ({ view, bits, at: nextBit(bits, countNumbers(view.numbers, start, false)) }))
     .filter(({ at }) => at >= 0);
   while (runs.length > 0) {
-    let first = runs[0] as (typeof runs)[number];
-    for (const run of runs) {
-      if ((run.view.numbers[run.at] as number) < (first.view.numbers[first.at] as number)) first = run;
+    const { first, until } = leastRun(runs);
+    const { view, bits } = first;
+    // Segments mostly follow one another, so one is read as far as the next one allows.
+    while (first.at >= 0) {
+      const document = first.at;
+      const number = view.numbers[document] as number;
+      if (number > until) break;
+      first.at = nextBit(bits, document + 1);
+      if (atHome(scope, number)) yield { view, document, number, position: number };
     }
-    const { view, bits, at } = first;
-    const number = view.numbers[at] as number;
-    first.at = nextBit(bits, at + 1);
     if (first.at < 0) runs.splice(runs.indexOf(first), 1);
-    if (atHome(scope, number)) yield { view, document: at, number, position: number };
   }
+}
+
+interface NumberRun {
+  readonly view: SegmentView;
+  readonly bits: Bits;
+  at: number;
+}
+
+/** The run with the least number, and the least number of the others. */
+function leastRun(runs: readonly NumberRun[]): { readonly first: NumberRun; readonly until: number } {
+  let first = runs[0] as NumberRun;
+  let until = Number.POSITIVE_INFINITY;
+  for (let i = 1; i < runs.length; i++) {
+    const run = runs[i] as NumberRun;
+    const number = run.view.numbers[run.at] as number;
+    const least = first.view.numbers[first.at] as number;
+    if (number < least) {
+      until = Math.min(until, least);
+      first = run;
+    } else until = Math.min(until, number);
+  }
+  return { first, until };
 }
 
 function atHome({ homes }: FeedScope, number: number): boolean {
@@ -186,36 +265,6 @@ function sortKeys(sort: Pick<SortPlan, "steps">, item: Value): readonly Value[] 
   });
 }
 
-/** The item put together from columns; undefined when it must be loaded. */
-function covered(
-  { view, document, position }: Candidate,
-  cover: readonly CoveredPath[] | undefined,
-): FedItem | undefined {
-  const item = cover === undefined || view === undefined ? undefined : fromColumns(view, document, cover);
-  return item === undefined ? undefined : { item, position };
-}
-
-async function loaded(
-  { reader, container, scope, nowSeconds }: FeedSource,
-  { number, position, keys }: Candidate,
-  sort: SortPlan | undefined,
-  cost: ItemFeed["cost"],
-): Promise<FedItem | undefined> {
-  const stored = await readItemNumber(reader, container, number);
-  if (stored === undefined || isExpired(stored, container, nowSeconds)) return undefined;
-  const text = stored.json.toString("utf8");
-  const item = JSON.parse(text) as Value;
-  if (!scope.includes(stored, item)) return undefined;
-  cost.loaded++;
-  cost.loadedBytes += stored.json.length;
-  if (sort !== undefined && keys !== undefined) checkKeys(sortKeys(sort, item), keys);
-  return { item, text, position };
-}
-
-function isPromise(fed: FedItem | Promise<FedItem | undefined>): fed is Promise<FedItem | undefined> {
-  return fed instanceof Promise;
-}
-
 function parsedItem(stored: StoredItem): Value {
   return JSON.parse(stored.json.toString("utf8")) as Value;
 }
@@ -259,8 +308,8 @@ function place(item: Record<string, Value>, steps: readonly string[], value: Val
 /** Items by number from `position` on; none is the end. */
 export type StoredPages = (position: number) => Promise<readonly StoredItem[]>;
 
-/** All items of a scan from a number on. */
-export function scanFeed(pages: StoredPages, start: number): ItemFeed {
+/** All items of a scan from a number on. With `textsOnly` the query needs nothing of them but their text. */
+export function scanFeed(pages: StoredPages, start: number, textsOnly = false): ItemFeed {
   const cost = { loaded: 0, loadedBytes: 0, seeks: 0, keys: 0 };
   let position = start;
   return {
@@ -273,7 +322,8 @@ export function scanFeed(pages: StoredPages, start: number): ItemFeed {
       return page.map((stored) => {
         cost.loadedBytes += stored.json.length;
         const text = stored.json.toString("utf8");
-        return { item: JSON.parse(text) as Value, text, position: stored.number };
+        const item = textsOnly ? {} : (JSON.parse(text) as Value);
+        return { item, text, position: stored.number };
       });
     },
   };
@@ -290,27 +340,17 @@ export async function sortedScanFeed(
   start: OrderPosition,
 ): Promise<ItemFeed> {
   const feed = scanFeed(pages, 0);
-  const sort = { steps: orderBy.map(({ path }) => path) };
+  const steps = orderBy.map(({ path }) => path);
   const paths = orderBy.map(({ descending }) => ({ slot: undefined, descending }));
   const places: OrderPlace[] = [];
   for (let batch = await feed.next(); batch.length > 0; batch = await feed.next()) {
-    for (const { item, position } of batch)
-      places.push({ keys: sortKeys(sort, item), number: Number(position) });
+    for (const { item, position } of batch) {
+      places.push({ keys: sortKeys({ steps }, item), number: Number(position) });
+    }
     await new Promise((resume) => setImmediate(resume));
   }
   places.sort((a, b) => compareOrderPlaces(paths, a, b));
-  const candidates = ranked(source.scope, [], { paths, ...sort, inexact: [] }, places, start);
-  return {
-    sorted: true,
-    cost: feed.cost,
-    async next() {
-      for (;;) {
-        const batch = take(candidates, batchMax);
-        if (batch.length === 0) return [];
-        const fed = await Promise.all(batch.map((each) => loaded(source, each, undefined, feed.cost)));
-        const items = fed.filter((item) => item !== undefined);
-        if (items.length > 0) return items;
-      }
-    },
-  };
+  const candidates = ranked(source.scope, [], { paths, steps, inexact: [] }, places, start);
+  const plan = { applied: new Map<number, number>(), seeks: 0, keys: 0 };
+  return { ...candidateFeed({ source, plan, cost: feed.cost }, candidates, batchMax), sorted: true };
 }

@@ -18,7 +18,7 @@ export interface Segment {
   /** Item numbers of its documents, ascending. */
   readonly numbers: Float64Array;
   /** By slot. A slot without a column is a path that none of its documents has. */
-  readonly columns: ReadonlyMap<number, ColumnHandle>;
+  readonly columns: Map<number, ColumnHandle>;
   /** Documents in the order of several columns, by a name for that order: made when it is first asked for. */
   readonly orders: Map<string, Uint32Array>;
   dead: Bits | undefined;
@@ -30,7 +30,7 @@ export interface Segment {
 export function createSegment(
   id: number,
   numbers: Float64Array,
-  columns: ReadonlyMap<number, ColumnHandle>,
+  columns: Map<number, ColumnHandle>,
 ): Segment {
   return { id, numbers, columns, orders: new Map(), dead: undefined, deadCount: 0, deadShared: false };
 }

@@ -184,13 +184,24 @@ export function feedScope(container: ContainerRecord, scope: ItemScope): FeedSco
   const conditions: readonly Condition[] = [];
   switch (scope.kind) {
     case "container":
-      return { whole: true, conditions, includes: () => true };
+      return { whole: true, conditions, readsItem: false, includes: () => true };
     case "span":
-      return { whole: false, conditions, includes: (stored) => inRange(stored.epk, scope.span) };
+      return {
+        whole: false,
+        conditions,
+        readsItem: false,
+        includes: (stored) => inRange(stored.epk, scope.span),
+      };
     case "range": {
       const { range, span } = scope;
       const whole = range.parents.length === 0 && span.min <= range.min && span.max >= range.max;
-      return { homes: homesOf(range), whole, conditions, includes: (stored) => inRange(stored.epk, span) };
+      return {
+        homes: homesOf(range),
+        whole,
+        conditions,
+        readsItem: false,
+        includes: (stored) => inRange(stored.epk, span),
+      };
     }
     case "logical": {
       const { components } = scope.logical;
@@ -203,6 +214,7 @@ export function feedScope(container: ContainerRecord, scope: ItemScope): FeedSco
           test: "in",
           values: [components[i]],
         })),
+        readsItem: true,
         includes: (_, item) =>
           extractPartitionKey(item as JsonObject, partitionKey).every((own, i) => own === components[i]),
       };

@@ -31,7 +31,7 @@ export function feedOpener(
     }
     const pages = itemSource(context, container, scope);
     if (order !== "required") {
-      return scanFeed(pages, typeof start.position === "number" ? start.position : 0);
+      return scanFeed(pages, typeof start.position === "number" ? start.position : 0, needsTexts(query));
     }
     if (query.facts.orderBy === undefined) throw badRequest("The continuation token is invalid.");
     const from = typeof start.position === "number" ? { rank: 0 } : start.position;
@@ -50,8 +50,10 @@ async function openIndexed(
   const index = await engine.indexes.of(container);
   if (index === undefined || !(await index.ready(container))) return undefined;
   const coverable = scope.whole && container.properties["defaultTtl"] === undefined;
-  const plan = await planAccess(index, query, { conditions: scope.conditions, order, coverable });
-  return plan === undefined ? undefined : indexFeed(source, plan, start.position);
+  const allHomes = scope.homes === undefined || container.ranges.length + container.retired.length === 1;
+  const { conditions } = scope;
+  const plan = await planAccess(index, query, { conditions, order, coverable, allHomes });
+  return plan === undefined ? undefined : indexFeed(source, query, plan, start.position);
 }
 
 type Order = "required" | "allowed" | "forbidden";
@@ -66,7 +68,14 @@ function orderOf(query: PreparedQuery, { state }: PageStart): Order {
 /** False for queries that must see every item in any order. */
 function couldHelp({ facts }: PreparedQuery): boolean {
   const narrows = facts.alternatives.every((alternative) => alternative.length > 0);
-  return narrows || facts.orderBy !== undefined || facts.reads !== undefined;
+  return (
+    narrows || facts.orderBy !== undefined || facts.reads !== undefined || facts.filterReads !== undefined
+  );
+}
+
+/** True for `SELECT * FROM c` and its like. */
+function needsTexts({ facts, syntax }: PreparedQuery): boolean {
+  return facts.wholeItem && syntax.where === undefined && syntax.orderBy === undefined;
 }
 
 async function isSmall(

@@ -104,7 +104,7 @@ async function fill(feed: ItemFeed, run: QueryRun, page: Growing, canStop: () =>
     for (const fed of batch) {
       pushItem(run, fed);
       page.last = fed.position;
-      takeRows(run, page, fed);
+      if (run.pending > 0) takeRows(run, page, fed);
       if (run.done) return true;
       if (run.pending > 0 || isFull(page) || canStop()) return false;
     }

@@ -4,15 +4,16 @@
  */
 import type { Compilation } from "./compilation.ts";
 import { constantValue, isConstant } from "./evaluate.ts";
+import { EACH, itemPath, type Path, partPath } from "./item-paths.ts";
 import { likePrefix } from "./like.ts";
-import { readsOf } from "./reads.ts";
-import { asPath, type Binary, type Call, type Expression, operands, type Query } from "./syntax.ts";
+import { filterReadsOf, readsOf } from "./reads.ts";
+import { type Binary, type Call, type Expression, operands, type Query, type Subquery } from "./syntax.ts";
 import { isArray, type Value } from "./values.ts";
 
-export type Path = readonly (string | number)[];
+export type { Path };
 
 /**
- * One test on a path of the item. `in` lists the only possible values (one for equality). Bounds are of the type of
+ * One test on a path of the item. A path with a step to `EACH` element asks that some value there passes the test. `in` lists the only possible values (one for equality). Bounds are of the type of
  * their value: `gt 3` holds only for numbers. `defined` only asks that the path exists. `startsWith` is ordinal.
  */
 export interface Condition {
@@ -42,6 +43,10 @@ export interface Facts {
   readonly countsItems: boolean;
   /** All that the query looks at of an item, when that is a list of paths. */
   readonly reads?: readonly Path[];
+  /** Nothing counts but the least and greatest values at `reads`: MIN and MAX of paths without a filter. */
+  readonly extremesOnly: boolean;
+  /** All that its filter looks at, when that is a list of paths and the filter always answers the same. */
+  readonly filterReads?: readonly Path[];
 }
 
 /** More alternatives than this are merged into "nothing is known". */
@@ -63,13 +68,16 @@ export function factsOf(c: Compilation): Facts {
   const alternatives = query.where === undefined || !direct ? UNKNOWN : alternativesOf(c, query.where);
   const orderBy = orderFacts(c, query);
   const reads = readsOf(c, query);
+  const filterReads = filterReadsOf(c, query);
   return {
     ...(direct && variable !== undefined && { alias: variable.name }),
     alternatives,
     ...(orderBy !== undefined && { orderBy }),
     wholeItem: source !== undefined && direct && !query.distinct && selectsItem(c, query),
     countsItems: source !== undefined && direct && countsItems(c, query),
+    extremesOnly: reads !== undefined && extremesOnly(c, query),
     ...(reads !== undefined && { reads }),
+    ...(filterReads !== undefined && { filterReads }),
   };
 }
 
@@ -100,12 +108,16 @@ function countsItems(c: Compilation, query: Query): boolean {
     : itemPath(c, argument)?.length === 0;
 }
 
-/** The steps of a path below the item; computed properties are not paths of the stored item. */
-function itemPath(c: Compilation, expression: Expression): Path | undefined {
-  const path = asPath(expression);
-  if (path === undefined || c.bound.variables.get(path.root)?.item !== true) return undefined;
-  const [first] = path.steps;
-  return typeof first === "string" && c.computed.has(first) ? undefined : path.steps;
+function extremesOnly(c: Compilation, { where, groupBy, distinct, ...query }: Query): boolean {
+  const aggregates = [...c.bound.aggregates.values()];
+  if (where !== undefined || groupBy !== undefined || distinct || aggregates.length === 0) return false;
+  if (query.from?.length !== 1) return false;
+  return aggregates.every(({ call: { args }, aggregate: { name } }) => {
+    const [argument] = args;
+    return (
+      (name === "MIN" || name === "MAX") && argument !== undefined && itemPath(c, argument) !== undefined
+    );
+  });
 }
 
 function alternativesOf(c: Compilation, filter: Expression): readonly Alternative[] {
@@ -127,8 +139,16 @@ function alternativesOf(c: Compilation, filter: Expression): readonly Alternativ
     return choices.reduce<readonly Alternative[]>(both, [certain]);
   }
   if (isConstant(c, filter)) return constantValue(c, filter) === true ? UNKNOWN : NEVER;
+  if (filter.kind === "subquery") return existsAlternatives(c, filter);
   const condition = conditionOf(c, filter);
   return condition === undefined ? UNKNOWN : [condition];
+}
+
+/** A row of EXISTS passes the filter of the subquery; without rows a grouped one still gives a row. */
+function existsAlternatives(c: Compilation, { form, query }: Subquery): readonly Alternative[] {
+  const scope = c.bound.scopes.get(query);
+  if (form !== "exists" || query.where === undefined || scope?.grouped === true) return UNKNOWN;
+  return alternativesOf(c, query.where);
 }
 
 /** Conjunction of two disjunctions; the right side is dropped when the product grows too large. */
@@ -183,7 +203,7 @@ function onPath(
   test: Condition["test"],
   values: readonly Value[],
 ): readonly Condition[] | undefined {
-  const path = itemPath(c, expression);
+  const path = partPath(c, expression);
   return path === undefined || path.length === 0 ? undefined : [{ path, test, values }];
 }
 
@@ -215,9 +235,14 @@ function callCondition(c: Compilation, call: Call): readonly Condition[] | undef
     }
     case "ARRAY_CONTAINS":
     case "_TRY_ARRAY_CONTAINS": {
-      const list =
-        second !== undefined && third === undefined && isConstant(c, first) ? constantValue(c, first) : null;
-      return isArray(list) && second !== undefined ? onPath(c, second, "in", list) : undefined;
+      if (second === undefined || third !== undefined) return undefined;
+      if (isConstant(c, first)) {
+        const list = constantValue(c, first);
+        return isArray(list) ? onPath(c, second, "in", list) : undefined;
+      }
+      const path = isConstant(c, second) ? partPath(c, first) : undefined;
+      if (path === undefined) return undefined;
+      return [{ path: [...path, EACH], test: "in", values: definedOnly([constantValue(c, second)]) }];
     }
     default:
       return undefined;

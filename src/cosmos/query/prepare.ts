@@ -73,6 +73,8 @@ export interface PreparedQuery {
    * state across ranges. The client must fetch a plan and query each range.
    */
   readonly crossPartitionUnservable: boolean;
+  /** For a query with `facts.filterReads`: whether an item, or what stands in for it, passes the filter. */
+  filterTest(): (item: Value) => boolean;
   /** Starts an execution; independent of every other one. */
   start(resume?: RunState, options?: RunOptions): QueryRun;
 }
@@ -135,11 +137,22 @@ export function prepareQuery(
       innerNeedsMerge ||
       top !== undefined ||
       offset !== undefined,
+    filterTest: () => compileFilterTest(compile(), query),
     start(resume, runOptions = {}) {
       const sorts = ordered && runOptions.sorted !== true;
       const complete: RunPlan = { ...plan, sorts, compilation: compile() };
       return startRun(complete, resume, runOptions);
     },
+  };
+}
+
+function compileFilterTest(c: Compilation, query: Query): (item: Value) => boolean {
+  const filter = query.where === undefined ? () => true : compileExpression(c, query.where);
+  const slot = c.bound.scopes.get(query)?.sources[0]?.slot ?? 0;
+  const frame = new Array<Value>(c.bound.frameSize).fill(undefined);
+  return (item) => {
+    frame[slot] = item;
+    return filter(frame) === true;
   };
 }
 

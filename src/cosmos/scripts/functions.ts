@@ -25,11 +25,7 @@ export interface FunctionRoom {
   dispose(): void;
 }
 
-export function openFunctions(
-  engine: SandboxEngine,
-  functions: readonly ScriptText[],
-  memoryBytes: number,
-): FunctionRoom {
+export function openFunctions(engine: SandboxEngine, functions: readonly ScriptText[]): FunctionRoom {
   const state: SandboxState = { deadline: Number.POSITIVE_INFINITY, now: () => 0, random: () => 0 };
   let opened: Sandbox | undefined;
   const compiled = new Map<string, SandboxValue>();
@@ -47,7 +43,7 @@ export function openFunctions(
       const script = functions.find(({ id }) => id === name);
       if (script === undefined) return undefined;
       return (...args) => {
-        opened ??= openSandbox(engine, memoryBytes, state);
+        opened ??= openSandbox(engine, state);
         return callFunction(opened, handleOf(opened, script), args);
       };
     },

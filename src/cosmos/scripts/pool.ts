@@ -5,7 +5,16 @@
 import { Worker } from "node:worker_threads";
 import { CosmosError } from "../errors.ts";
 import { scriptCrashed, scriptTimedOut } from "./failures.ts";
-import type { FromThread, HostCall, HostReply, Job, Outcome, ScriptLimits, ToThread } from "./protocol.ts";
+import type {
+  FromThread,
+  HostCall,
+  HostReply,
+  Job,
+  Outcome,
+  ScriptLimits,
+  ThreadData,
+  ToThread,
+} from "./protocol.ts";
 
 /** Performs what a job asks of the server. */
 export type Serve = (call: HostCall) => Promise<HostReply>;
@@ -66,7 +75,7 @@ export function openScripts(limits: ScriptLimits = scriptLimits): ScriptPool {
   };
   const takeThread = async (): Promise<Thread> => {
     for (let thread = idle.pop(); thread !== undefined; thread = idle.pop()) if (!thread.ended) return thread;
-    return startThread(threads);
+    return startThread(threads, limits);
   };
   return {
     async use(work) {
@@ -103,9 +112,10 @@ function threadOf(thread: Thread, limits: ScriptLimits): ScriptThread {
 }
 
 /** Starts a thread and waits until it is ready, so that loading the engine is on no script's account. */
-async function startThread(threads: Set<Thread>): Promise<Thread> {
+async function startThread(threads: Set<Thread>, limits: ScriptLimits): Promise<Thread> {
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
   const worker = new Worker(new URL(`./script-thread${extension}`, import.meta.url), {
+    workerData: { memoryBytes: limits.memoryBytes } satisfies ThreadData,
     // Without the flags of this process (some are refused for a thread), its environment and its output.
     execArgv: [],
     env: {},
@@ -149,8 +159,10 @@ async function runOn(
     void worker.terminate();
   };
   const onMessage = (answer: FromThread): void => {
-    if (answer.kind === "done") resolve(answer.outcome);
-    else if (answer.kind === "call") {
+    if (answer.kind === "done") {
+      if (answer.retire) stop();
+      resolve(answer.outcome);
+    } else if (answer.kind === "call") {
       serving = serve(answer.call).then(
         (reply) => worker.postMessage({ kind: "reply", reply } satisfies ToThread),
         (error: unknown) => {

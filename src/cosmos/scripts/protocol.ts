@@ -14,7 +14,7 @@ export interface ScriptLimits {
   readonly acceptMilliseconds: number;
   /** After this many milliseconds over the limit a thread that does not stop by itself is ended. */
   readonly graceMilliseconds: number;
-  /** Heap of one script. */
+  /** Memory that the scripts of one thread may have. */
   readonly memoryBytes: number;
   readonly threads: number;
   /** Requests that may wait for a thread; the next one is told to come back. */
@@ -143,7 +143,13 @@ export type ToThread =
     }
   | { readonly kind: "reply"; readonly reply: HostReply };
 
+/** What a thread is started with. */
+export interface ThreadData {
+  readonly memoryBytes: number;
+}
+
 export type FromThread =
   | { readonly kind: "ready" }
   | { readonly kind: "call"; readonly call: HostCall }
-  | { readonly kind: "done"; readonly outcome: Outcome };
+  /** `retire` asks for the thread's end, because its memory has grown and never shrinks. */
+  | { readonly kind: "done"; readonly outcome: Outcome; readonly retire: boolean };

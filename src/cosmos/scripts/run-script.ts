@@ -72,7 +72,7 @@ export async function runScript(
 ): Promise<Outcome> {
   const around = surroundingsOf(job.settings);
   const state = { deadline: started + limits.runMilliseconds, ...around };
-  const sandbox = openSandbox(engine, limits.memoryBytes, state);
+  const sandbox = openSandbox(engine, state);
   const running = startApi(sandbox, job, started + limits.acceptMilliseconds);
   const query = queryRunner(engine, job, limits, started, around, ask);
   try {
@@ -198,7 +198,7 @@ function queryRunner(
 ): RunQuery {
   const { functions, computedProperties, geospatial, vectorEmbeddings } = job.settings;
   return async ({ query, pageSize, continuation }) => {
-    const room = openFunctions(engine, functions, limits.memoryBytes);
+    const room = openFunctions(engine, functions);
     Object.assign(room.state, { deadline: started + limits.runMilliseconds, ...around });
     const options: PrepareOptions = {
       ...around,

@@ -4,15 +4,24 @@
  */
 import {
   newQuickJSWASMModule,
+  newVariant,
   type QuickJSContext,
   type QuickJSHandle,
   type QuickJSRuntime,
   type QuickJSWASMModule,
+  RELEASE_SYNC,
 } from "quickjs-emscripten";
 import type { Thrown } from "./failures.ts";
 import { sandboxBaseSource } from "./sandbox-base.ts";
 
-export type SandboxEngine = QuickJSWASMModule;
+export interface SandboxEngine {
+  readonly module: QuickJSWASMModule;
+  /** Bytes that all sandboxes together have needed at most so far. */
+  memoryBytes(): number;
+  /** Set when a sandbox could not be taken down cleanly: what it had stays in memory, so the thread should end. */
+  leaks: boolean;
+}
+
 export type SandboxValue = QuickJSHandle;
 
 /** The engine is in an undefined state: its thread must end. */
@@ -69,22 +78,46 @@ const stackBytes = 256 * 1024;
 /** Code that the server itself brought into the sandbox has this file name, and never shows in stack traces. */
 const serverFile = "server";
 
-export function loadEngine(): Promise<SandboxEngine> {
-  return newQuickJSWASMModule();
+/** The part of WebAssembly that is used here; TypeScript describes it only for browsers. */
+interface WebAssemblyParts {
+  readonly Memory: new (pages: {
+    readonly initial: number;
+    readonly maximum: number;
+  }) => { readonly buffer: ArrayBuffer };
+}
+
+/** Unit in which WebAssembly counts memory. */
+const pageBytes = 64 * 1024;
+/** What the engine's module asks for at the start. */
+const initialPages = 256;
+
+/**
+ * Loads QuickJS into a memory that cannot outgrow `memoryBytes`. (Its own limit does not see how large blocks are in
+ * this build, so it would not hold.)
+ */
+export async function loadEngine(memoryBytes: number): Promise<SandboxEngine> {
+  const maximum = Math.max(initialPages, Math.floor(memoryBytes / pageBytes));
+  const { Memory } = (globalThis as unknown as { readonly WebAssembly: WebAssemblyParts }).WebAssembly;
+  const memory = new Memory({ initial: initialPages, maximum });
+  const module = await newQuickJSWASMModule(newVariant(RELEASE_SYNC, { wasmMemory: memory }));
+  return { module, memoryBytes: () => memory.buffer.byteLength, leaks: false };
 }
 
 /** Opens a sandbox with the globals of JavaScript; `state` stays the caller's to change. */
-export function openSandbox(engine: SandboxEngine, memoryBytes: number, state: SandboxState): Sandbox {
-  const runtime = engine.newRuntime();
-  runtime.setMemoryLimit(memoryBytes);
+export function openSandbox(engine: SandboxEngine, state: SandboxState): Sandbox {
+  const runtime = engine.module.newRuntime();
   runtime.setMaxStackSize(stackBytes);
   runtime.setInterruptHandler(() => performance.now() >= state.deadline);
   const context = runtime.newContext();
-  const sandbox = sandboxOver(runtime, context, state);
-  return sandbox;
+  return sandboxOver(engine, runtime, context, state);
 }
 
-function sandboxOver(runtime: QuickJSRuntime, context: QuickJSContext, state: SandboxState): Sandbox {
+function sandboxOver(
+  engine: SandboxEngine,
+  runtime: QuickJSRuntime,
+  context: QuickJSContext,
+  state: SandboxState,
+): Sandbox {
   let tools: SandboxValue | undefined;
   const settled = (result: ReturnType<QuickJSContext["evalCode"]>): Evaluated => {
     if (result.error === undefined) return { ok: true, value: result.value };
@@ -123,12 +156,16 @@ function sandboxOver(runtime: QuickJSRuntime, context: QuickJSContext, state: Sa
         guarded(() => runtime.executePendingJobs(1)).dispose();
       }
     },
-    dispose: () =>
-      guarded(() => {
+    dispose() {
+      try {
         tools?.dispose();
         context.dispose();
         runtime.dispose();
-      }),
+      } catch {
+        // Promises that a script has chained without end are more than QuickJS can free.
+        engine.leaks = true;
+      }
+    },
   };
   tools = sandbox.install(sandboxBaseSource(), {
     now: () => state.now(),
@@ -233,7 +270,7 @@ function framesOf(stack: string): readonly string[] {
     .split("\n")
     .map((line) => /^\s*at (?:(.*) \()?([^()]*:\d+:\d+)\)?$/.exec(line))
     .filter((match) => match !== null)
-    .filter(([, , place = ""]) => !place.startsWith(`${serverFile}:`))
+    .filter(([, , place = ""]) => !place.startsWith(`${serverFile}:`) && !place.startsWith("<"))
     .map(([, name = "", place = ""]) => `at ${frameNames[name] ?? name} (${place})`);
 }
 

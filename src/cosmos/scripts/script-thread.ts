@@ -2,11 +2,21 @@
  * A script thread: takes one job at a time from the server, runs it, and answers. It ends itself when its engine is in
  * an undefined state; the server then starts another one.
  */
-import { parentPort } from "node:worker_threads";
+import { constants, setPriority } from "node:os";
+import { parentPort, workerData } from "node:worker_threads";
 import { CosmosError } from "../errors.ts";
 import { refusalOf } from "./failures.ts";
 import { type FunctionRoom, openFunctions } from "./functions.ts";
-import type { FromThread, HostReply, Job, Outcome, QueryJob, ScriptLimits, ToThread } from "./protocol.ts";
+import type {
+  FromThread,
+  HostReply,
+  Job,
+  Outcome,
+  QueryJob,
+  ScriptLimits,
+  ThreadData,
+  ToThread,
+} from "./protocol.ts";
 import { runScript } from "./run-script.ts";
 import { loadEngine, openSandbox, type SandboxEngine } from "./sandbox.ts";
 import { compileScript } from "./script-source.ts";
@@ -19,7 +29,10 @@ async function main(): Promise<void> {
   const port = parentPort;
   if (port === null) throw new Error("this module runs only as a worker thread");
   const send = (message: FromThread): void => port.postMessage(message);
-  const engine = await loadEngine();
+  // On Linux this is the priority of the calling thread alone; elsewhere it would be that of the whole server.
+  if (process.platform === "linux") setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  const { memoryBytes } = workerData as ThreadData;
+  const engine = await loadEngine(memoryBytes);
   const rooms = new Map<string, FunctionRoom>();
   let answered: (reply: HostReply) => void = () => {};
   const ask: Ask = (call) =>
@@ -34,7 +47,8 @@ async function main(): Promise<void> {
     }
     const { job, limits, used } = message;
     runJob(engine, rooms, job, limits, performance.now() - used, ask).then(
-      (outcome) => send({ kind: "done", outcome }),
+      (outcome) =>
+        send({ kind: "done", outcome, retire: engine.leaks || engine.memoryBytes() > memoryBytes / 2 }),
       () => process.exit(1),
     );
   });
@@ -54,7 +68,7 @@ async function runJob(
   switch (job.kind) {
     case "compile": {
       const state = { deadline, now: () => 0, random: () => 0 };
-      const sandbox = openSandbox(engine, limits.memoryBytes, state);
+      const sandbox = openSandbox(engine, state);
       const compiled = compileScript(sandbox, job.script, true);
       if (compiled.ok) compiled.value.dispose();
       sandbox.dispose();
@@ -77,7 +91,7 @@ async function runQuery(
 ): Promise<Outcome> {
   const { now: _, seed: __, functions, ...container } = job.settings;
   const around = surroundingsOf(job.settings);
-  const room = roomOf(engine, rooms, job, limits);
+  const room = roomOf(engine, rooms, job);
   const deadline = started + limits.runMilliseconds;
   const isLate = (): boolean => performance.now() >= started + limits.acceptMilliseconds;
   Object.assign(room.state, { deadline, ...around });
@@ -99,10 +113,9 @@ function roomOf(
   engine: SandboxEngine,
   rooms: Map<string, FunctionRoom>,
   { functionsVersion, settings }: QueryJob,
-  limits: ScriptLimits,
 ): FunctionRoom {
   const known = rooms.get(functionsVersion);
-  const room = known ?? openFunctions(engine, settings.functions, limits.memoryBytes);
+  const room = known ?? openFunctions(engine, settings.functions);
   rooms.delete(functionsVersion);
   rooms.set(functionsVersion, room);
   const [oldest] = rooms.keys();

@@ -57,6 +57,7 @@ export function serverApiSource(): string {
     apiFailure,
     openCalls,
     checkedOptions,
+    errorCodes,
     isCollectionLink,
     documentTarget,
     bodyText,
@@ -91,7 +92,11 @@ function installApi(host: ApiHost, json: string): InstalledApi {
   const shortcut = Object.create(collection) as Record<string, unknown>;
   shortcut["request"] = request.api;
   if (role !== "preTrigger") shortcut["response"] = response.api;
-  const globals: Record<string, unknown> = { getContext: () => context, __: shortcut };
+  const globals: Record<string, unknown> = {
+    getContext: () => context,
+    __: shortcut,
+    ErrorCodes: errorCodes(),
+  };
   if (settings.logging) {
     let length = 0;
     const log = (...values: readonly unknown[]): void => {
@@ -110,6 +115,20 @@ function installApi(host: ApiHost, json: string): InstalledApi {
     requestBody: () => request.json(),
     responseBody: () => response.json(),
   };
+}
+
+/** The statuses of failed calls by name, as scripts know them. */
+function errorCodes(): Readonly<Record<string, number>> {
+  return Object.freeze({
+    BadRequest: 400,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    PreconditionFailed: 412,
+    RequestEntityTooLarge: 413,
+    RetryWith: 449,
+    InternalServerError: 500,
+  });
 }
 
 function openCalls(host: ApiHost, stringify: (value: unknown) => string): ApiCalls {

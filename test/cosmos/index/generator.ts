@@ -101,8 +101,12 @@ export function indexedQuery(random: Random): RandomQuery {
     parameters.push({ name, value: random.chance(0.95) ? scalar(random) : anyValue(random, 1) });
     return name;
   };
-  const where = random.chance(0.75) ? ` WHERE ${filter(random, 2, value)}` : "";
-  const from = random.chance(0.1) ? "FROM c JOIN x IN c.t" : "FROM c";
+  const joined = random.chance(0.12);
+  const filters = random.chance(0.75) ? [filter(random, 2, value)] : [];
+  if (joined && random.chance(0.5)) filters.push(`x ${random.pick(["=", "<", ">="])} ${value()}`);
+  if (random.chance(0.1)) filters.push(elementTest(random, value));
+  const where = filters.length === 0 ? "" : ` WHERE ${filters.join(" AND ")}`;
+  const from = joined ? "FROM c JOIN x IN c.t" : "FROM c";
   return { text: shape(random, from, where), parameters };
 }
 
@@ -163,6 +167,18 @@ function filter(random: Random, depth: number, value: () => string): string {
   const right = filter(random, depth - 1, value);
   if (random.chance(0.05)) return `(NOT (${left}))`;
   return `(${left} ${random.pick(["AND", "AND", "OR"])} ${right})`;
+}
+
+function elementTest(random: Random, value: () => string): string {
+  const inner = random.pick([
+    `y = ${value()}`,
+    `y.a = ${value()}`,
+    `y > ${random.below(10)}`,
+    "IS_STRING(y)",
+  ]);
+  const select = random.pick(["VALUE y", "y", "VALUE COUNT(1)"]);
+  const exists = `EXISTS(SELECT ${select} FROM y IN c.t WHERE ${inner})`;
+  return random.pick([exists, exists, `NOT ${exists}`, `ARRAY_CONTAINS([1, 'a', ${value()}], c.a)`]);
 }
 
 const paths = [

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Alternative, Condition } from "../../../src/cosmos/query/facts.ts";
 import { builtInFunctions } from "../../../src/cosmos/query/functions/table.ts";
+import { EACH } from "../../../src/cosmos/query/item-paths.ts";
 import { prepareQuery } from "../../../src/cosmos/query/prepare.ts";
 import { printQuery } from "../../../src/cosmos/query/print.ts";
 import { element, sameValue, type Value } from "../../../src/cosmos/query/values.ts";
@@ -66,6 +67,20 @@ const ALTERNATIVES: readonly (readonly [string, readonly (readonly (readonly unk
   ["c.a NOT IN (1)", [[]]],
   ["c.a = 1 OR LENGTH(c.s) > 2", [[["a", "in", 1]], []]],
   ["c.a = 1 AND LENGTH(c.s) > 2", [[["a", "in", 1]]]],
+  ["ARRAY_CONTAINS(c.t, 'x')", [[["t/-1", "in", "x"]]]],
+  ["ARRAY_CONTAINS(c.t, {a: 1}, true)", [[]]],
+  ["ARRAY_CONTAINS([1, 2], c.a)", [[["a", "in", 1, 2]]]],
+  [
+    "EXISTS(SELECT VALUE x FROM x IN c.t.u WHERE x.n > 1 AND c.a = 2)",
+    [
+      [
+        ["t/u/-1/n", "gt", 1],
+        ["a", "in", 2],
+      ],
+    ],
+  ],
+  ["EXISTS(SELECT COUNT(1) FROM x IN c.t WHERE x = 1)", [[]]],
+  ["NOT EXISTS(SELECT VALUE x FROM x IN c.t WHERE x = 1)", [[]]],
   ["false", []],
   ["1 = 2 OR c.a = 1", [[["a", "in", 1]]]],
   ["null", []],
@@ -117,8 +132,22 @@ test("facts of a select list", () => {
   assert.equal(facts("SELECT * FROM x IN c.l").alias, undefined);
 });
 
-function holds(item: Value, { path, test: kind, values }: Condition): boolean {
-  const value = path.reduce<Value>((at, step) => element(at, step), item);
+function holds(item: Value, { path, ...condition }: Condition): boolean {
+  return valuesAt(item, path).some((value) => passes(value, condition));
+}
+
+/** All values at a path, whose steps may lead to each element. */
+function valuesAt(item: Value, path: Condition["path"]): readonly Value[] {
+  let found: readonly Value[] = [item];
+  for (const step of path) {
+    found = found.flatMap((at) =>
+      step !== EACH ? [element(at, step)] : Array.isArray(at) ? (at as Value[]) : [],
+    );
+  }
+  return found;
+}
+
+function passes(value: Value, { test: kind, values }: Omit<Condition, "path">): boolean {
   const [limit] = values;
   if (kind === "defined") return value !== undefined;
   if (kind === "in")

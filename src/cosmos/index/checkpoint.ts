@@ -1,0 +1,220 @@
+/**
+ * An index on disk: its segments in pieces under the container's keys, and a manifest that names them and says how far
+ * the logs were taken in. Segments never change, so a checkpoint only writes new ones; the manifest is replaced in one
+ * transaction, and whatever it does not name is garbage. Columns are read back when a query needs them.
+ */
+import { encodeKey, prefixRange } from "../../storage/keys.ts";
+import type { Bytes, Store, Transaction } from "../../storage/port.ts";
+import { type ContainerRecord, decodeRecord, encodeRecord } from "../engine/records.ts";
+import type { Bits } from "./bits.ts";
+import type { Column } from "./column.ts";
+import { byteOrder, type ColumnShape, decodeColumn, encodeColumn } from "./column-codec.ts";
+import type { PathsState } from "./paths.ts";
+import type { Segment } from "./segment.ts";
+
+/** Bytes of one piece: a commit that carries it delays others by about a millisecond. */
+const pieceBytes = 256 * 1024;
+const piecesAtOnce = 8;
+const format = 1;
+
+/** Numbers of items and marks of dead documents stand beside the columns, whose places are their slots. */
+const numbersPlace = -1;
+const deadPlace = -2;
+
+export interface StoredSegment {
+  readonly id: number;
+  readonly documents: number;
+  readonly deadCount: number;
+  readonly columns: readonly (readonly [slot: number, shape: ColumnShape])[];
+}
+
+export interface Manifest {
+  readonly format: number;
+  readonly byteOrder: string;
+  readonly policy: string;
+  readonly paths: PathsState;
+  readonly applied: readonly (readonly [range: number, lsn: number])[];
+  readonly segments: readonly StoredSegment[];
+  readonly nextSegment: number;
+}
+
+/** A segment that lies in the store. */
+export interface KeptSegment {
+  readonly stored: StoredSegment;
+}
+
+/** Where the checkpoints of one container lie. */
+export interface CheckpointPlace {
+  readonly store: Store;
+  readonly container: Pick<ContainerRecord, "uid" | "number">;
+  /** False once the container is deleted: then nothing may be written any more. */
+  readonly isCurrent: () => boolean;
+}
+
+/** Held by the purge of deleted containers, too: either it finds what is written here, or nothing is written. */
+const lock = "cosmos-purge";
+
+type KeyTail = readonly (string | number)[];
+
+function keyParts(
+  { container }: Pick<CheckpointPlace, "container">,
+  tail: KeyTail,
+): readonly (string | number)[] {
+  return ["cosmos-i", container.uid, container.number, ...tail];
+}
+
+/** The last manifest, if this program can read it. */
+export async function readManifest(place: CheckpointPlace): Promise<Manifest | undefined> {
+  const bytes = await place.store.get(encodeKey(keyParts(place, ["manifest"])));
+  if (bytes === undefined) return undefined;
+  const manifest = decodeRecord<Manifest>(bytes);
+  return manifest.format === format && manifest.byteOrder === byteOrder ? manifest : undefined;
+}
+
+export async function readNumbers(
+  place: CheckpointPlace,
+  { id, documents }: StoredSegment,
+): Promise<Float64Array> {
+  const bytes = await readPieces(place, id, numbersPlace, documents * 8);
+  return new Float64Array(bytes.buffer, bytes.byteOffset, documents);
+}
+
+export async function readDead(
+  place: CheckpointPlace,
+  { id, documents, deadCount }: StoredSegment,
+): Promise<Bits | undefined> {
+  if (deadCount === 0) return undefined;
+  const words = (documents + 31) >>> 5;
+  const bytes = await readPieces(place, id, deadPlace, words * 4);
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, words);
+}
+
+export async function readColumn(
+  place: CheckpointPlace,
+  id: number,
+  slot: number,
+  shape: ColumnShape,
+): Promise<Column> {
+  return decodeColumn(shape, await readPieces(place, id, slot, shape.bytes));
+}
+
+async function readPieces(
+  place: CheckpointPlace,
+  id: number,
+  part: number,
+  length: number,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  const range = prefixRange(keyParts(place, ["segment", id, part]));
+  let { start } = range;
+  for (let at = 0; at < length; ) {
+    const pieces = await place.store.range({ start, end: range.end }, piecesAtOnce);
+    if (pieces.length === 0)
+      throw new Error(`the index checkpoint lacks a piece of segment ${id}, part ${part}`);
+    for (const { value } of pieces) {
+      bytes.set(value.subarray(0, length - at), at);
+      at += value.length;
+    }
+    start = encodeKey(keyParts(place, ["segment", id, part, Math.ceil(at / pieceBytes)]));
+  }
+  return bytes;
+}
+
+/** Writes the columns of a segment; it counts for nothing until a manifest names it. False: the container is gone. */
+export async function writeSegment(
+  place: CheckpointPlace,
+  segment: Segment,
+  pause: () => Promise<void>,
+): Promise<StoredSegment | undefined> {
+  const { id, numbers } = segment;
+  const shapes: [number, ColumnShape][] = [];
+  if (!(await writePieces(place, id, numbersPlace, bytesOf(numbers)))) return undefined;
+  for (const [slot, handle] of segment.columns) {
+    const { shape, bytes } = encodeColumn(await handle.load());
+    if (!(await writePieces(place, id, slot, bytes))) return undefined;
+    shapes.push([slot, shape]);
+    await pause();
+  }
+  return { id, documents: numbers.length, deadCount: 0, columns: shapes };
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+async function writePieces(
+  place: CheckpointPlace,
+  id: number,
+  part: number,
+  bytes: Uint8Array,
+): Promise<boolean> {
+  for (let from = 0; from < bytes.length; from += pieceBytes * piecesAtOnce) {
+    const written = await write(place, (transaction) =>
+      putPieces(place, transaction, id, part, bytes.subarray(from, from + pieceBytes * piecesAtOnce), from),
+    );
+    if (!written) return false;
+  }
+  return true;
+}
+
+function putPieces(
+  place: CheckpointPlace,
+  transaction: Transaction,
+  id: number,
+  part: number,
+  bytes: Uint8Array,
+  offset: number,
+): void {
+  for (let at = 0; at < bytes.length; at += pieceBytes) {
+    const key = encodeKey(keyParts(place, ["segment", id, part, (offset + at) / pieceBytes]));
+    transaction.put(key, bytes.subarray(at, at + pieceBytes));
+  }
+}
+
+/** Runs `put` in a transaction unless the container is gone. */
+function write(place: CheckpointPlace, put: (transaction: Transaction) => void): Promise<boolean> {
+  return place.store.transact([lock], async (transaction) => {
+    if (!place.isCurrent()) return false;
+    put(transaction);
+    return true;
+  });
+}
+
+/** Makes `manifest` the checkpoint. `dead` are the marks of its segments that have any. False: the container is gone. */
+export function writeManifest(
+  place: CheckpointPlace,
+  manifest: Omit<Manifest, "format" | "byteOrder">,
+  dead: ReadonlyMap<number, Bits>,
+): Promise<boolean> {
+  return write(place, (transaction) => {
+    for (const [id, bits] of dead) putPieces(place, transaction, id, deadPlace, bytesOf(bits), 0);
+    const record: Manifest = { format, byteOrder, ...manifest };
+    transaction.put(encodeKey(keyParts(place, ["manifest"])), encodeRecord(record));
+  });
+}
+
+/** Removes everything of these segments, a few pieces at a time. */
+export async function removeSegments(place: CheckpointPlace, ids: readonly number[]): Promise<void> {
+  for (const id of ids) await removeRange(place.store, keyParts(place, ["segment", id]));
+}
+
+/** Removes what a checkpoint that was not finished has left: segments with `first` and greater numbers. */
+export async function removeUnfinished(place: CheckpointPlace, first: number): Promise<void> {
+  const { end } = prefixRange(keyParts(place, ["segment"]));
+  await removeBetween(place.store, encodeKey(keyParts(place, ["segment", first])), end);
+}
+
+function removeRange(store: Store, parts: readonly (string | number)[]): Promise<void> {
+  const { start, end } = prefixRange(parts);
+  return removeBetween(store, start, end);
+}
+
+async function removeBetween(store: Store, start: Bytes, end: Bytes): Promise<void> {
+  for (;;) {
+    const keys = (await store.range({ start, end }, piecesAtOnce)).map(({ key }) => key);
+    if (keys.length === 0) return;
+    await store.transact([lock], async (transaction) => {
+      for (const key of keys) transaction.delete(key);
+    });
+  }
+}
