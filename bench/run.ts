@@ -11,16 +11,24 @@ import { createProcesses, type Processes, projectDirectory } from "./processes.t
 import { record, renderText } from "./results.ts";
 import { installVercel } from "./subjects/vercel.ts";
 import { createWorkload, pointReadWorkload } from "./workloads/items-under-load.ts";
+import { queryWorkload } from "./workloads/query.ts";
 import { rightsWorkload } from "./workloads/rights.ts";
 import { startWorkload } from "./workloads/start.ts";
 import type { Workload } from "./workloads/workload.ts";
 
-const workloads: readonly Workload[] = [pointReadWorkload, createWorkload, startWorkload, rightsWorkload];
+const workloads: readonly Workload[] = [
+  pointReadWorkload,
+  createWorkload,
+  startWorkload,
+  rightsWorkload,
+  queryWorkload,
+];
 
 /** The budgets are for this many. */
 const connectionsDefault = "64";
 
-const help = `Usage: npm run bench -- [WORKLOAD]... [--seconds N] [--connections N] [--record|--no-record] [--profile DIR]
+const help = `Usage: npm run bench -- [WORKLOAD]... [--seconds N] [--connections N] [--large] [--record|--no-record]
+                                    [--profile DIR]
 
 Workloads (all when none is named):
 ${workloads.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join("\n")}
@@ -29,6 +37,7 @@ Options:
   --seconds N      counted time of each server under load, 3 to 60 (default: 6)
   --connections N  connections with one request in flight on each, 1 to 512 (default: ${connectionsDefault}, and
                    only that is recorded)
+  --large          grow to a million items where a workload grows; takes several minutes
   --record         record the results even when something else uses the machine
   --no-record      record nothing
   --without-peer   leave out @vercel/cosmosdb-server; nothing is recorded then
@@ -48,6 +57,7 @@ interface Options {
   readonly connections: number;
   readonly recording: "always" | "when quiet" | "never";
   readonly withoutPeer: boolean;
+  readonly large: boolean;
   readonly profile?: string;
 }
 
@@ -65,6 +75,7 @@ function parseOptions(args: readonly string[]): Options | undefined {
       record: { type: "boolean" },
       "no-record": { type: "boolean" },
       "without-peer": { type: "boolean" },
+      large: { type: "boolean" },
       profile: { type: "string" },
       help: { type: "boolean", short: "h" },
     },
@@ -81,6 +92,7 @@ function parseOptions(args: readonly string[]): Options | undefined {
     connections: number("connections", values.connections, 1, 512),
     recording: never ? "never" : values.record === true ? "always" : "when quiet",
     withoutPeer,
+    large: values.large === true,
     ...(values.profile === undefined ? {} : { profile: resolve(values.profile) }),
   };
 }
@@ -97,14 +109,14 @@ async function bench(options: Options, processes: Processes): Promise<void> {
   const withVercel = !options.withoutPeer && (await peerIsThere(processes));
   const machine = await describeMachine(await processes.temporaryDirectory());
   const generator = startGenerator(processes);
-  const { seconds, connections, profile } = options;
+  const { seconds, connections, profile, large } = options;
   const nodeOptions = profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`];
   for (const workload of options.chosen) {
     const watch = createBusyWatch();
     await watch.look(lookMilliseconds);
     say(`\n${workload.name} ...`);
     const settings = { connections, seconds, watch };
-    const result = await workload.run({ processes, generator, settings, withVercel, nodeOptions });
+    const result = await workload.run({ processes, generator, settings, large, withVercel, nodeOptions });
     say(renderText(result));
     await watch.look(lookMilliseconds);
     const busyOthers = watch.share();

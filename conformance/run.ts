@@ -161,6 +161,10 @@ async function runSuite(suite: Suite, server: ServerUnderTest, report: Report): 
     "reader",
     "--identity",
     "scoped",
+    "--identity",
+    "operator",
+    "--identity",
+    "guest",
     "--format",
     "json",
   );

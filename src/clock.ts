@@ -54,6 +54,17 @@ export function manualClock(start: number): ManualClock {
   };
 }
 
+/** A clock that runs with `base` and can be moved ahead of it. */
+export function movableClock(base: Clock): ManualClock {
+  let ahead = 0;
+  return {
+    now: () => base.now() + ahead,
+    advance(milliseconds) {
+      ahead += milliseconds;
+    },
+  };
+}
+
 /** A reproducible byte source (splitmix64) for tests; never used where secrets matter. */
 export function seededEntropy(seed: number): Entropy {
   let state = BigInt(seed);

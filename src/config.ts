@@ -28,8 +28,14 @@ export interface Settings {
   readonly tenantDomain: string;
   readonly subscriptionId: string;
   readonly subscriptionName: string;
+  /** Lets `celestite clock advance` move the time that tokens and data are judged by; never for shared instances. */
+  readonly development: boolean;
   /** Default region of what the command line creates. */
   readonly location: string;
+  /** Takes the well-known key of Microsoft's emulator as every account's primary key; on loopback only. */
+  readonly emulatorKey?: boolean;
+  /** Physical ranges of a new Cosmos container whose throughput does not ask for more. */
+  readonly physicalRanges: number;
 }
 
 export const defaultPorts: Ports = { managed: 8071, authority: 8072, arm: 8073, cosmos: 8081 };
@@ -51,7 +57,9 @@ export function defaultSettings(): Settings {
     tenantDomain: "celestite.local",
     subscriptionId: "ce1e5717-e000-4000-8000-000000000001",
     subscriptionName: "Celestite",
+    development: false,
     location: "westeurope",
+    physicalRanges: 1,
   };
 }
 

@@ -27,6 +27,7 @@ const arrows: Readonly<
   x509: { imports: [], node: ["node:crypto"] },
   tls: { imports: ["x509"], node: "any" },
   http: { imports: ["observability"], node: "any" },
+  "front-door": { imports: ["http"], node: "any" },
   operator: { imports: ["http", "observability"], node: ["node:crypto"] },
   identity: {
     imports: ["x509", "authz", "storage/port.ts", "storage/keys.ts", "http", "observability"],

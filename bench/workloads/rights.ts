@@ -114,7 +114,7 @@ async function openRoom(): Promise<Room> {
   const { kty, n, e } = published;
   const publicKey = createPublicKey({ key: { kty, n, e }, format: "jwk" });
   const { verifier, directory } = identity;
-  const parts = { verifier, directory, ...around };
+  const parts = { verifier, directory, engine, ...around };
   const facts = requestFacts(engine);
   const headersOf = new Map<string, Buffer>();
   return {
@@ -186,5 +186,15 @@ function requestFacts(engine: Engine): Omit<AccessRequest, "headers"> {
   if (row === undefined || view === undefined)
     throw new Error("the point read has no operation or no account");
   const names = { database: "bench", container: "items" };
-  return { account: view, row, address, method: "GET", target, byRid: false, batch: () => [], ...names };
+  return {
+    account: view,
+    row,
+    address,
+    method: "GET",
+    target,
+    byRid: false,
+    remoteAddress: "127.0.0.1",
+    batch: () => [],
+    ...names,
+  };
 }

@@ -8,6 +8,8 @@ export interface Bench {
   readonly processes: Processes;
   readonly generator: LoadGenerator;
   readonly settings: LoadSettings;
+  /** Whether workloads that grow go on to sizes that take minutes. */
+  readonly large: boolean;
   /** Whether the peer is installed. */
   readonly withVercel: boolean;
   /** Flags for Celestite's Node: the profiler's. */

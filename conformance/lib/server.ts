@@ -1,5 +1,6 @@
 /** The server under test: the shipped command line, in a process of its own, with the conformance template deployed. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,7 +24,11 @@ export async function startServer(): Promise<ServerUnderTest> {
   const child = spawn(process.execPath, [cli, "start", "--data", data, "--any-ports", "--json"], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  await firstOutput(child);
+  const status = JSON.parse(await firstOutput(child)) as {
+    readonly subscriptionId: string;
+    readonly tenantId: string;
+    readonly endpoints: { readonly arm: string };
+  };
   const env = { CELESTITE_DATA: data };
   const celestite = (...args: string[]): Promise<Finished> => run(process.execPath, [cli, ...args], { env });
   const stop = async (): Promise<void> => {
@@ -51,12 +56,45 @@ export async function startServer(): Promise<ServerUnderTest> {
   const outputs = Object.fromEntries(
     Object.entries(properties.outputs).map(([name, output]) => [name, output.value]),
   );
-  return { data, env, outputs, celestite, stop };
+  const subscription = `/subscriptions/${status.subscriptionId}`;
+  const assigned = await celestite(
+    "rest",
+    "PUT",
+    `${subscription}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}?api-version=2022-04-01`,
+    "--body",
+    JSON.stringify({
+      properties: {
+        roleDefinitionId: `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${ownerRole}`,
+        principalId: outputs["operatorPrincipalId"],
+        principalType: "ServicePrincipal",
+      },
+    }),
+  );
+  if (assigned.code !== 0) {
+    await stop();
+    throw new Error(`the operator's role could not be assigned:\n${assigned.stderr}`);
+  }
+  const { subscriptionId, tenantId, endpoints } = status;
+  return {
+    data,
+    env,
+    outputs: { ...outputs, subscriptionId, tenantId, arm: endpoints.arm },
+    celestite,
+    stop,
+  };
 }
 
-function firstOutput(child: ChildProcess): Promise<void> {
+/** The built-in Azure role that the identity of the control-plane tests holds on the subscription. */
+const ownerRole = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
+
+/** The first line that the server prints: what listens, as JSON. */
+function firstOutput(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
-    child.stdout?.once("data", () => resolve());
+    let text = "";
+    child.stdout?.on("data", (part: Buffer) => {
+      text += part.toString();
+      if (text.includes("\n")) resolve(text);
+    });
     child.once("exit", (code) => reject(new Error(`the server ended with ${code} before it was ready`)));
   });
 }

@@ -14,6 +14,7 @@ import { type Address, parseId, parseTarget } from "./address.ts";
 import { readCredential, type Unauthenticated } from "./credential.ts";
 import { authorizationFailed, clip, notImplemented } from "./errors.ts";
 import { isObject, type Json, parseBody } from "./json.ts";
+import { requireUnlocked } from "./locks.ts";
 import type {
   Call,
   Caller,
@@ -25,6 +26,7 @@ import type {
   Requirement,
 } from "./operation.ts";
 import { findRoute, type Route, type RouteTable, requirementOf } from "./operations.ts";
+import { recordedDetails } from "./record-details.ts";
 import { renderReply } from "./render.ts";
 import { requireSubscription } from "./resource-groups.ts";
 import { type CallerRights, loadRights } from "./role-assignments.ts";
@@ -46,6 +48,8 @@ interface Trace {
   readonly decisions: Decision[];
   caller?: Caller;
   operation?: string;
+  /** What the record may keep of the body, as JSON. */
+  details?: string | undefined;
 }
 
 /** One request on its way through the phases; a nested one carries its deployment's caller. */
@@ -119,8 +123,13 @@ function finish(gateway: Gateway, request: Request, trace: Trace, status: number
       ...(trace.caller === undefined ? {} : { principalId: trace.caller.objectId }),
       ...(decision === undefined ? {} : { decision }),
       ...(error instanceof ArmError ? { message: error.message } : {}),
+      control: controlPlace(trace),
     });
   }
+}
+
+function controlPlace({ correlationId, details }: Trace): NonNullable<DiagnosticRecord["control"]> {
+  return { correlationId, ...(details === undefined ? {} : { details }) };
 }
 
 async function answerRequest(
@@ -188,14 +197,21 @@ async function perform(gateway: Gateway, job: Job): Promise<Outcome> {
   const { operation } = route;
   if (operation.action === "public") throw notImplemented("This request");
   job.trace.operation ??= `${operation.method} ${operation.path}`;
+  job.trace.details = recordedDetails(job.address.path, job.nested ? job.value : job.rawBody);
   await checkSubscription(gateway.plane, job.address);
   const requirement = requirementOf(route, job.address);
   const keep = await authorize(gateway, job, operation, requirement);
   if (operation.handler === undefined) {
     throw notImplemented(`The operation '${operation.method} ${operation.path}'`);
   }
+  await requireUnlocked(gateway.plane.store, operation.method, lockedId(operation, requirement, job.address));
   const outcome = await operation.handler(callOf(gateway, job, route, operation, requirement));
   return keep === undefined ? outcome : { ...outcome, body: filterList(outcome.body, keep) };
+}
+
+/** What a lock would protect. Reading in the form of a POST (`listKeys`, `validate`) is an action on its resource. */
+function lockedId(operation: GuardedOperation, requirement: Requirement, address: Address): string {
+  return operation.action === "anyCaller" ? address.path : requirement.scope;
 }
 
 async function checkSubscription(plane: ControlPlane, address: Address): Promise<void> {

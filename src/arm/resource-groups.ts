@@ -9,6 +9,7 @@ export interface SubscriptionRecord {
   readonly subscriptionId: string;
   readonly displayName: string;
   readonly tenantId: string;
+  readonly tags?: JsonObject;
 }
 
 export interface GroupRecord {

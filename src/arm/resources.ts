@@ -9,6 +9,7 @@ import { directoryLock } from "../identity/control.ts";
 import type { Reader, Transaction } from "../storage/port.ts";
 import { malformedPath, parentNotFound, resourceNotFound } from "./errors.ts";
 import { type JsonObject, member, objectMember, stringMember, without } from "./json.ts";
+import { deleteLocksUnder } from "./locks.ts";
 import type { ControlPlane } from "./operation.ts";
 import { armLock, deleteRecord, getRecord, listRecords, putRecord } from "./records.ts";
 import { groupId, requireGroup, requireSubscription } from "./resource-groups.ts";
@@ -128,7 +129,7 @@ function removalLocks(plane: ControlPlane, resources: readonly StoredResource[])
   return [...new Set([armLock, directoryLock, ...locks])];
 }
 
-/** Removes these resources with their host identities, and the role assignments at or below `scopeId`. */
+/** Removes these resources with their host identities, the role assignments and locks at or below `scopeId`. */
 async function removeResources(
   plane: ControlPlane,
   transaction: Transaction,
@@ -141,6 +142,7 @@ async function removeResources(
     deleteRecord(transaction, resourceKey(resource.id));
   }
   await deleteAssignmentsUnder(transaction, scopeId);
+  await deleteLocksUnder(transaction, scopeId);
 }
 
 /**

@@ -19,6 +19,16 @@ export type Credential =
   | {
       readonly kind: "accountKey";
       readonly key: "primary" | "secondary" | "primaryReadonly" | "secondaryReadonly";
+    }
+  | {
+      readonly kind: "resourceToken";
+      /** The permission's path: `dbs/D/users/U/permissions/P`. */
+      readonly permission: string;
+      readonly userRid: string;
+      readonly mode: "All" | "Read";
+      /** What the permission is about, as it was written. */
+      readonly resource: string;
+      readonly partitionKey?: readonly unknown[];
     };
 
 export type DenialReason =
@@ -35,7 +45,9 @@ export type DenialReason =
   /** Keys are switched off for the account. */
   | "localAuthDisabled"
   /** Keys may not change metadata on this account. */
-  | "keyMetadataWriteDisabled";
+  | "keyMetadataWriteDisabled"
+  /** The permission behind a resource token is for something else, or for less. */
+  | "outsideResourceToken";
 
 interface DecisionFacts {
   readonly credential: Credential;

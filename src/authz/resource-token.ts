@@ -3,28 +3,45 @@
  * because the rights travel inside the token and nothing else vouches for them.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
+import type { Decision } from "./decision.ts";
 
 export type PermissionMode = "All" | "Read";
 
 /** What a permission is about. Names are resolved to rids when the token is made, so a new resource of one name is not meant. */
 export interface TokenTarget {
   readonly kind: "container" | "item" | "storedProcedure" | "trigger" | "userDefinedFunction";
+  /** Empty when the permission names no container that exists: the token opens nothing then. */
   readonly containerRid: string;
   /** Id of the item or script; absent for a container. */
   readonly id?: string;
-  /** The partition key that the permission is confined to: its effective partition key and tag, both hexadecimal. */
-  readonly partition?: { readonly epk: string; readonly tag: string };
+  /** The partition key, or prefix of a hierarchical one, that the permission is confined to (see `partitionScope`). */
+  readonly partition?: readonly string[];
 }
 
 export interface TokenRights {
   /** The permission's rid: with the permission its tokens end. */
   readonly permission: string;
-  /** The permission's path, as logs name it. */
   readonly permissionId: string;
+  readonly user: string;
+  readonly userRid: string;
+  readonly database: string;
   readonly mode: PermissionMode;
+  /** The permission's `resource` and `resourcePartitionKey`, for those who must explain a denial. */
+  readonly resource: string;
+  readonly partitionKey?: readonly unknown[];
   readonly target: TokenTarget;
-  /** Seconds since the epoch. */
+  /** Seconds since the epoch at which the token was made. */
+  readonly starts: number;
+  /** Seconds since the epoch from which on it is no longer taken. */
   readonly expires: number;
+}
+
+/**
+ * Partition key values in one spelling each, so that two keys can be compared by text; undefined and `{}` are the
+ * value that a document without the property has.
+ */
+export function partitionScope(components: readonly unknown[]): readonly string[] {
+  return components.map((component) => (component === undefined ? "{}" : JSON.stringify(component)));
 }
 
 const signatureBytes = 16;
@@ -57,8 +74,8 @@ export interface TokenRequest {
   readonly containerRid?: string;
   /** Id of the addressed item or script. */
   readonly id?: string;
-  /** The logical partition that the request is confined to by its partition key header; absent when it is not. */
-  readonly partition?: { readonly epk: string; readonly tag: string };
+  /** The partition, or prefix, that the request is confined to by its partition key header; absent when it is not. */
+  readonly partition?: readonly string[];
 }
 
 /** Reads of a container that clients need before they can do anything with it. */
@@ -109,25 +126,71 @@ const ownOperations: Readonly<
   },
 };
 
+/** What a permission on a script opens even where it is confined to a partition: a script's text is in none. */
+const scriptTextReads: ReadonlySet<string> = new Set([
+  "ReadStoredProcedure",
+  "ReadTrigger",
+  "ReadUserDefinedFunction",
+]);
+
 /** True when the rights cover the request. Everything not named here is denied: databases, users, offers and so on. */
 export function tokenAllows({ mode, target }: TokenRights, request: TokenRequest): boolean {
   if (request.operation === "ReadDatabaseAccount") return true;
-  if (request.containerRid === undefined || request.containerRid !== target.containerRid) return false;
+  if (target.containerRid === "" || request.containerRid !== target.containerRid) return false;
   if (target.kind !== "container") {
-    if (!ownOperations[target.kind][mode].includes(request.operation) || request.id !== target.id)
-      return false;
-    return target.kind !== "item" || samePartition(target, request);
+    if (!ownOperations[target.kind][mode].includes(request.operation)) return false;
+    if (target.id === undefined || request.id !== target.id) return false;
+    return scriptTextReads.has(request.operation) || withinPartition(target, request);
   }
   if (containerMetadata.has(request.operation)) return true;
   const isItemOperation =
     itemReads.has(request.operation) || (mode === "All" && itemWrites.has(request.operation));
-  if (target.partition !== undefined) return isItemOperation && samePartition(target, request);
-  return isItemOperation || scriptReads.has(request.operation);
+  if (isItemOperation) return withinPartition(target, request);
+  return target.partition === undefined && scriptReads.has(request.operation);
 }
 
-/** A permission without a partition key covers every partition of a container, but no item: ids repeat in partitions. */
-function samePartition(target: TokenTarget, request: TokenRequest): boolean {
-  const { partition } = target;
-  if (partition === undefined || request.partition === undefined) return false;
-  return partition.epk === request.partition.epk && partition.tag === request.partition.tag;
+/** A permission without a partition key covers every partition (reference of `ResourcePartitionKey`). */
+function withinPartition({ partition }: TokenTarget, request: TokenRequest): boolean {
+  if (partition === undefined) return true;
+  const asked = request.partition;
+  if (asked === undefined || asked.length < partition.length) return false;
+  return partition.every((value, at) => value === asked[at]);
+}
+
+export interface TokenAccessRequest extends TokenRequest {
+  readonly action: string;
+  /** The resource as denials name it. */
+  readonly resource: string;
+  readonly metadataWrite: boolean;
+  readonly disableLocalAuth?: boolean;
+  readonly disableKeyBasedMetadataWriteAccess: boolean;
+}
+
+/** The path of the permission, by names. */
+export function permissionPath({ database, user, permissionId }: TokenRights): string {
+  return `dbs/${database}/users/${user}/permissions/${permissionId}`;
+}
+
+/** Decides a request made with a resource token whose signature, time and permission have been checked. */
+export function decideResourceToken(rights: TokenRights, request: TokenAccessRequest): Decision {
+  const { userRid, mode, resource, partitionKey } = rights;
+  const base = {
+    credential: {
+      kind: "resourceToken",
+      permission: permissionPath(rights),
+      userRid,
+      mode,
+      resource,
+      ...(partitionKey === undefined ? {} : { partitionKey }),
+    },
+    action: request.action,
+    resource: request.resource,
+    considered: [],
+  } as const;
+  if (request.disableLocalAuth === true) return { ...base, allowed: false, reason: "localAuthDisabled" };
+  if (request.metadataWrite && request.disableKeyBasedMetadataWriteAccess) {
+    return { ...base, allowed: false, reason: "keyMetadataWriteDisabled" };
+  }
+  if (!tokenAllows(rights, request)) return { ...base, allowed: false, reason: "outsideResourceToken" };
+  return { ...base, allowed: true };
 }

@@ -1,9 +1,12 @@
 /** The list of commands, help, and the one place where errors become a line of text and an exit code. */
 import { version } from "../version.ts";
+import { bicepCommand } from "./bicep.ts";
 import { type Command, CommandError, type Terminal, UsageError } from "./command.ts";
 import { deployCommand } from "./deploy.ts";
 import { envCommand } from "./env.ts";
 import { explainCommand } from "./explain.ts";
+import { issuerCommand } from "./issuer.ts";
+import { keysCommand } from "./keys.ts";
 import { restCommand } from "./rest.ts";
 import { roleCommand } from "./role.ts";
 import { runCommand } from "./run.ts";
@@ -16,7 +19,10 @@ export const commands: readonly Command[] = [
   envCommand,
   explainCommand,
   roleCommand,
+  keysCommand,
+  issuerCommand,
   restCommand,
+  bicepCommand,
 ];
 
 /** Runs the command named by `args` and returns the exit code; nothing is thrown for a user's mistake. */
@@ -62,7 +68,7 @@ ${list}
 
 A first tour:
   celestite start                                    # in one terminal
-  celestite deploy main.json -g my-group             # in another: identities, accounts, roles
+  celestite deploy main.bicep -g my-group            # in another: identities, accounts, roles
   celestite run --identity worker -- python app.py   # your program, passwordless
   celestite explain --last                           # why was that allowed or denied?
 `);

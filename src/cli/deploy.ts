@@ -1,28 +1,34 @@
-/** `celestite deploy`: a template into a resource group, with progress and the outputs at the end. */
+/** `celestite deploy`: a template or Bicep file into a resource group or subscription, with its outputs at the end. */
 import { readFile } from "node:fs/promises";
 import { basename, extname, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import type { Json, JsonObject } from "../arm/json.ts";
 import { dataDirectoryDefault } from "../config.ts";
 import type { ServerStatus } from "../operator/gateway.ts";
+import { compileDeployment, compileParametersFor, isBicepFile, isParametersFile } from "./bicep-files.ts";
 import { type Command, CommandError, type Terminal, UsageError } from "./command.ts";
 import { arm, armFailure, operator, requireArm, requireServer, type Server } from "./server.ts";
 
-const help = `Usage: celestite deploy FILE.json [-g GROUP] [-p NAME=VALUE]... [--parameters FILE] [--json]
+const help = `Usage: celestite deploy FILE [-g GROUP] [-p NAME=VALUE]... [--parameters FILE] [--json]
 
-Deploys an ARM template as the bootstrap user (Owner of the default subscription). The group is created when missing.
+Deploys as the bootstrap user (Owner of the default subscription). FILE is a Bicep file (.bicep), a Bicep parameters
+file (.bicepparam, with the template that it names) or an ARM template (.json). The group is created when missing; a
+file with targetScope 'subscription' is deployed to the subscription. Nothing is deployed when the file has errors.
 
 Options:
   -g, --group NAME             resource group (default: celestite)
   -p, --parameter NAME=VALUE   a template parameter; VALUE is JSON, or a plain string
-  --parameters FILE            a parameter file
+  --parameters FILE            a parameters file, .bicepparam or .json
   --name NAME                  name of the deployment (default: the file's name)
   --json                       print the deployment as JSON
   --data DIR                   data directory of the running server
 
 Examples:
-  celestite deploy main.json -g my-group
-  celestite deploy main.json -g my-group -p disableLocalAuth=true
+  celestite deploy main.bicep -g my-group
+  celestite deploy main.bicep -g my-group -p disableLocalAuth=true
+  celestite deploy dev.bicepparam -g my-group
+  celestite deploy main.json -g my-group --parameters dev.parameters.json
 `;
 
 const armApi = "api-version=2024-03-01";
@@ -83,18 +89,19 @@ export async function deployTemplate(
   request: DeployRequest,
   terminal: Terminal,
 ): Promise<Record<string, unknown>> {
-  const template = await readTemplate(request.file);
+  const { template, parameters } = await prepare(request, terminal);
   const status = await operator<ServerStatus>(server, "GET", "status");
-  const group = `/subscriptions/${status.subscriptionId}/resourceGroups/${encodeURIComponent(request.group)}`;
-  await ensureGroup(server, group, status.location);
+  const atSubscription = scopeOf(template) === "subscription";
+  const subscription = `/subscriptions/${status.subscriptionId}`;
+  const group = `${subscription}/resourceGroups/${encodeURIComponent(request.group)}`;
+  if (!atSubscription) await ensureGroup(server, group, status.location);
   const name = request.name ?? basename(request.file, extname(request.file));
-  const path = `${group}/providers/Microsoft.Resources/deployments/${encodeURIComponent(name)}?${armApi}`;
-  const parameters = {
-    ...(await parameterFile(request.parameterFile)),
-    ...parseParameters(request.parameters),
-  };
-  terminal.error(`Deploying ${request.file} to ${request.group} ...\n`);
+  const scope = atSubscription ? subscription : group;
+  const path = `${scope}/providers/Microsoft.Resources/deployments/${encodeURIComponent(name)}?${armApi}`;
+  const target = atSubscription ? "the subscription" : request.group;
+  terminal.error(`Deploying ${request.file} to ${target} ...\n`);
   const started = await requireArm(server, "PUT", path, {
+    ...(atSubscription ? { location: status.location } : {}),
     properties: { mode: "Incremental", template, parameters },
   });
   return waitForEnd(server, path, started, terminal);
@@ -128,13 +135,34 @@ async function waitForEnd(
   }
 }
 
-async function readTemplate(file: string): Promise<unknown> {
-  if (extname(file) === ".bicep") {
-    throw new CommandError(
-      "Bicep files cannot be deployed directly yet; compile to JSON first ('az bicep build --file main.bicep') and deploy that.",
-    );
-  }
-  return readJson(file);
+interface Prepared {
+  readonly template: unknown;
+  readonly parameters: JsonObject;
+}
+
+/** What is deployed: later sources of a parameter's value win over earlier ones. */
+async function prepare(request: DeployRequest, terminal: Terminal): Promise<Prepared> {
+  const { file, parameterFile: extra } = request;
+  const given = parseParameters(request.parameters);
+  const overrides = Object.fromEntries(Object.entries(given).map(([name, { value }]) => [name, value]));
+  const compiled =
+    isBicepFile(file) || isParametersFile(file)
+      ? await compileDeployment(file, overrides, terminal)
+      : { template: await readJson(file), parameters: {} };
+  const read =
+    extra !== undefined && isParametersFile(extra)
+      ? await compileParametersFor(extra, file, overrides, terminal)
+      : await parameterFile(extra);
+  return { template: compiled.template, parameters: { ...compiled.parameters, ...read, ...given } };
+}
+
+/** Where a template is deployed to, by its schema. Throws CommandError for scopes that this command has no place for. */
+function scopeOf(template: unknown): "group" | "subscription" {
+  const { $schema } = (template ?? {}) as { $schema?: unknown };
+  const scope = /(subscription|managementGroup|tenant)DeploymentTemplate\.json/i.exec(String($schema))?.[1];
+  if (scope === undefined) return "group";
+  if (scope.toLowerCase() === "subscription") return "subscription";
+  throw new CommandError(`Templates for the scope '${scope}' cannot be deployed with this command.`);
 }
 
 async function readJson(file: string): Promise<unknown> {
@@ -150,14 +178,14 @@ async function readJson(file: string): Promise<unknown> {
   }
 }
 
-async function parameterFile(file: string | undefined): Promise<Record<string, unknown>> {
+async function parameterFile(file: string | undefined): Promise<JsonObject> {
   if (file === undefined) return {};
-  const content = (await readJson(file)) as { parameters?: Record<string, unknown> };
+  const content = (await readJson(file)) as { parameters?: JsonObject };
   return content.parameters ?? {};
 }
 
 /** `name=value` pairs; a value that is JSON is taken as such, anything else as a string. */
-function parseParameters(pairs: readonly string[]): Record<string, { value: unknown }> {
+function parseParameters(pairs: readonly string[]): Record<string, { value: Json }> {
   return Object.fromEntries(
     pairs.map((pair) => {
       const equals = pair.indexOf("=");
@@ -167,10 +195,10 @@ function parseParameters(pairs: readonly string[]): Record<string, { value: unkn
   );
 }
 
-function parameterValue(text: string): unknown {
+function parameterValue(text: string): Json {
   if (!/^(true|false|null|-?\d|\[|\{|")/.test(text)) return text;
   try {
-    return JSON.parse(text);
+    return JSON.parse(text) as Json;
   } catch {
     return text;
   }

@@ -2,10 +2,10 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Decision } from "../authz/decision.ts";
-import { cosmosActions } from "../azure/cosmos-actions.ts";
 import { dataDirectoryDefault } from "../config.ts";
 import type { Explanation } from "../operator/gateway.ts";
 import { type Command, UsageError } from "./command.ts";
+import { assign, builtInFor, findTrap, scopeOf, type Trap } from "./explain-traps.ts";
 import { operator, requireServer } from "./server.ts";
 
 const help = `Usage: celestite explain [ACTIVITY-ID | --last] [--json]
@@ -43,7 +43,7 @@ export const explainCommand: Command = {
     const explanation = await operator<Explanation>(server, "GET", `decisions/${path}`);
     terminal.out(
       values.json === true
-        ? `${JSON.stringify(explanation, undefined, 2)}\n`
+        ? `${JSON.stringify({ ...explanation, trap: findTrap(explanation) }, undefined, 2)}\n`
         : renderExplanation(explanation),
     );
     return 0;
@@ -60,12 +60,40 @@ export function renderExplanation(explanation: Explanation): string {
     `  answered ${record.statusCode}${record.substatus === 0 ? "" : ` (substatus ${record.substatus})`}`,
   ];
   if (decision === undefined) {
-    return lines([...head, "", `No access decision was made. ${record.message ?? ""}`.trimEnd()]);
+    const trap = findTrap(explanation);
+    const why = `No access decision was made. ${record.message?.split("\r\n")[0] ?? ""}`.trimEnd();
+    return lines([...head, "", why, ...(trap === undefined ? [] : renderTrap(trap))]);
   }
-  const verdict = decision.allowed
-    ? ["", "Allowed."]
-    : ["", `Denied: ${reasons[decision.reason]}`, ...suggestion(explanation, decision)];
-  return lines([...head, "", ...who(explanation, decision), ...considered(decision), ...verdict]);
+  return lines([
+    ...head,
+    "",
+    ...who(explanation, decision),
+    ...considered(decision),
+    ...verdict(explanation, decision),
+  ]);
+}
+
+/** The verdict, the trap behind it if it is a known one, and what mends it. */
+function verdict(explanation: Explanation, decision: Decision): string[] {
+  const { record } = explanation;
+  const trap = findTrap(explanation);
+  if (decision.allowed && trap === undefined) return ["", "Allowed.", ...refusedLater(record)];
+  const denied = decision.allowed
+    ? [`Allowed, but refused: ${record.message ?? ""}`.split("\r\n")[0] ?? ""]
+    : [`${record.wouldDeny === undefined ? "Denied" : "Audit mode let pass"}: ${reasons[decision.reason]}`];
+  if (trap !== undefined) return ["", ...denied, ...renderTrap(trap)];
+  return ["", ...denied, ...suggestion(explanation, decision)];
+}
+
+function refusedLater({ statusCode, message }: Explanation["record"]): string[] {
+  return statusCode < 400 || message === undefined
+    ? []
+    : [`The request failed afterwards: ${message.split("\r\n")[0] ?? ""}`];
+}
+
+function renderTrap({ name, says, fix }: Trap): string[] {
+  const mends = fix.length === 0 ? [] : ["", "The smallest fix:", ...fix.map((line) => `  ${line}`)];
+  return ["", `Known trap: ${name}.`, ...says.map((line) => `  ${line}`), ...mends];
 }
 
 const reasons: Readonly<Record<Extract<Decision, { allowed: false }>["reason"], string>> = {
@@ -76,6 +104,7 @@ const reasons: Readonly<Record<Extract<Decision, { allowed: false }>["reason"], 
     "no data role can allow this operation. Databases, containers, throughput, scripts, users and permissions are managed through Azure Resource Manager (celestite deploy, az, Bicep) or with an account key.",
   readOnlyKey: "the request was signed with a read-only key and writes.",
   localAuthDisabled: "account keys are switched off (disableLocalAuth).",
+  outsideResourceToken: "the permission behind the resource token does not cover the request.",
   keyMetadataWriteDisabled: "metadata cannot be changed here (disableKeyBasedMetadataWriteAccess); use ARM.",
 };
 
@@ -83,6 +112,11 @@ function who({ principal }: Explanation, decision: Decision): string[] {
   const required = [`  required action  ${decision.action}`, `  on resource      ${decision.resource}`];
   if (decision.credential.kind === "accountKey")
     return [`  account key      ${decision.credential.key}`, ...required];
+  if (decision.credential.kind === "resourceToken") {
+    const { permission, mode, resource, partitionKey } = decision.credential;
+    const partition = partitionKey === undefined ? "" : ` in partition ${JSON.stringify(partitionKey)}`;
+    return [`  resource token   ${permission}: ${mode} of ${resource}${partition}`, ...required];
+  }
   const { principalId, groups } = decision.credential;
   const name =
     principal === undefined ? "(not in the directory)" : `${principal.displayName}, ${principal.type}`;
@@ -101,7 +135,7 @@ const failures: Readonly<Record<string, string>> = {
 };
 
 function considered(decision: Decision): string[] {
-  if (decision.credential.kind === "accountKey") return [];
+  if (decision.credential.kind !== "aad") return [];
   if (decision.considered.length === 0) return ["", "No role assignment was considered: there is none."];
   return [
     "",
@@ -114,15 +148,8 @@ function considered(decision: Decision): string[] {
   ];
 }
 
-/** Actions that the built-in reader role contains; anything else needs the contributor. */
-const readActions: ReadonlySet<string> = new Set([
-  cosmosActions.readMetadata,
-  cosmosActions.readItem,
-  cosmosActions.executeQuery,
-  cosmosActions.readChangeFeed,
-]);
-
-function suggestion({ record, principal, accountId }: Explanation, decision: Decision): string[] {
+function suggestion(explanation: Explanation, decision: Decision): string[] {
+  const { record, accountId } = explanation;
   if (decision.allowed || decision.reason !== "noMatchingAssignment") return [];
   if (
     record.category !== "DataPlaneRequests" ||
@@ -130,13 +157,7 @@ function suggestion({ record, principal, accountId }: Explanation, decision: Dec
     accountId === undefined
   )
     return [];
-  const role = readActions.has(decision.action)
-    ? "Cosmos DB Built-in Data Reader"
-    : "Cosmos DB Built-in Data Contributor";
-  const scope = decision.resource === "/" ? "/" : `/${decision.resource}`;
-  const name =
-    principal?.managedIdentity === "user" ? principal.displayName : decision.credential.principalId;
-  const command = `celestite role assign --account ${record.account} --principal ${name} --role "${role}" --scope "${scope}"`;
+  const command = assign(explanation, builtInFor(decision.action), scopeOf(decision.resource));
   return ["", "The smallest fix:", `  ${command}`];
 }
 

@@ -10,21 +10,25 @@ import { type Command, CommandError, UsageError } from "./command.ts";
 import { operator, requireArm, requireServer, type Server } from "./server.ts";
 
 const help = `Usage: celestite role assign --principal NAME --role ROLE [--scope SCOPE] [--account NAME]
+       celestite role define --name NAME --actions ACTION,... [--account NAME]
        celestite role list [--account NAME]
 
-Assigns a Cosmos DB data role (a sqlRoleAssignment), or lists definitions and assignments. Takes effect on the next
-request.
+Assigns a Cosmos DB data role (a sqlRoleAssignment), defines one (a sqlRoleDefinition), or lists definitions and
+assignments. Takes effect on the next request.
 
 Options:
   --principal NAME  name of a managed identity, user principal name, object id or client id
   --role ROLE       name or GUID of a role definition, e.g. "Cosmos DB Built-in Data Reader"
   --scope SCOPE     / (default), /dbs/DATABASE or /dbs/DATABASE/colls/CONTAINER
+  --name NAME       name of the role to define; defining it again replaces its actions
+  --actions LIST    data actions, whole or from readMetadata or sqlDatabases/ on, separated by commas
   --account NAME    the Cosmos account, when there are several
   --data DIR        data directory of the running server
 
 Examples:
   celestite role assign --principal worker --role "Cosmos DB Built-in Data Contributor"
   celestite role assign --principal worker --role "Cosmos DB Built-in Data Reader" --scope /dbs/shop/colls/orders
+  celestite role define --name "Feed Reader" --actions readMetadata,sqlDatabases/containers/readChangeFeed
   celestite role list
 `;
 
@@ -45,7 +49,7 @@ interface RoleAssignmentBody {
 
 export const roleCommand: Command = {
   name: "role",
-  summary: "assign and list Cosmos DB data roles",
+  summary: "assign, define and list Cosmos DB data roles",
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({
@@ -55,6 +59,8 @@ export const roleCommand: Command = {
         principal: { type: "string" },
         role: { type: "string" },
         scope: { type: "string", default: "/" },
+        name: { type: "string" },
+        actions: { type: "string" },
         account: { type: "string" },
         data: { type: "string" },
       },
@@ -67,8 +73,14 @@ export const roleCommand: Command = {
       terminal.out(await list(server, account));
       return 0;
     }
+    if (positionals[0] === "define" && positionals.length === 1) {
+      if (values.name === undefined || values.actions === undefined)
+        throw new UsageError("--name and --actions are needed.");
+      terminal.out(await define(server, account, values.name, values.actions.split(",")));
+      return 0;
+    }
     if (positionals[0] !== "assign" || positionals.length !== 1)
-      throw new UsageError("Say 'assign' or 'list'.");
+      throw new UsageError("Say 'assign', 'define' or 'list'.");
     if (values.principal === undefined || values.role === undefined) {
       throw new UsageError("--principal and --role are needed.");
     }
@@ -77,7 +89,8 @@ export const roleCommand: Command = {
   },
 };
 
-async function chooseAccount(server: Server, name: string | undefined): Promise<AccountStatus> {
+/** The account of this name, or the only one; CommandError when that leaves a choice. */
+export async function chooseAccount(server: Server, name: string | undefined): Promise<AccountStatus> {
   const { accounts } = await operator<ServerStatus>(server, "GET", "status");
   const named = accounts.filter(
     (account) => name === undefined || account.name.toLowerCase() === name.toLowerCase(),
@@ -123,6 +136,34 @@ async function assign(
     properties: { roleDefinitionId, scope: fullScope, principalId: principal.objectId },
   });
   return `${principal.displayName} (${principal.objectId}) has "${definition.properties.roleName}" at ${scope} of ${account.name}.\n`;
+}
+
+const actionPrefix = "Microsoft.DocumentDB/databaseAccounts/";
+
+/** Creates or replaces a custom data role, assignable everywhere in the account. */
+async function define(
+  server: Server,
+  account: AccountStatus,
+  roleName: string,
+  actions: readonly string[],
+): Promise<string> {
+  const all = await definitions(server, account);
+  const same = all.find(({ properties }) => properties.roleName.toLowerCase() === roleName.toLowerCase());
+  const name = same?.name ?? assignmentName([account.resourceId, "role", roleName]);
+  const dataActions = actions
+    .map((action) => action.trim())
+    .map((action) =>
+      action.toLowerCase().startsWith(actionPrefix.toLowerCase()) ? action : actionPrefix + action,
+    );
+  await requireArm(server, "PUT", `${account.resourceId}/sqlRoleDefinitions/${name}?${cosmosApi}`, {
+    properties: {
+      roleName,
+      type: "CustomRole",
+      assignableScopes: [account.resourceId],
+      permissions: [{ dataActions }],
+    },
+  });
+  return `The role "${roleName}" (${name}) of ${account.name} has ${dataActions.length === 1 ? "the data action" : "the data actions"} ${dataActions.join(", ")}.\n`;
 }
 
 /** The same assignment always gets the same GUID, so repeating the command changes nothing. */

@@ -2,53 +2,32 @@
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { openEntropy, systemClock } from "../clock.ts";
-import { anyPorts, dataDirectoryDefault, defaultSettings, inheritedEnvironment } from "../config.ts";
+import { anyPorts, defaultSettings, inheritedEnvironment } from "../config.ts";
 import type { ServerStatus, Workload } from "../operator/gateway.ts";
-import { diverting, workloadVariables } from "./child-environment.ts";
-import { type Command, CommandError, type Terminal, UsageError } from "./command.ts";
+import { divertingVariables, preloadOption, workloadVariables } from "./child-environment.ts";
+import { type Command, CommandError, type Terminal } from "./command.ts";
 import { deployTemplate } from "./deploy.ts";
+import { keepTokenFile, serviceAccountSubject } from "./issuer.ts";
+import { parseRun, type RunOptions, runHelp } from "./run-options.ts";
+import { prepareSandbox, requireNamespaces } from "./run-sandbox.ts";
+import { writeShims } from "./run-shims.ts";
 import { findServer, operator, type Server } from "./server.ts";
 
-const help = `Usage: celestite run [--identity NAME]... [--as HOST] [--account NAME] [OPTIONS] -- COMMAND [ARGS...]
+const preload = pathToFileURL(fileURLToPath(new URL("../front-door/preload.js", import.meta.url))).href;
 
-Starts COMMAND with the managed identities it would have in Azure. DefaultAzureCredential and ManagedIdentityCredential
-find them with no setting in the program; COSMOS_ENDPOINT holds the account's URL. The exit code is COMMAND's.
-
-Options:
-  --identity NAME  a user-assigned identity (name or resource id); may be repeated
-  --as HOST        resource id of a deployed host (web app, virtual machine ...): its identities, system-assigned included
-  --account NAME   the Cosmos account behind COSMOS_ENDPOINT, when there are several
-  --ephemeral      use a private server in memory for the life of COMMAND
-  --deploy FILE    deploy this template first, into the group 'celestite' (implies --ephemeral when no server runs)
-  -p, --parameter NAME=VALUE   a parameter of that template
-  --data DIR       data directory of the running server (default: $CELESTITE_DATA or ~/.celestite)
-
-Examples:
-  celestite run --identity worker -- python app.py
-  celestite run --as /subscriptions/S/resourceGroups/G/providers/Microsoft.Web/sites/web -- node server.js
-  celestite run --ephemeral --deploy main.json --identity worker -- npm test
-`;
-
-interface RunOptions {
-  readonly identities: readonly string[];
-  readonly host: string | undefined;
-  readonly account: string | undefined;
-  readonly ephemeral: boolean;
-  readonly template: string | undefined;
-  readonly parameters: readonly string[];
-  readonly dataDirectory: string;
-  readonly command: readonly string[];
-}
+/** Kubernetes' own default; the file is renewed at four fifths of it. */
+const serviceAccountTokenSeconds = 3600;
 
 export const runCommand: Command = {
   name: "run",
   summary: "run a program with managed identities",
-  help,
+  help: runHelp,
   async run(args, terminal) {
-    const options = parse(args);
+    const options = parseRun(args);
+    if (options.front === "sandbox") requireNamespaces();
     const running = options.ephemeral ? undefined : await findServer(options.dataDirectory);
     if (running !== undefined) return runOn(running, options, terminal);
     if (!options.ephemeral && options.template === undefined) {
@@ -59,37 +38,6 @@ export const runCommand: Command = {
     return runPrivately(options, terminal);
   },
 };
-
-function parse(args: readonly string[]): RunOptions {
-  const dashes = args.indexOf("--");
-  const command = dashes < 0 ? [] : args.slice(dashes + 1);
-  const { values, positionals } = parseArgs({
-    args: [...(dashes < 0 ? args : args.slice(0, dashes))],
-    allowPositionals: true,
-    options: {
-      identity: { type: "string", multiple: true },
-      as: { type: "string" },
-      account: { type: "string" },
-      ephemeral: { type: "boolean" },
-      deploy: { type: "string" },
-      parameter: { type: "string", short: "p", multiple: true },
-      data: { type: "string" },
-    },
-  });
-  if (positionals.length > 0)
-    throw new UsageError(`'${positionals[0]}' stands before '--'; the command comes after it.`);
-  if (command.length === 0) throw new UsageError("There is no command to run; it comes after '--'.");
-  return {
-    identities: values.identity ?? [],
-    host: values.as,
-    account: values.account,
-    ephemeral: values.ephemeral === true,
-    template: values.deploy,
-    parameters: values.parameter ?? [],
-    dataDirectory: values.data === undefined ? dataDirectoryDefault() : resolve(values.data),
-    command,
-  };
-}
 
 async function runPrivately(options: RunOptions, terminal: Terminal): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), "celestite-"));
@@ -124,14 +72,19 @@ async function runOn(server: Server, options: RunOptions, terminal: Terminal): P
   }
   const workload = await operator<Workload>(server, "POST", "workloads", {
     identities: options.identities,
+    front: options.front,
+    isolated: options.isolated,
     ...(options.host === undefined ? {} : { host: options.host }),
+    ...(options.user === undefined ? {} : { user: options.user }),
   });
+  const folder = await mkdtemp(join(tmpdir(), "celestite-run-"));
   try {
     const status = await operator<ServerStatus>(server, "GET", "status");
     checkAccount(status, options.account);
-    return await spawnChild(options.command, childVariables(status, workload, options, terminal));
+    return await runProgram({ server, options, terminal, workload, status, folder });
   } finally {
     await operator(server, "DELETE", `workloads/${workload.id}`);
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -143,21 +96,88 @@ function checkAccount(status: ServerStatus, account: string | undefined): void {
   );
 }
 
-function childVariables(
-  status: ServerStatus,
-  workload: Workload,
-  options: RunOptions,
-  terminal: Terminal,
-): Record<string, string> {
+interface Run {
+  readonly server: Server;
+  readonly options: RunOptions;
+  readonly terminal: Terminal;
+  readonly workload: Workload;
+  readonly status: ServerStatus;
+  /** For what this run needs on disk; gone afterwards. */
+  readonly folder: string;
+}
+
+async function runProgram(run: Run): Promise<number> {
+  const { options, workload, status, folder, server, terminal } = run;
+  const environment = await childVariables(run);
+  const keeper =
+    workload.kind === "aks"
+      ? await keepTokenFile(
+          server,
+          {
+            subject: serviceAccountSubject(options.serviceAccount),
+            lifetimeSeconds: serviceAccountTokenSeconds,
+          },
+          join(folder, "azure-identity-token"),
+          (problem) => terminal.error(`${problem}\n`),
+        )
+      : undefined;
+  try {
+    if (workload.door?.front !== "sandbox") return await spawnChild(options.command, environment);
+    const { door } = workload;
+    const allowed = options.allowed;
+    const sandbox = await prepareSandbox({ door, status, command: options.command, environment, allowed });
+    try {
+      return await spawnChild(sandbox.command, inheritedEnvironment());
+    } finally {
+      sandbox.close();
+    }
+  } finally {
+    keeper?.stop();
+  }
+}
+
+async function childVariables(run: Run): Promise<Record<string, string>> {
+  const { options, workload, status, folder, terminal } = run;
   const inherited = inheritedEnvironment();
-  const removed = diverting.filter((name) => inherited[name] !== undefined);
+  const hasIdentity = options.host !== undefined || options.identities.length > 0;
+  const removed = divertingVariables(inherited, workload, hasIdentity);
   for (const name of removed) delete inherited[name];
   if (removed.length > 0) {
     terminal.error(
       `celestite run: not passed on, because they would divert the credential: ${removed.join(", ")}\n`,
     );
   }
-  return { ...inherited, ...workloadVariables(status, workload, options.account, inherited) };
+  const set = workloadVariables(status, workload, options.account, inherited);
+  const shims =
+    workload.developerSecret === undefined
+      ? {}
+      : {
+          PATH: await writeShims(
+            folder,
+            {
+              endpoint: `${new URL(status.endpoints.managedIdentity).origin}/msi/developer`,
+              secret: workload.developerSecret,
+              subscriptionId: status.subscriptionId,
+            },
+            inherited["PATH"],
+          ),
+        };
+  return {
+    ...inherited,
+    ...set,
+    ...shims,
+    ...preloadOption(preload, workload, options.isolated, inherited),
+    ...(workload.kind === "aks" ? { AZURE_FEDERATED_TOKEN_FILE: join(folder, "azure-identity-token") } : {}),
+    ...(options.strict ? { AZURE_TOKEN_CREDENTIALS: strictCredential(workload) } : {}),
+  };
+}
+
+/** The one credential that is to answer, so that no other link of the chain can hide that it did not. */
+function strictCredential({ kind, developerSecret }: Workload): string {
+  if (kind === "aks") return "WorkloadIdentityCredential";
+  return kind === "none" && developerSecret !== undefined
+    ? "AzureCliCredential"
+    : "ManagedIdentityCredential";
 }
 
 /** Runs the command with our standard streams, passes signals on, and resolves with its exit code. */

@@ -6,7 +6,7 @@ import { anyPorts, dataDirectoryDefault, defaultPorts, defaultSettings, type Set
 import type { ServerStatus } from "../operator/gateway.ts";
 import { type Command, UsageError } from "./command.ts";
 
-const help = `Usage: celestite start [--data DIR] [--memory | --store URL] [--any-ports] [--json]
+const help = `Usage: celestite start [--data DIR] [--memory | --store URL] [--any-ports] [--ranges N] [--json]
 
 Starts everything and stays in the foreground until Ctrl-C: managed identity endpoints, the Entra authority, Azure
 Resource Manager, and one https endpoint per Cosmos account.
@@ -16,6 +16,9 @@ Options:
   --memory       keep the store in memory only; nothing is left afterwards but the certificate authority
   --store URL    keep the store in PostgreSQL: postgres://user:password@host:port/database (?schema=NAME to share one)
   --any-ports    let the system choose all ports (default: ${defaultPorts.managed}, ${defaultPorts.authority}, ${defaultPorts.arm}, accounts from ${defaultPorts.cosmos})
+  --ranges N     give new containers N physical ranges (default: one per started 10,000 RU/s, as in Azure), to meet
+                 cross-partition behaviour early
+  --emulator-key take the well-known key of Microsoft's emulator as every account's primary key (loopback only)
   --json         print what listens as one line of JSON
 
 Examples:
@@ -37,6 +40,8 @@ export const startCommand: Command = {
         memory: { type: "boolean" },
         store: { type: "string" },
         "any-ports": { type: "boolean" },
+        ranges: { type: "string" },
+        "emulator-key": { type: "boolean" },
         json: { type: "boolean" },
       },
     });
@@ -46,6 +51,8 @@ export const startCommand: Command = {
       dataDirectory: values.data === undefined ? dataDirectoryDefault() : resolve(values.data),
       ...storeOf(values.memory === true, values.store),
       ...(values["any-ports"] === true ? { ports: anyPorts } : {}),
+      ...rangesOf(values.ranges),
+      ...(values["emulator-key"] === true ? { emulatorKey: true } : {}),
     };
     // The server is most of the program; commands that only talk to one do without it.
     const { startCelestite } = await import("../celestite.ts");
@@ -62,6 +69,17 @@ export const startCommand: Command = {
     return 0;
   },
 };
+
+/** More would be of no use to anybody: each is a log of its own. */
+const rangesMax = 100;
+
+function rangesOf(text: string | undefined): { readonly physicalRanges?: number } {
+  if (text === undefined) return {};
+  const ranges = Number(text);
+  if (!Number.isInteger(ranges) || ranges < 1 || ranges > rangesMax)
+    throw new UsageError(`--ranges takes a number from 1 to ${rangesMax}.`);
+  return { physicalRanges: ranges };
+}
 
 function storeOf(memory: boolean, url: string | undefined): { readonly store?: string } {
   if (memory && url !== undefined) throw new UsageError("--memory and --store exclude each other.");

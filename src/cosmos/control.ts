@@ -3,8 +3,11 @@
  * definitions and assignments. Calls that change something take the caller's transaction, which must hold
  * `cosmosLock(account)`; refusals are ArmError with the provider's own codes and texts.
  */
+import type { NetworkRules } from "../authz/network.ts";
 import { ArmError } from "../azure/arm-error.ts";
 import type { Reader, Transaction } from "../storage/port.ts";
+import { type ScriptControl, scriptControl } from "./control-scripts.ts";
+import { type ThroughputControl, throughputControl } from "./control-throughput.ts";
 import * as accounts from "./engine/accounts.ts";
 import { readAll } from "./engine/catalog.ts";
 import * as containers from "./engine/containers.ts";
@@ -19,10 +22,7 @@ import {
 } from "./engine/records.ts";
 import { CosmosError } from "./errors.ts";
 
-/** The lock (see storage/port.ts) over an account's settings, databases, containers, roles and keys. */
-export function cosmosLock(account: string): string {
-  return `cosmos/${account.toLowerCase()}`;
-}
+export { cosmosLock } from "./account-lock.ts";
 
 export type KeyKind = "primary" | "secondary" | "primaryReadonly" | "secondaryReadonly";
 
@@ -42,6 +42,12 @@ export interface AccountSettings {
     | "ConsistentPrefix"
     | "Eventual";
   readonly serverless: boolean;
+  /** True to answer 429/3200 to what goes beyond the provisioned throughput; in the service that is always so. */
+  readonly enforcesThroughput?: boolean;
+  /** Where clients may come from; everywhere when absent. */
+  readonly network?: NetworkRules;
+  /** `audit` answers what roles and locks would deny, and says so; `enforce` when absent. */
+  readonly authorization?: "enforce" | "audit";
 }
 
 export interface Account extends AccountSettings {
@@ -83,7 +89,10 @@ export interface SqlRoleAssignment {
 /** A resource as the data plane shows it, with `id`, `_rid`, `_self`, `_etag`, `_ts` and its own properties. */
 export type CosmosResource = Readonly<Record<string, unknown>> & { readonly id: string };
 
-export interface CosmosControl {
+export type { ScriptKind, ScriptOwner } from "./control-scripts.ts";
+export type { Throughput, ThroughputSettings } from "./control-throughput.ts";
+
+export interface CosmosControl extends ThroughputControl, ScriptControl {
   /**
    * Opens the account's listener (choosing a port for a new account) and keeps it. Call it before the transaction that creates the
    * account, with the same name; calling it for an account that is open returns its port.
@@ -97,6 +106,8 @@ export interface CosmosControl {
   deleteAccount(transaction: Transaction, account: string): Promise<boolean>;
   listKeys(reader: Reader, account: string): Promise<AccountKeys | undefined>;
   regenerateKey(transaction: Transaction, account: string, kind: KeyKind): Promise<void>;
+  /** Milliseconds since the epoch at which each key was made. */
+  keyTimes(reader: Reader, account: string): Promise<Readonly<Record<KeyKind, number>> | undefined>;
   /** `https://localhost:PORT/` of the account as seen through the door that the caller used. */
   documentEndpoint(account: Account): string;
 
@@ -173,7 +184,10 @@ export function createCosmosControl(engine: Engine, endpoints: AccountEndpoints)
     },
     listKeys: async (reader, account) => (await accounts.readAccount(reader, account))?.keys,
     regenerateKey: (transaction, account, kind) => accounts.regenerateKey(engine, transaction, account, kind),
+    keyTimes: async (reader, account) => (await accounts.readAccount(reader, account))?.keyTimes,
     documentEndpoint: (account) => endpoints.url(account),
+    ...refusingAsArm(throughputControl(engine)),
+    ...refusingAsArm(scriptControl(engine)),
     ...databaseControl(engine),
     ...containerControl(engine),
     ...roleControl(engine),
@@ -265,6 +279,17 @@ function roleControl(engine: Engine): RoleControl {
     deleteRoleAssignment: (transaction, account, name) =>
       dataRoles.deleteRoleAssignment(engine, transaction, account, name),
   };
+}
+
+/** The same calls, whose refusals have the control plane's form. */
+function refusingAsArm<T extends object>(calls: T): T {
+  const wrapped = Object.entries(calls).map(
+    ([name, call]: [string, (...args: never[]) => Promise<unknown>]) => [
+      name,
+      (...args: never[]) => asArmError(() => call(...args)),
+    ],
+  );
+  return Object.fromEntries(wrapped) as T;
 }
 
 /** The data plane's refusals in the control plane's form: same status, code and text. */

@@ -2,6 +2,7 @@
  * The closed set of data-plane errors and the one place that renders them. `message` is public text; status,
  * substatus and code are what SDK retry policies branch on.
  */
+import type { Diagnosis } from "../authz/diagnosis.ts";
 import type { Reply } from "../http/service.ts";
 
 /** Appended to every message as the service does; SDKs and tools show it. */
@@ -16,6 +17,8 @@ export class CosmosError extends Error {
   readonly headers: Readonly<Record<string, string>>;
   /** Further members of the body, e.g. `additionalErrorInfo`. */
   readonly extra: Readonly<Record<string, unknown>>;
+  /** What is known beyond the public text; for diagnostics, never sent. */
+  readonly diagnosis: Diagnosis | undefined;
 
   constructor(
     status: number,
@@ -25,6 +28,7 @@ export class CosmosError extends Error {
       readonly substatus?: number;
       readonly headers?: Readonly<Record<string, string>>;
       readonly extra?: Readonly<Record<string, unknown>>;
+      readonly diagnosis?: Diagnosis;
     } = {},
   ) {
     super(message);
@@ -33,6 +37,7 @@ export class CosmosError extends Error {
     this.substatus = options.substatus ?? 0;
     this.headers = options.headers ?? {};
     this.extra = options.extra ?? {};
+    this.diagnosis = options.diagnosis;
   }
 }
 
@@ -50,12 +55,18 @@ export function badQuery(message: string): CosmosError {
   return new CosmosError(400, "BadRequest", message);
 }
 
-export function unauthorized(message: string, substatus = 0): CosmosError {
-  return new CosmosError(401, "Unauthorized", message, { substatus });
+export function unauthorized(message: string, substatus = 0, diagnosis?: Diagnosis): CosmosError {
+  return new CosmosError(401, "Unauthorized", message, {
+    substatus,
+    ...(diagnosis === undefined ? {} : { diagnosis }),
+  });
 }
 
-export function forbidden(message: string, substatus = 0): CosmosError {
-  return new CosmosError(403, "Forbidden", message, { substatus });
+export function forbidden(message: string, substatus = 0, diagnosis?: Diagnosis): CosmosError {
+  return new CosmosError(403, "Forbidden", message, {
+    substatus,
+    ...(diagnosis === undefined ? {} : { diagnosis }),
+  });
 }
 
 /** The resource itself is absent. */
@@ -116,11 +127,30 @@ export function tooLarge(): CosmosError {
   return new CosmosError(413, "RequestEntityTooLarge", listed("Request size is too large"));
 }
 
+/** What a batch reads and writes together must fit into one response. */
+export function responseTooLarge(): CosmosError {
+  return new CosmosError(413, "RequestEntityTooLarge", listed("Response size is too large"), {
+    substatus: 3402,
+  });
+}
+
 export function methodNotAllowed(method: string): CosmosError {
   return new CosmosError(
     405,
     "MethodNotAllowed",
     `The requested verb ${method} is not supported on this resource.`,
+  );
+}
+
+/** The provisioned throughput is used up; clients wait as long as they are told and try again. */
+export function tooManyRequests(waitMilliseconds: number): CosmosError {
+  return new CosmosError(
+    429,
+    "TooManyRequests",
+    listed(
+      "Request rate is large. More Request Units may be needed, so no changes were made. Please retry this request later. Learn more: http://aka.ms/cosmosdb-error-429",
+    ),
+    { substatus: 3200, headers: { "x-ms-retry-after-ms": String(waitMilliseconds) } },
   );
 }
 

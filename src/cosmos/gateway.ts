@@ -7,6 +7,7 @@ import { uuid } from "../clock.ts";
 import type { Reply, Request, Service } from "../http/service.ts";
 import type { DiagnosticRecord } from "../observability/diagnostic-records.ts";
 import { StoreUnavailable } from "../storage/port.ts";
+import { auditHeader, auditLetsPass, diagnosticRecord, type Progress } from "./diagnostics.ts";
 import type { AccountView, DatabaseView } from "./engine/catalog.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { Partition } from "./engine/partitions.ts";
@@ -21,14 +22,12 @@ import {
   tooLarge,
 } from "./errors.ts";
 import type { OperationContext, OperationResult } from "./operations/operation.ts";
+import { checkDemands } from "./operations/request-demands.ts";
+import { withinThroughput } from "./operations/throughput-limit.ts";
 import { type Address, parseAddress } from "./wire/address.ts";
-import {
-  type Access,
-  type AccessParts,
-  type AccessRequest,
-  decideAccess,
-  renderDenial,
-} from "./wire/authorize.ts";
+import { type Access, type AccessParts, type AccessRequest, decideAccess } from "./wire/authorize.ts";
+import { renderDenial } from "./wire/authorize-denials.ts";
+import { tokenMinter } from "./wire/authorize-resource-token.ts";
 import { type BatchPart, parseBatch } from "./wire/batch-body.ts";
 import { serviceVersions } from "./wire/headers.ts";
 import { findOperation, type OperationRow } from "./wire/operations.ts";
@@ -38,15 +37,6 @@ export interface GatewayParts extends AccessParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly record: (entry: DiagnosticRecord) => void;
-}
-
-/** What is known of a request so far; the record is written from it whatever happens. */
-interface Progress {
-  row?: OperationRow;
-  access?: Access;
-  account?: AccountView;
-  database?: DatabaseView;
-  container?: ContainerRecord;
 }
 
 /** The service behind the endpoint of one account. */
@@ -64,11 +54,12 @@ export function accountService(parts: GatewayParts, account: string): Service {
     } catch (error) {
       failure = asCosmosError(error);
       const rendered = renderError(failure, activityId);
-      reply = { ...rendered, headers: { ...commonHeaders(activityId, 0), ...rendered.headers } };
+      const audit = progress.audited === undefined ? {} : auditHeader(progress.audited);
+      reply = { ...rendered, headers: { ...commonHeaders(activityId, 0), ...rendered.headers, ...audit } };
     }
-    parts.record(
-      diagnosticRecord(parts, { request, progress, started, activityId, account, reply, failure, result }),
-    );
+    const ended = parts.clock.now();
+    const outcome = { request, progress, started, ended, activityId, account, reply, failure, result };
+    parts.record(diagnosticRecord(outcome));
     return reply;
   };
 }
@@ -88,6 +79,7 @@ async function perform(
 ): Promise<OperationResult> {
   if (request.bodyTooLarge === true) throw tooLarge();
   const address = parseAddress(request.target);
+  progress.address = address;
   const view = parts.engine.catalog.find(account);
   if (view === undefined) throw accountGone(account);
   progress.account = view;
@@ -99,7 +91,11 @@ async function perform(
   const accessRequest = accessRequestOf(view, row, address, request, resources);
   const access = await decideAccess(parts, accessRequest);
   progress.access = access;
-  if (!access.decision.allowed) throw renderDenial(accessRequest, access);
+  if (!access.decision.allowed) {
+    const denial = renderDenial(accessRequest, access);
+    if (!auditLetsPass(view, access)) throw denial;
+    progress.audited = denial;
+  }
   if (row.handler === undefined) throw notImplemented(row.name);
   const context: OperationContext = {
     engine: parts.engine,
@@ -110,8 +106,24 @@ async function perform(
     body: request.body,
     origin: request.origin,
     batch: accessRequest.batch,
+    ...minting(parts, view, resources, access),
   };
-  return row.handler(context);
+  checkDemands(context);
+  return view.record.account.enforcesThroughput === true
+    ? withinThroughput(context, row, row.handler)
+    : row.handler(context);
+}
+
+/** Only a key may read permissions, and their tokens are made with that key. */
+function minting(
+  { clock }: GatewayParts,
+  account: AccountView,
+  { database }: Resources,
+  { decision: { credential } }: Access,
+): Pick<OperationContext, "mintToken"> {
+  if (credential.kind !== "accountKey" || database === undefined) return {};
+  const { key } = credential;
+  return { mintToken: (grant, seconds) => tokenMinter({ clock, account, database, key })(grant, seconds) };
 }
 
 interface Resources {
@@ -154,9 +166,11 @@ function accessRequestOf(
     headers: request.headers,
     method: request.method,
     target: request.target,
+    remoteAddress: request.remoteAddress,
     byRid: database !== address.database || container !== address.container,
     ...(database === undefined ? {} : { database }),
     ...(container === undefined ? {} : { container }),
+    ...(resources.container === undefined ? {} : { containerRid: resources.container.rid }),
   };
 }
 
@@ -174,6 +188,7 @@ function render(result: OperationResult, activityId: string, progress: Progress)
   if (result.etag !== undefined) headers["etag"] = result.etag;
   if (result.partition !== undefined) addPartitionHeaders(headers, result, result.partition);
   if (result.sessionToken !== undefined) headers["x-ms-session-token"] = result.sessionToken;
+  if (progress.audited !== undefined) Object.assign(headers, auditHeader(progress.audited));
   addOwnerHeaders(headers, progress);
   if (result.body === undefined) return { status: result.status, headers };
   headers["content-type"] = "application/json";
@@ -228,39 +243,4 @@ function activityIdOf(request: Request, entropy: Entropy): string {
   const given = request.headers["x-ms-activity-id"];
   if (given !== undefined && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(given)) return given;
   return uuid(entropy);
-}
-
-interface Outcome {
-  readonly request: Request;
-  readonly progress: Progress;
-  readonly started: number;
-  readonly activityId: string;
-  readonly account: string;
-  readonly reply: Reply;
-  readonly failure: CosmosError | undefined;
-  readonly result: OperationResult | undefined;
-}
-
-function diagnosticRecord(parts: GatewayParts, outcome: Outcome): DiagnosticRecord {
-  const { request, progress, failure } = outcome;
-  const decision = progress.access?.decision;
-  return {
-    time: outcome.started,
-    activityId: outcome.activityId,
-    category: "DataPlaneRequests",
-    account: outcome.account,
-    operationName: progress.row?.name ?? "Unknown",
-    method: request.method,
-    resource: request.target.split("?")[0] ?? "",
-    statusCode: outcome.reply.status,
-    substatus: failure?.substatus ?? 0,
-    duration: parts.clock.now() - outcome.started,
-    requestCharge: outcome.result?.charge ?? 0,
-    userAgent: request.headers["x-ms-useragent"] ?? request.headers["user-agent"] ?? "",
-    clientIpAddress: request.remoteAddress,
-    authTokenType: progress.access?.authTokenType ?? "",
-    ...(decision?.credential.kind === "aad" ? { principalId: decision.credential.principalId } : {}),
-    ...(decision === undefined ? {} : { decision }),
-    ...(failure === undefined ? {} : { message: failure.message }),
-  };
 }

@@ -65,17 +65,23 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   return { port, close: () => closeAll(servers) };
 }
 
-async function bind(options: ListenOptions, host: string, port: number): Promise<Server> {
+/** A server that listens nowhere yet: a front door hands it connections or gives it an address of its own kind. */
+export function unboundServer(options: Omit<ListenOptions, "port" | "host">): Server {
   const server = createServer(options);
   server.keepAliveTimeout = keepAliveMilliseconds;
   server.on("clientError", refuseMalformed);
+  return server;
+}
+
+async function bind(options: ListenOptions, host: string, port: number): Promise<Server> {
+  const server = unboundServer(options);
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
     server.listen(port, host, () => resolve(server));
   });
 }
 
-function createServer(options: ListenOptions): Server {
+function createServer(options: Omit<ListenOptions, "port" | "host">): Server {
   const handler = (message: IncomingMessage, response: ServerResponse): void => {
     answer(options, message, response).catch(options.onError);
   };
@@ -101,7 +107,7 @@ function createServer(options: ListenOptions): Server {
 }
 
 async function answer(
-  options: ListenOptions,
+  options: Omit<ListenOptions, "port" | "host">,
   message: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -169,6 +175,10 @@ function readBody(
 const noBytes = new Uint8Array(0);
 
 function send(message: IncomingMessage, response: ServerResponse, reply: Reply): void {
+  if (reply.reset === true) {
+    message.socket.resetAndDestroy();
+    return;
+  }
   const { body } = reply;
   const length = body === undefined ? 0 : typeof body === "string" ? Buffer.byteLength(body) : body.length;
   const bodiless = reply.status === 204 || reply.status === 304;

@@ -21,6 +21,8 @@ export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | string;
+  /** Break the connection off instead of answering: a fault that an operator asked for. */
+  readonly reset?: true;
 }
 
 export type Service = (request: Request) => Promise<Reply>;

@@ -13,6 +13,7 @@ import type {
   ApplicationObject,
   CertificateRecord,
   FederatedCredentialRecord,
+  RedirectUri,
   SecretRecord,
   ServicePrincipalObject,
 } from "./records.ts";
@@ -26,6 +27,7 @@ import {
   scanRecords,
   toPrincipal,
 } from "./records.ts";
+import { isRegistrable } from "./sign-in/redirects.ts";
 
 /** Two years, the longest life the portal offers for a new secret. */
 const SECRET_LIFETIME_SECONDS = 2 * 365 * 24 * 3600;
@@ -54,6 +56,10 @@ export interface NewApplication {
   readonly identifierUris?: readonly string[];
   /** Version of those tokens; 1 unless told, as `requestedAccessTokenVersion: null`. */
   readonly accessTokenVersion?: 1 | 2;
+  /** Where sign-ins may lead back to. */
+  readonly redirectUris?: readonly RedirectUri[];
+  /** May sign users in without a proof of its own. */
+  readonly publicClient?: boolean;
 }
 
 /** The client behind an app id: what may authenticate, and how. */
@@ -179,6 +185,7 @@ async function addApplication(context: DirectoryContext, wanted: NewApplication)
   }
   const identifierUris = [...new Set(wanted.identifierUris ?? [])];
   for (const uri of identifierUris) checkIdentifierUri(uri);
+  for (const { uri } of wanted.redirectUris ?? []) checkRedirectUri(uri);
   return context.change(async (transaction) => {
     const appId = wanted.appId?.toLowerCase() ?? uuid(context.entropy);
     if ((await transaction.get(recordKey.appId(appId))) !== undefined) {
@@ -200,6 +207,8 @@ async function addApplication(context: DirectoryContext, wanted: NewApplication)
       servicePrincipalId,
       identifierUris,
       accessTokenVersion: wanted.accessTokenVersion ?? 1,
+      ...(wanted.redirectUris === undefined ? {} : { redirectUris: wanted.redirectUris }),
+      ...(wanted.publicClient === undefined ? {} : { publicClient: wanted.publicClient }),
       secrets: [],
       certificates: [],
     };
@@ -214,6 +223,15 @@ async function addApplication(context: DirectoryContext, wanted: NewApplication)
     });
     return view(context, transaction, application);
   });
+}
+
+function checkRedirectUri(uri: string): void {
+  if (!isRegistrable(uri)) {
+    throw new DirectoryError(
+      "invalid",
+      `The redirect URI ${uri.slice(0, 300)} is neither https, nor http on localhost, nor of an app's own scheme, or has a fragment or wildcard.`,
+    );
+  }
 }
 
 function checkIdentifierUri(uri: string): void {
@@ -310,7 +328,8 @@ async function removeCredential(transaction: Transaction, appId: string, keyId: 
   return true;
 }
 
-async function putFederatedCredential(
+/** Writes a federated credential of an application or user-assigned identity. Throws `DirectoryError`. */
+export async function putFederatedCredential(
   transaction: Transaction,
   appId: string,
   credential: FederatedCredentialRecord,
@@ -329,7 +348,8 @@ async function putFederatedCredential(
       "A federated credential's name has 3 to 120 letters, digits, - and _, and starts with a letter or digit.",
     );
   }
-  if (!URL.canParse(issuer) || credential.subject === "" || audiences.length !== 1) {
+  const texts = [issuer, credential.subject, ...audiences];
+  if (!URL.canParse(issuer) || audiences.length !== 1 || texts.some((text) => !isCredentialText(text))) {
     throw new DirectoryError(
       "invalid",
       "A federated credential has an issuer URL, a subject and one audience.",
@@ -348,7 +368,13 @@ async function putFederatedCredential(
   transaction.put(recordKey.federated(subject.id, name), encodeRecord(record));
 }
 
-async function removeFederatedCredential(
+/** The limits of the platform for issuer, subject and audience: 1 to 600 characters, no surrounding space. */
+function isCredentialText(text: string): boolean {
+  return text.length > 0 && text.length <= 600 && text.trim() === text;
+}
+
+/** Removes one; false when there is none of this name. */
+export async function removeFederatedCredential(
   transaction: Transaction,
   appId: string,
   name: string,

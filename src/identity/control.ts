@@ -24,6 +24,14 @@ export interface HostIdentities {
   readonly userAssigned: readonly ManagedIdentityRecord[];
 }
 
+/** Tokens of another issuer that are as good as a secret of the identity; name unique without regard to case. */
+export interface FederatedCredential {
+  readonly name: string;
+  readonly issuer: string;
+  readonly subject: string;
+  readonly audiences: readonly string[];
+}
+
 export interface IdentityControl {
   readonly tenantId: string;
   /** Creates the identity's service principal, or returns the one that exists. */
@@ -31,6 +39,19 @@ export interface IdentityControl {
   /** Removes the identity and its principal and detaches it from every host; false when there was none. */
   deleteUserAssigned(transaction: Transaction, resourceId: string): Promise<boolean>;
   getUserAssigned(reader: Reader, resourceId: string): Promise<ManagedIdentityRecord | undefined>;
+  /** The federated credentials of a user-assigned identity in order of name; empty when there is no such identity. */
+  listFederatedCredentials(reader: Reader, resourceId: string): Promise<readonly FederatedCredential[]>;
+  /**
+   * Writes a federated credential of a user-assigned identity; true when it is new. Throws ArmError 400 for what no
+   * credential can be, 404 without the identity and 409 when another has the same issuer and subject or there are 20.
+   */
+  putFederatedCredential(
+    transaction: Transaction,
+    resourceId: string,
+    credential: FederatedCredential,
+  ): Promise<boolean>;
+  /** False when there was none. */
+  deleteFederatedCredential(transaction: Transaction, resourceId: string, name: string): Promise<boolean>;
   /**
    * Makes the host carry exactly these identities: creates or removes its system-assigned identity and records the
    * user-assigned ones. Throws ArmError 400 `FailedIdentityOperation` when a user-assigned identity does not exist.

@@ -13,6 +13,8 @@ export interface AuthorityFault {
   readonly error: string;
   readonly code?: number;
   readonly text: string;
+  /** A second name that libraries branch on, e.g. `consent_required`. */
+  readonly suberror?: string;
 }
 
 /** A request to the authority that cannot be granted; rendered by `renderFault`. */
@@ -35,6 +37,13 @@ const invalidClient = (code: number, text: string): AuthorityFault => ({
 const invalidRequest = (code: number, text: string): AuthorityFault => ({
   status: 400,
   error: "invalid_request",
+  code,
+  text,
+});
+
+const invalidGrant = (code: number, text: string): AuthorityFault => ({
+  status: 400,
+  error: "invalid_grant",
   code,
   text,
 });
@@ -151,6 +160,164 @@ export const faults = {
     code: 500011,
     text: `The resource principal named ${audience} was not found in the tenant named ${directory}. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.`,
   }),
+  severalResources: (scope: string): AuthorityFault => ({
+    status: 400,
+    error: "invalid_scope",
+    code: 28000,
+    text: `Provided value for the input parameter scope is not valid because it contains more than one resource. Scope ${scope} is not valid.`,
+  }),
+  malformedClaims: (): AuthorityFault =>
+    invalidRequest(900141, "The 'claims' parameter is not a well-formed JSON object."),
+  redirectNotRegistered: (uri: string, appId: string): AuthorityFault =>
+    invalidRequest(
+      50011,
+      `The redirect URI '${uri}' specified in the request does not match the redirect URIs configured for the application '${appId}'. Make sure the redirect URI sent in the request matches one added to your application.`,
+    ),
+  redirectMismatch: (given: string, original: string): AuthorityFault =>
+    invalidGrant(
+      500112,
+      `The reply address '${given}' does not match the reply address '${original}' provided when requesting Authorization code.`,
+    ),
+  unsupportedResponseType: (responseType: string): AuthorityFault => ({
+    status: 400,
+    error: "unsupported_response_type",
+    code: 700054,
+    text: `response_type '${responseType}' is not enabled for the application.`,
+  }),
+  unsupportedResponseMode: (mode: string): AuthorityFault =>
+    invalidRequest(70007, `'${mode}' is not a supported value of 'response_mode'.`),
+  challengeMethod: (method: string): AuthorityFault =>
+    invalidRequest(
+      9002313,
+      `Invalid request. Request is malformed or invalid: 'code_challenge_method' must be S256, not '${method}'.`,
+    ),
+  challengeRequired: (appId: string): AuthorityFault =>
+    invalidRequest(
+      9002325,
+      `Proof Key for Code Exchange is required for authorization code redemption by the public client '${appId}'.`,
+    ),
+  wrongVerifier: (): AuthorityFault =>
+    invalidGrant(
+      501481,
+      "The Code_Verifier does not match the code_challenge supplied in the authorization request.",
+    ),
+  signInRequired: (): AuthorityFault => ({
+    status: 400,
+    error: "login_required",
+    code: 50058,
+    text: "A silent sign-in request was sent but no user is signed in.",
+  }),
+  userCancelled: (): AuthorityFault => ({
+    status: 400,
+    error: "access_denied",
+    code: 65004,
+    text: "User declined to consent to access the app.",
+  }),
+  malformedGrant: (what: string): AuthorityFault =>
+    invalidGrant(
+      70000,
+      `Provided grant is invalid or malformed. The provided value for the '${what}' parameter is not valid.`,
+    ),
+  grantOfOtherClient: (): AuthorityFault =>
+    invalidGrant(70000, "Provided grant was issued to a different client id."),
+  codeRedeemed: (): AuthorityFault =>
+    invalidGrant(
+      54005,
+      "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.",
+    ),
+  codeExpired: (): AuthorityFault =>
+    invalidGrant(
+      70008,
+      "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.",
+    ),
+  refreshExpired: (): AuthorityFault =>
+    invalidGrant(
+      700082,
+      "The refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.",
+    ),
+  refreshReused: (): AuthorityFault =>
+    invalidGrant(
+      70000,
+      "Provided grant is invalid or malformed. The refresh token was already used; each one can be used once.",
+    ),
+  grantRevoked: (): AuthorityFault =>
+    invalidGrant(
+      50173,
+      "The provided grant has expired due to it being revoked, a fresh auth token is needed.",
+    ),
+  authorizationPending: (): AuthorityFault => ({
+    status: 400,
+    error: "authorization_pending",
+    code: 70016,
+    text: "OAuth 2.0 device flow error. Authorization is pending. Continue polling.",
+  }),
+  deviceCodeExpired: (): AuthorityFault => ({
+    status: 400,
+    error: "expired_token",
+    code: 70020,
+    text: "The provided value for the input parameter 'device_code' is not valid. This device code has expired.",
+  }),
+  deviceDeclined: (): AuthorityFault => ({
+    status: 400,
+    error: "authorization_declined",
+    code: 70018,
+    text: "The user declined the device code sign-in.",
+  }),
+  badDeviceCode: (): AuthorityFault => ({
+    status: 400,
+    error: "bad_verification_code",
+    code: 70019,
+    text: "Verification code expired or unknown. The 'device_code' is not one that was issued here to this client.",
+  }),
+  userNotFound: (user: string, directory: string): AuthorityFault =>
+    invalidGrant(
+      50034,
+      `The user account ${user} does not exist in the ${directory} directory. To sign into this application, the account must be added to the directory.`,
+    ),
+  wrongPassword: (): AuthorityFault =>
+    invalidGrant(50126, "Error validating credentials due to invalid username or password."),
+  tooManyFailures: (): AuthorityFault =>
+    invalidGrant(
+      50053,
+      "You've tried to sign in too many times with an incorrect user ID or password. Start the sign-in again.",
+    ),
+  consentRequired: (appId: string, name: string): AuthorityFault => ({
+    ...invalidGrant(
+      65001,
+      `The user or administrator has not consented to use the application with ID '${appId}' named '${name}'. Send an interactive authorization request for this user and resource.`,
+    ),
+    suberror: "consent_required",
+  }),
+  userAssertionSignature: (detail: string): AuthorityFault =>
+    invalidGrant(50013, `Assertion failed signature validation. [Reason - ${detail}]`),
+  userAssertionExpired: (): AuthorityFault =>
+    invalidGrant(500133, "Assertion is not within its valid time range."),
+  userAssertionAudience: (): AuthorityFault =>
+    invalidGrant(
+      500131,
+      "Assertion audience does not match the Client app presenting the assertion. The audience in the assertion must match the app presenting the assertion.",
+    ),
+  userAssertionOfApp: (appId: string): AuthorityFault => ({
+    status: 400,
+    error: "unauthorized_client",
+    code: 7000114,
+    text: `Application '${appId}' is not allowed to make application on-behalf-of calls.`,
+  }),
+  notPublicClient: (): AuthorityFault =>
+    invalidClient(
+      7000218,
+      "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+    ),
+  publicClientWithProof: (): AuthorityFault =>
+    invalidClient(
+      700025,
+      "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.",
+    ),
+  invalidToken: (detail: string): AuthorityFault => ({
+    status: 401,
+    error: "invalid_token",
+    text: detail,
+  }),
   notFound: (): AuthorityFault => ({
     status: 404,
     error: "not_found",
@@ -192,6 +359,7 @@ export function renderFault(
     timestamp,
     trace_id: traceId,
     correlation_id: facts.correlationId,
+    ...(fault.suberror === undefined ? {} : { suberror: fault.suberror }),
     ...(fault.code === undefined ? {} : { error_uri: `${facts.origin}/error?code=${fault.code}` }),
   };
   return json(fault.status, body, { "x-ms-request-id": traceId });

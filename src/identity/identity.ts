@@ -8,6 +8,8 @@ import type { Service } from "../http/service.ts";
 import type { Store } from "../storage/port.ts";
 import type { Applications } from "./applications.ts";
 import { createApplications } from "./applications.ts";
+import type { Consents } from "./consents.ts";
+import { createConsents } from "./consents.ts";
 import type { IdentityControl } from "./control.ts";
 import type { Directory } from "./directory.ts";
 import { DirectoryError, openDirectory } from "./directory.ts";
@@ -15,14 +17,27 @@ import { AuthorityError, faults } from "./errors.ts";
 import { createAuthority } from "./gateway.ts";
 import type { FederatedKeys } from "./issuer-keys.ts";
 import { createFederatedKeys } from "./issuer-keys.ts";
+import type { Issuers } from "./issuers.ts";
+import { createIssuers } from "./issuers.ts";
 import { createAppServiceEndpoint } from "./managed/app-service.ts";
+import { createArcEndpoint } from "./managed/arc.ts";
+import { cloudShellPath, createCloudShellEndpoint } from "./managed/cloud-shell.ts";
+import { createDeveloperEndpoint, developerPath } from "./managed/developer.ts";
 import type { ImdsOptions } from "./managed/imds.ts";
 import { createImds } from "./managed/imds.ts";
+import type { ManagedIdentityContext } from "./managed/select-identity.ts";
 import type { Workloads } from "./managed/workloads.ts";
 import { createWorkloads } from "./managed/workloads.ts";
 import { createIdentityControl } from "./managed-identities.ts";
+import type { Passwords } from "./passwords.ts";
+import { createPasswords } from "./passwords.ts";
+import type { RefreshTokens } from "./refresh-tokens.ts";
+import { createRefreshTokens } from "./refresh-tokens.ts";
 import type { ResourceResolver } from "./resources.ts";
 import { createResourceResolver } from "./resources.ts";
+import type { Revocations } from "./revocations.ts";
+import { openRevocations } from "./revocations.ts";
+import { createSignIns } from "./sign-in/codes.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 import { openSigningKeys } from "./signing-keys.ts";
 import type { IssuedToken, TokenIssuer, TokenSubject } from "./tokens.ts";
@@ -55,6 +70,12 @@ export interface Identity {
   /** Users, groups and all look-ups; also the `PrincipalDirectory` of access checks. */
   readonly directory: Directory;
   readonly applications: Applications;
+  readonly passwords: Passwords;
+  readonly consents: Consents;
+  readonly refreshTokens: RefreshTokens;
+  readonly revocations: Revocations;
+  /** Federated issuers whose keys are kept here, and the clusters that this system plays. */
+  readonly issuers: Issuers;
   readonly keys: SigningKeys;
   readonly verifier: TokenVerifier;
   /** The Entra endpoints. */
@@ -63,6 +84,10 @@ export interface Identity {
     readonly workloads: Workloads;
     /** Serves `appServicePath` for every workload; the secret header says which. */
     readonly appService: Service;
+    /** The same and all further endpoints that a workload's own secret opens. */
+    readonly endpoints: Service;
+    /** The endpoint of an Arc server; `writeKey` puts a secret where the workload alone can read it. */
+    arc(workloadId: string, writeKey: (name: string, content: string) => Promise<void>): Service;
     /** The metadata service of one workload. */
     imds(workloadId: string, options?: ImdsOptions): Service;
   };
@@ -81,15 +106,24 @@ export interface Identity {
  */
 export async function openIdentity(options: IdentityOptions): Promise<Identity> {
   const { store, clock, entropy } = options;
-  const [{ directory, context }, keys] = await Promise.all([
+  const [{ directory, context }, keys, revocations] = await Promise.all([
     openDirectory(options),
     openSigningKeys(options),
+    openRevocations(options),
   ]);
   const { tenantId, domain } = directory;
   const applications = createApplications(context);
   const control = createIdentityControl(context);
+  const issuers = createIssuers(context, options.federatedKeys ?? createFederatedKeys(clock));
   const resources = createResourceResolver(applications, options.knownResource);
-  const tokens = createTokenIssuer({ keys, tenantId, clock, entropy });
+  const tokens = createTokenIssuer({ keys, tenantId, clock, entropy, issuedUntil: revocations.issuedUntil });
+  const verifier = createTokenVerifier({ keys, tenantId, clock, revocations });
+  const signingIn = {
+    passwords: createPasswords(context),
+    consents: createConsents(context),
+    refreshTokens: createRefreshTokens(options),
+    revocations,
+  };
   const workloads = createWorkloads({ store, control, entropy });
   const managed = { workloads, directory, resources, tokens };
   return {
@@ -98,8 +132,10 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     control,
     directory,
     applications,
+    ...signingIn,
+    issuers,
     keys,
-    verifier: createTokenVerifier({ keys, tenantId, clock }),
+    verifier,
     authority: createAuthority({
       tenantId,
       domain,
@@ -110,16 +146,31 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
       keys,
       tokens,
       resources,
-      federatedKeys: options.federatedKeys ?? createFederatedKeys(clock),
+      federatedKeys: issuers.federatedKeys,
+      verifier,
+      ...signingIn,
+      signIns: createSignIns({ clock, entropy }),
       authorityHosts: options.authorityHosts ?? [],
     }),
     managed: {
       workloads,
       appService: createAppServiceEndpoint(managed),
+      endpoints: managedEndpoints(managed),
+      arc: (workloadId, writeKey) => createArcEndpoint(managed, workloadId, entropy, writeKey),
       imds: (workloadId, imdsOptions) => createImds(managed, workloadId, imdsOptions),
     },
     issueFor: (objectId, audience) => issueFor({ directory, resources, tokens }, objectId, audience),
     close: () => keys.settled(),
+  };
+}
+
+function managedEndpoints(managed: ManagedIdentityContext): Service {
+  const appService = createAppServiceEndpoint(managed);
+  const cloudShell = createCloudShellEndpoint(managed);
+  const developer = createDeveloperEndpoint(managed);
+  return (request) => {
+    if (request.target.startsWith(cloudShellPath)) return cloudShell(request);
+    return request.target.startsWith(developerPath) ? developer(request) : appService(request);
   };
 }
 

@@ -62,12 +62,18 @@ async function fetchKeys(issuer: string): Promise<ReadonlyMap<string, KeyObject>
   if (metadata["issuer"] !== issuer) throw new Error("its OpenID configuration names another issuer");
   const address = metadata["jwks_uri"];
   if (typeof address !== "string") throw new Error("its OpenID configuration has no jwks_uri");
-  const { keys: list } = await fetchJson(address);
+  // An issuer elsewhere must not choose which port of this machine we ask.
+  if (isLoopback(address) && !isLoopback(issuer)) throw new Error("its jwks_uri points to this machine");
+  return readKeySet(await fetchJson(address));
+}
+
+/** The RSA signing keys of a JSON Web Key Set by `kid`; others are passed over. Throws when it is no key set. */
+export function readKeySet({ keys: list }: Readonly<Record<string, unknown>>): Map<string, KeyObject> {
   if (!Array.isArray(list) || list.length > KEYS_MAX) throw new Error("its key set has no usable keys");
   const keys = new Map<string, KeyObject>();
   for (const entry of list as readonly JsonWebKey[]) {
     const kid: unknown = entry["kid"];
-    if (entry.kty !== "RSA" || typeof kid !== "string") continue;
+    if (entry.kty !== "RSA" || typeof kid !== "string" || entry["use"] === "enc") continue;
     const { n = "", e = "" } = entry;
     const publicKey = createPublicKey({ key: { kty: "RSA", n, e }, format: "jwk" });
     if ((publicKey.asymmetricKeyDetails?.modulusLength ?? 0) >= RSA_BITS_MIN) keys.set(kid, publicKey);
@@ -97,10 +103,18 @@ async function fetchJson(address: string): Promise<Readonly<Record<string, unkno
   return value as Readonly<Record<string, unknown>>;
 }
 
+/** The address of cloud metadata services and its neighbours: never an issuer, always a target of forged requests. */
+const LINK_LOCAL = /^(169\.254\.|\[fe80:|\[fd00:ec2:|0\.|\[::\]$)/i;
+
 function mayAsk(address: string): boolean {
   if (!URL.canParse(address)) return false;
-  const { protocol, hostname } = new URL(address);
-  return (
-    protocol === "https:" || (protocol === "http:" && ["localhost", "127.0.0.1", "[::1]"].includes(hostname))
-  );
+  const { protocol, hostname, username, password } = new URL(address);
+  if (LINK_LOCAL.test(hostname) || username !== "" || password !== "") return false;
+  return protocol === "https:" || (protocol === "http:" && isLoopback(address));
+}
+
+function isLoopback(address: string): boolean {
+  if (!URL.canParse(address)) return false;
+  const { hostname } = new URL(address);
+  return hostname === "localhost" || hostname === "[::1]" || /^127\./.test(hostname);
 }

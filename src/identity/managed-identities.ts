@@ -7,8 +7,15 @@ import type { Principal } from "../azure/principal.ts";
 import { normalizeResourceId, parseResourceId } from "../azure/resource-id.ts";
 import { uuid } from "../clock.ts";
 import type { Reader, Transaction } from "../storage/port.ts";
-import type { HostIdentities, IdentityControl, ManagedIdentityRecord } from "./control.ts";
+import { putFederatedCredential, removeFederatedCredential } from "./applications.ts";
+import type {
+  FederatedCredential,
+  HostIdentities,
+  IdentityControl,
+  ManagedIdentityRecord,
+} from "./control.ts";
 import type { DirectoryContext } from "./directory.ts";
+import { DirectoryError } from "./directory.ts";
 import { insertObject, removeObject } from "./objects.ts";
 import type { HostRecord, ServicePrincipalObject } from "./records.ts";
 import {
@@ -32,6 +39,16 @@ export function createIdentityControl(context: DirectoryContext): IdentityContro
     async getUserAssigned(reader, resourceId) {
       const object = await readUserAssigned(reader, resourceId);
       return object === undefined ? undefined : toRecord(context, object);
+    },
+    async listFederatedCredentials(reader, resourceId) {
+      const object = await readUserAssigned(reader, resourceId);
+      return object === undefined ? [] : scanRecords(reader, collection.federated(object.id));
+    },
+    putFederatedCredential: (transaction, resourceId, credential) =>
+      putCredential(transaction, resourceId, credential),
+    async deleteFederatedCredential(transaction, resourceId, name) {
+      const object = await readUserAssigned(transaction, resourceId);
+      return object !== undefined && removeFederatedCredential(transaction, object.appId, name);
     },
     putHostIdentities: (transaction, hostResourceId, wanted) =>
       putHostIdentities(context, transaction, hostResourceId, wanted),
@@ -79,6 +96,28 @@ async function deleteUserAssigned(
   }
   await removeObject(transaction, identity);
   return true;
+}
+
+async function putCredential(
+  transaction: Transaction,
+  resourceId: string,
+  credential: FederatedCredential,
+): Promise<boolean> {
+  const object = await readUserAssigned(transaction, resourceId);
+  if (object === undefined) {
+    throw new ArmError(404, "ParentResourceNotFound", `The identity '${resourceId}' was not found.`);
+  }
+  const key = recordKey.federated(object.id, credential.name);
+  const isNew = (await readRecord(transaction, key)) === undefined;
+  try {
+    await putFederatedCredential(transaction, object.appId, credential);
+  } catch (error) {
+    if (!(error instanceof DirectoryError)) throw error;
+    throw error.kind === "conflict"
+      ? new ArmError(409, "Conflict", error.message)
+      : new ArmError(400, "BadRequest", error.message);
+  }
+  return isNew;
 }
 
 async function putHostIdentities(

@@ -4,13 +4,23 @@
  * caller must prove is part of the grants. `{tenant}` stands for a tenant's id or domain, `common`,
  * `organizations`.
  */
+
+import type { TokenVerifier } from "../azure/principal.ts";
 import type { Clock, Entropy } from "../clock.ts";
 import type { Reply, Request } from "../http/service.ts";
 import type { Applications } from "./applications.ts";
+import type { Consents } from "./consents.ts";
 import type { Directory } from "./directory.ts";
 import { instanceDiscovery, keySet, openIdConfiguration } from "./discovery.ts";
 import type { FederatedKeys } from "./issuer-keys.ts";
+import type { Passwords } from "./passwords.ts";
+import type { RefreshTokens } from "./refresh-tokens.ts";
 import type { ResourceResolver } from "./resources.ts";
+import type { Revocations } from "./revocations.ts";
+import { authorize, submitSignIn } from "./sign-in/authorize.ts";
+import type { SignIns } from "./sign-in/codes.ts";
+import { deviceCode, devicePage, submitDevice } from "./sign-in/device.ts";
+import { signOut, userInfo, userRealm } from "./sign-in/session.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 import { token } from "./token-endpoint.ts";
 import type { TokenIssuer } from "./tokens.ts";
@@ -27,6 +37,12 @@ export interface AuthorityContext {
   readonly tokens: TokenIssuer;
   readonly resources: ResourceResolver;
   readonly federatedKeys: FederatedKeys;
+  readonly verifier: TokenVerifier;
+  readonly revocations: Revocations;
+  readonly passwords: Passwords;
+  readonly consents: Consents;
+  readonly refreshTokens: RefreshTokens;
+  readonly signIns: SignIns;
   /** Further host names (with port) under which this authority is reached, for instance discovery. */
   readonly authorityHosts: readonly string[];
 }
@@ -74,18 +90,22 @@ const row = (
 export const operations: readonly AuthorityOperation[] = [
   row("GET", "adfs/.well-known/openid-configuration", 1, "AD FS discovery", openIdConfiguration),
   row("GET", "common/discovery/instance", 1, "instance discovery", instanceDiscovery),
-  row("GET", "common/userrealm/{user}", 1, "user realm discovery"),
+  row("GET", "common/userrealm/{user}", 1, "user realm discovery", userRealm),
   row("GET", "{tenant}/.well-known/openid-configuration", 1, "OpenID discovery", openIdConfiguration),
   row("GET", "{tenant}/discovery/keys", 1, "the key set", keySet),
   row("GET", "{tenant}/discovery/v2.0/keys", 2, "the key set", keySet),
-  row("GET", "{tenant}/oauth2/authorize", 1, "interactive sign-in"),
-  row("POST", "{tenant}/oauth2/devicecode", 1, "the device code flow"),
-  row("GET", "{tenant}/oauth2/logout", 1, "sign-out"),
+  row("GET", "{tenant}/oauth2/authorize", 1, "interactive sign-in", authorize),
+  row("POST", "{tenant}/oauth2/authorize", 1, "interactive sign-in", submitSignIn),
+  row("GET", "{tenant}/oauth2/deviceauth", 1, "the device code page", devicePage),
+  row("POST", "{tenant}/oauth2/deviceauth", 1, "the device code page", submitDevice),
+  row("POST", "{tenant}/oauth2/devicecode", 1, "the device code flow", deviceCode),
+  row("GET", "{tenant}/oauth2/logout", 1, "sign-out", signOut),
   row("POST", "{tenant}/oauth2/token", 1, "the token endpoint", token),
-  row("GET", "{tenant}/oauth2/v2.0/authorize", 2, "interactive sign-in"),
-  row("POST", "{tenant}/oauth2/v2.0/devicecode", 2, "the device code flow"),
-  row("GET", "{tenant}/oauth2/v2.0/logout", 2, "sign-out"),
+  row("GET", "{tenant}/oauth2/v2.0/authorize", 2, "interactive sign-in", authorize),
+  row("POST", "{tenant}/oauth2/v2.0/authorize", 2, "interactive sign-in", submitSignIn),
+  row("POST", "{tenant}/oauth2/v2.0/devicecode", 2, "the device code flow", deviceCode),
+  row("GET", "{tenant}/oauth2/v2.0/logout", 2, "sign-out", signOut),
   row("POST", "{tenant}/oauth2/v2.0/token", 2, "the token endpoint", token),
-  row("GET", "{tenant}/openid/userinfo", 1, "user information"),
+  row("GET", "{tenant}/openid/userinfo", 1, "user information", userInfo),
   row("GET", "{tenant}/v2.0/.well-known/openid-configuration", 2, "OpenID discovery", openIdConfiguration),
 ];

@@ -3,6 +3,9 @@
  * not a guess, because two readers of the same request must never see two different clients or identities.
  */
 
+import type { Request } from "../http/service.ts";
+import { AuthorityError, faults } from "./errors.ts";
+
 export type Parameters =
   | { readonly ok: true; readonly values: ReadonlyMap<string, string> }
   /** `name` is the parameter at fault, as sent. */
@@ -32,6 +35,24 @@ export function parseParameters(text: string): Parameters {
     values.set(key, value);
   }
   return { ok: true, values };
+}
+
+const FORM_BYTES_MAX = 64 * 1024;
+
+/** The parameters of a form body. Throws `AuthorityError` for what is no form, or not a readable one. */
+export function formParameters(request: Request): ReadonlyMap<string, string> {
+  const type = request.headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase();
+  // What is no form has no parameters; the platform then misses the first one.
+  if (type !== "application/x-www-form-urlencoded")
+    throw new AuthorityError(faults.missingParameter("grant_type"));
+  if (request.body.length > FORM_BYTES_MAX) throw new AuthorityError(faults.malformedRequest());
+  const form = parseParameters(Buffer.from(request.body).toString("utf8"));
+  if (!form.ok) {
+    throw new AuthorityError(
+      form.fault === "duplicate" ? faults.duplicateParameter(form.name) : faults.malformedRequest(),
+    );
+  }
+  return form.values;
 }
 
 /** Decodes `+` and percent escapes; `undefined` when the escapes are no UTF-8 text. */

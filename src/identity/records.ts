@@ -32,6 +32,8 @@ interface ObjectFacts {
 export interface UserObject extends ObjectFacts {
   readonly kind: "user";
   readonly userPrincipalName: string;
+  /** Salt and scrypt hash (see passwords.ts); a user without one cannot sign in. */
+  readonly passwordHash?: string;
 }
 
 export interface GroupObject extends ObjectFacts {
@@ -70,6 +72,12 @@ export interface CertificateRecord {
   readonly endsAt: number;
 }
 
+/** Where the authority may send people back to: `web` needs the client's proof, `public` PKCE instead. */
+export interface RedirectUri {
+  readonly uri: string;
+  readonly platform: "web" | "public";
+}
+
 /** An application registration; its service principal is the principal that may hold roles. */
 export interface ApplicationObject extends ObjectFacts {
   readonly kind: "application";
@@ -78,6 +86,9 @@ export interface ApplicationObject extends ObjectFacts {
   readonly identifierUris: readonly string[];
   /** The version of tokens that others get *for* this application (`requestedAccessTokenVersion`). */
   readonly accessTokenVersion: 1 | 2;
+  readonly redirectUris?: readonly RedirectUri[];
+  /** May sign users in without a proof of its own (device code, password). */
+  readonly publicClient?: boolean;
   readonly secrets: readonly SecretRecord[];
   readonly certificates: readonly CertificateRecord[];
 }
@@ -90,6 +101,49 @@ export interface FederatedCredentialRecord {
   readonly issuer: string;
   readonly subject: string;
   readonly audiences: readonly string[];
+}
+
+/** One sign-in that goes on by refresh tokens; only the newest of them counts. */
+export interface RefreshFamilyRecord {
+  readonly family: string;
+  readonly clientId: string;
+  readonly userId: string;
+  /** SHA-256 of the newest token's secret. */
+  readonly current: string;
+  /** Milliseconds since the epoch. */
+  readonly rotatedAt: number;
+  readonly expiresAt: number;
+  readonly revoked?: true;
+}
+
+/** A user (or `*`, an administrator for all) lets a client act for them at a resource. */
+export interface ConsentRecord {
+  readonly clientId: string;
+  readonly resource: string;
+  readonly userId: string;
+  /** Milliseconds since the epoch. */
+  readonly grantedAt: number;
+}
+
+/** Tokens of a principal that were issued up to this second are refused. */
+export interface RevocationRecord {
+  readonly objectId: string;
+  /** Seconds since the epoch. */
+  readonly issuedUntil: number;
+}
+
+/** A federated issuer whose keys are kept here: uploaded, or of one of our own token-minting clusters. */
+export interface IssuerRecord {
+  /** The `iss` claim, exactly. */
+  readonly issuer: string;
+  /** Name of the cluster that this system plays; absent for an uploaded key set. */
+  readonly cluster?: string;
+  /** Public keys with their `kid`. */
+  readonly keys: readonly JsonWebKey[];
+  /** The key that signs for `cluster`, and its kid. */
+  readonly signing?: { readonly kid: string; readonly key: JsonWebKey };
+  /** Milliseconds since the epoch. */
+  readonly addedAt: number;
 }
 
 /** What a host carries; user-assigned identities by their resource id in the caller's casing. */
@@ -107,6 +161,11 @@ function resourcePart(resourceId: string): string {
   const normalized = normalizeResourceId(resourceId);
   if (normalized.length <= 512) return normalized;
   return createHash("sha256").update(normalized).digest("hex");
+}
+
+/** A text of any length as a key part of fixed length, for what is only ever looked up whole. */
+function digestPart(text: string): string {
+  return createHash("sha256").update(text, "utf8").digest("base64url");
 }
 
 /** Keys of single records. */
@@ -131,6 +190,11 @@ export const recordKey = {
   federated: (objectId: string, name: string): Bytes =>
     encodeKey([ROOT, "federated", objectId, name.toLowerCase()]),
   signingKey: (kid: string): Bytes => encodeKey([ROOT, "signingKey", kid]),
+  refreshFamily: (family: string): Bytes => encodeKey([ROOT, "refreshFamily", family]),
+  consent: (clientId: string, resource: string, userId: string): Bytes =>
+    encodeKey([ROOT, "consent", clientId.toLowerCase(), digestPart(resource), userId]),
+  revocation: (objectId: string): Bytes => encodeKey([ROOT, "revocation", objectId.toLowerCase()]),
+  issuer: (issuer: string): Bytes => encodeKey([ROOT, "issuer", digestPart(issuer)]),
 };
 
 /** Tuples that start all keys of one collection, for `scan`. */
@@ -142,6 +206,10 @@ export const collection = {
   attachments: (identityId: string): readonly KeyPart[] => [ROOT, "attachment", identityId],
   federated: (objectId: string): readonly KeyPart[] => [ROOT, "federated", objectId],
   signingKeys: (): readonly KeyPart[] => [ROOT, "signingKey"],
+  refreshFamilies: (): readonly KeyPart[] => [ROOT, "refreshFamily"],
+  consents: (): readonly KeyPart[] => [ROOT, "consent"],
+  revocations: (): readonly KeyPart[] => [ROOT, "revocation"],
+  issuers: (): readonly KeyPart[] => [ROOT, "issuer"],
 };
 
 export function encodeRecord(value: unknown): Bytes {

@@ -16,8 +16,12 @@ const APPLICATION_LIFETIME_SECONDS = 3_599;
 const USER_LIFETIME_SECONDS_MIN = 3_600;
 const USER_LIFETIME_SPREAD_SECONDS = 1_800;
 
+/** Tokens that can be taken back by a challenge live 20 to 28 hours. */
+const CONTINUOUS_LIFETIME_SECONDS_MIN = 20 * 3600;
+const CONTINUOUS_LIFETIME_SPREAD_SECONDS = 8 * 3600;
+
 /** Tokens start five minutes in the past, as the platform's do, so that a service's clock may run behind. */
-const BACKDATING_SECONDS = 300;
+export const backdatingSeconds = 300;
 
 /** The public client under which developers sign in (Azure CLI); every tenant has it. */
 export const developerClientId = "04b07795-8ddb-461a-bbee-02f9e1bf7b46";
@@ -35,7 +39,20 @@ export type TokenSubject =
       readonly principal: Principal;
       readonly proof: "secret" | "assertion";
     }
-  | { readonly kind: "user"; readonly principal: Principal; readonly clientId: string };
+  | {
+      readonly kind: "user";
+      readonly principal: Principal;
+      readonly clientId: string;
+      /** How the client proved itself; `none` for a public client, which is the default. */
+      readonly proof?: "none" | "secret" | "assertion";
+      /** The `scp` claim; `user_impersonation` unless told. */
+      readonly scope?: string;
+    };
+
+export interface IssueOptions {
+  /** The client understands claims challenges: its tokens live for a day or more, as they can be taken back. */
+  readonly continuous?: boolean;
+}
 
 /** Times in seconds since the epoch. */
 export interface IssuedToken {
@@ -47,7 +64,12 @@ export interface IssuedToken {
 
 export interface TokenIssuer {
   /** `authority` (scheme and host) is named in version 2 tokens only. */
-  issue(subject: TokenSubject, resource: Resource, authority: string): Promise<IssuedToken>;
+  issue(
+    subject: TokenSubject,
+    resource: Resource,
+    authority: string,
+    options?: IssueOptions,
+  ): Promise<IssuedToken>;
 }
 
 /** The `iss` of version 1 tokens; a service of ours accepts nothing else. */
@@ -66,14 +88,23 @@ export function createTokenIssuer(options: {
   readonly tenantId: string;
   readonly clock: Clock;
   readonly entropy: Entropy;
+  /** The last second whose tokens are refused for this principal, if its tokens were revoked. */
+  readonly issuedUntil?: (objectId: string) => number | undefined;
 }): TokenIssuer {
   return {
-    async issue(subject, resource, authority) {
+    async issue(subject, resource, authority, { continuous = false } = {}) {
       const key = await options.keys.current();
       const now = Math.floor(options.clock.now() / 1000);
-      const expiresIn = lifetimeSeconds(subject, options.entropy);
-      const times = { notBefore: now - BACKDATING_SECONDS, expiresOn: now + expiresIn };
-      const claims = buildClaims(subject, resource, { ...options, authority, ...times });
+      const expiresIn = continuous
+        ? continuousLifetime(options.entropy)
+        : lifetimeSeconds(subject, options.entropy);
+      // A token made in the second of a revocation is dated after it, or it would be refused with the others.
+      const issuedAt = Math.max(now, (options.issuedUntil?.(subject.principal.objectId) ?? 0) + 1);
+      const times = { notBefore: issuedAt - backdatingSeconds, expiresOn: now + expiresIn };
+      const claims = {
+        ...buildClaims(subject, resource, { ...options, authority, ...times }),
+        ...(continuous ? { xms_cc: ["CP1"] } : {}),
+      };
       const header = { typ: "JWT", alg: "RS256", x5t: key.kid, kid: key.kid };
       const signingInput = `${encodePart(header)}.${encodePart(claims)}`;
       const signature = Buffer.from(await key.sign(signingInput)).toString("base64url");
@@ -88,11 +119,19 @@ function lifetimeSeconds(subject: TokenSubject, entropy: Entropy): number {
       return MANAGED_IDENTITY_LIFETIME_SECONDS;
     case "application":
       return APPLICATION_LIFETIME_SECONDS;
-    case "user": {
-      const [high = 0, low = 0] = entropy.bytes(2);
-      return USER_LIFETIME_SECONDS_MIN + (((high << 8) | low) % USER_LIFETIME_SPREAD_SECONDS);
-    }
+    case "user":
+      return USER_LIFETIME_SECONDS_MIN + spread(entropy, USER_LIFETIME_SPREAD_SECONDS);
   }
+}
+
+function continuousLifetime(entropy: Entropy): number {
+  return CONTINUOUS_LIFETIME_SECONDS_MIN + spread(entropy, CONTINUOUS_LIFETIME_SPREAD_SECONDS);
+}
+
+/** A number from 0 up to `seconds`, so that a fleet does not refresh at once. */
+function spread(entropy: Entropy, seconds: number): number {
+  const [high = 0, low = 0] = entropy.bytes(2);
+  return ((high << 8) | low) % seconds;
 }
 
 interface ClaimFacts {
@@ -122,8 +161,8 @@ function buildClaims(subject: TokenSubject, resource: Resource, facts: ClaimFact
     ...(subject.kind === "user" ? { ipaddr: "127.0.0.1", name: principal.displayName } : {}),
     oid: principal.objectId,
     rh: `1.${opaque(facts.entropy, 36)}.`,
-    ...(subject.kind === "user" ? { scp: "user_impersonation" } : {}),
-    sub: subject.kind === "user" ? pairwiseSubject(subject) : principal.objectId,
+    ...(subject.kind === "user" ? { scp: subject.scope ?? "user_impersonation" } : {}),
+    sub: subject.kind === "user" ? pairwiseSubject(principal.objectId, subject.clientId) : principal.objectId,
     tid: facts.tenantId,
     ...userNames(subject),
     uti: opaque(facts.entropy, 16),
@@ -134,8 +173,9 @@ function buildClaims(subject: TokenSubject, resource: Resource, facts: ClaimFact
 
 /** `0` public client, `1` secret, `2` certificate, federation or managed identity. */
 function proofOfClient(subject: TokenSubject): string {
-  if (subject.kind === "user") return "0";
-  return subject.kind === "application" && subject.proof === "secret" ? "1" : "2";
+  const proof = subject.kind === "managedIdentity" ? "assertion" : (subject.proof ?? "none");
+  if (proof === "none") return "0";
+  return proof === "secret" ? "1" : "2";
 }
 
 function userNames(subject: TokenSubject): Record<string, unknown> {
@@ -145,8 +185,8 @@ function userNames(subject: TokenSubject): Record<string, unknown> {
 }
 
 /** The same for every token of this user to this client, different for every other client. */
-function pairwiseSubject(subject: Extract<TokenSubject, { kind: "user" }>): string {
-  const pair = `${subject.principal.objectId} ${subject.clientId}`;
+export function pairwiseSubject(objectId: string, clientId: string): string {
+  const pair = `${objectId} ${clientId}`;
   return createHash("sha256").update(pair).digest("base64url");
 }
 

@@ -8,8 +8,9 @@ import type { Clock } from "../clock.ts";
 import { isGuid } from "./directory.ts";
 import type { Jws } from "./jws.ts";
 import { parseCompactJws } from "./jws.ts";
+import type { Revocations } from "./revocations.ts";
 import type { SigningKeys } from "./signing-keys.ts";
-import { issuerV1 } from "./tokens.ts";
+import { backdatingSeconds, issuerV1 } from "./tokens.ts";
 
 /** Tokens remembered as verified; about 2 KB each. */
 const CACHE_ENTRIES_MAX = 10_000;
@@ -26,10 +27,12 @@ export function createTokenVerifier(options: {
   readonly tenantId: string;
   readonly clock: Clock;
   readonly cacheEntriesMax?: number;
+  readonly revocations?: Revocations;
 }): TokenVerifier {
   const { keys, clock } = options;
   const known = createTokenCache(options.cacheEntriesMax ?? CACHE_ENTRIES_MAX);
   keys.onChange(known.clear);
+  options.revocations?.onChange(known.clear);
   return (token) => {
     const now = clock.now() / 1000;
     const remembered = known.get(token);
@@ -39,14 +42,36 @@ export function createTokenVerifier(options: {
       known.delete(token);
       return { ok: false, fault, claims: { ...remembered.claims } };
     }
-    const verdict = verifyToken(token, keys, options.tenantId, now);
+    const verdict = verifyToken(token, options, now, false);
     if (verdict.ok) known.set(token, verdict);
     return verdict;
   };
 }
 
+interface VerifyOptions {
+  readonly keys: SigningKeys;
+  readonly tenantId: string;
+  readonly revocations?: Revocations;
+}
+
+/**
+ * Verifies a token of either version that this authority issued, for whatever audience: what a client presents on
+ * behalf of a user. Version 2 names the door through which it was issued, so only its key says that it is ours.
+ */
+export function verifyIssued(
+  token: string,
+  options: VerifyOptions & { readonly clock: Clock },
+): TokenVerdict {
+  return verifyToken(token, options, options.clock.now() / 1000, true);
+}
+
 /** The checks in the order of `TokenFault`. `now` in seconds. */
-function verifyToken(token: string, keys: SigningKeys, tenantId: string, now: number): TokenVerdict {
+function verifyToken(
+  token: string,
+  { keys, tenantId, revocations }: VerifyOptions,
+  now: number,
+  eitherVersion: boolean,
+): TokenVerdict {
   const parsed = parseCompactJws(token, true);
   if (!parsed.ok) return { ok: false, fault: { kind: "format", detail: parsed.detail } };
   const { jws } = parsed;
@@ -66,10 +91,15 @@ function verifyToken(token: string, keys: SigningKeys, tenantId: string, now: nu
   if (typeof claims === "string") return refuse({ kind: "format", detail: claims });
   const timeFault = checkTimes(claims, now);
   if (timeFault !== undefined) return refuse(timeFault);
-  if (claims.iss !== issuerV1(tenantId) || claims.tid !== tenantId) {
+  const isIssuer =
+    claims.iss === issuerV1(tenantId) || (eitherVersion && claims.iss.endsWith(`/${tenantId}/v2.0`));
+  if (!isIssuer || claims.tid !== tenantId) {
     return refuse({ kind: "issuer", issuer: claims.iss, tenantId: claims.tid });
   }
   if (!isGuid(claims.oid)) return refuse({ kind: "missingObjectId" });
+  const issuedUntil = revocations?.issuedUntil(claims.oid);
+  if (issuedUntil !== undefined && claims.iat + backdatingSeconds <= issuedUntil)
+    return refuse({ kind: "revoked" });
   return { ok: true, claims };
 }
 

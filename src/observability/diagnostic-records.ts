@@ -25,8 +25,41 @@ export interface DiagnosticRecord {
   readonly principalId?: string;
   /** The access decision, a plain value of `authz/decision.ts`; absent when the request failed before one was made. */
   readonly decision?: object;
+  /** What was wrong before a decision could be made, a plain value of `authz/diagnosis.ts`. */
+  readonly diagnosis?: object;
   /** The public message of a failure. */
   readonly message?: string;
+  /** The denial that audit mode let pass. */
+  readonly wouldDeny?: { readonly statusCode: number; readonly substatus: number; readonly message: string };
+  /** What only requests of the data plane have. */
+  readonly data?: DataPlanePlace;
+  /** What only requests of the control plane have. */
+  readonly control?: ControlPlanePlace;
+}
+
+/** Where in an account a request went, and how much it carried (bytes). */
+export interface DataPlanePlace {
+  readonly accountId: string;
+  readonly region: string;
+  /** As keys sign it: `docs`, `colls`, ... */
+  readonly resourceType: string;
+  readonly requestLength: number;
+  readonly responseLength: number;
+  readonly databaseName?: string;
+  readonly collectionName?: string;
+  readonly databaseRid?: string;
+  readonly collectionRid?: string;
+  readonly partitionId?: string;
+  /** The partition key header of a request that a resource token did not cover. */
+  readonly partitionKey?: string;
+  /** Id and partition key paths of the database or container that a refused request would have created. */
+  readonly wanted?: { readonly id: string; readonly paths?: readonly string[] };
+}
+
+export interface ControlPlanePlace {
+  readonly correlationId: string;
+  /** The part of the request's body that is safe to keep, as JSON. */
+  readonly details?: string;
 }
 
 /** How often a kind of client had an operation answered with a status, since the start. */

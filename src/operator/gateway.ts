@@ -27,15 +27,63 @@ export interface AccountStatus {
   readonly endpoint: string;
 }
 
+/** Kinds of Azure host that a workload can play without a resource of that kind. */
+export const hostKinds = [
+  "app-service",
+  "function",
+  "container-app",
+  "vm",
+  "aks",
+  "legacy",
+  "azure-ml",
+  "cloud-shell",
+  "arc",
+] as const;
+export type HostKind = (typeof hostKinds)[number];
+
+export const fronts = ["env", "proxy", "sandbox"] as const;
+/** How a workload's requests reach us: by variables, through a proxy, or in namespaces of its own. */
+export type Front = (typeof fronts)[number];
+
 /** A process that is to have managed identities: a host resource's, or these user-assigned ones. */
 export interface WorkloadRequest {
+  /** The id of a deployed resource, or a `HostKind`. */
   readonly host?: string;
+  readonly front?: Front;
+  /** Through the proxy: refuse every name that is not ours. */
+  readonly isolated?: boolean;
+  /** A signed-in developer (user principal name) for the az and azd shims. */
+  readonly user?: string;
   /** Names or resource ids of user-assigned identities. */
   readonly identities: readonly string[];
 }
 
 export interface Workload {
   readonly id: string;
+  /** `none` for a program without managed identities. */
+  readonly kind: HostKind | "none";
+  /** What the az and azd shims ask tokens with; present when a developer was asked for. */
+  readonly developerSecret?: string;
+  /** What `run` needs to lead the program through its door. */
+  readonly door?:
+    | {
+        readonly front: "proxy";
+        readonly proxyPort: number;
+        readonly tlsPort: number;
+        /** 0 when the workload has no metadata service. */
+        readonly metadataPort: number;
+        readonly patterns: readonly string[];
+      }
+    | {
+        readonly front: "sandbox";
+        readonly forwards: readonly {
+          readonly address: string;
+          readonly port: number;
+          readonly socket: string;
+        }[];
+        readonly hostsFile: string;
+        readonly folder: string;
+      };
   /** Variables that lead SDKs to the workload's identities. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -46,11 +94,34 @@ export interface Explanation {
   readonly principal?: Principal;
   /** The account's ARM id, for data-plane records. */
   readonly accountId?: string;
+  /** Settings of the account that have a say in access. */
+  readonly account?: {
+    readonly name: string;
+    readonly tenantId: string;
+    readonly disableLocalAuth: boolean;
+    readonly disableKeyBasedMetadataWriteAccess: boolean;
+  };
+  /** Azure roles that the principal holds at the account or above; they open no data. */
+  readonly azureRoles?: readonly { readonly roleName: string; readonly scope: string }[];
+  /** Principals that the record speaks of by object id or client id, under that id. */
+  readonly named?: Readonly<Record<string, Principal>>;
 }
+
+/** One call of an operation that a room lends: path segments after its name, the query, and the JSON of the body. */
+export interface OperatorCall {
+  readonly segments: readonly string[];
+  readonly query: URLSearchParams;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** Answers with a JSON value, or with nothing (204). */
+export type OperatorRoute = (call: OperatorCall) => Promise<unknown>;
 
 /** What the server lends to the command line; failures that the user can mend are OperatorError. */
 export interface OperatorParts {
   readonly secret: string;
+  /** Operations that rooms lend, under method and first path segment: `POST issuers`. */
+  readonly routes?: Readonly<Record<string, OperatorRoute>>;
   readonly recorder: Recorder;
   status(): Promise<ServerStatus>;
   addWorkload(request: WorkloadRequest): Promise<Workload>;
@@ -108,8 +179,32 @@ async function route(parts: OperatorParts, request: Request): Promise<Reply | un
       return principal === undefined ? json(404, { error: "No such principal." }) : json(200, principal);
     }
     default:
-      return undefined;
+      return lentRoute(parts, request, url);
   }
+}
+
+async function lentRoute(parts: OperatorParts, request: Request, url: URL): Promise<Reply | undefined> {
+  const [name = "", ...rest] = url.pathname.slice(operatorPath.length).split("/");
+  const key = `${request.method} ${name}`;
+  const routes = parts.routes ?? {};
+  const lent = Object.hasOwn(routes, key) ? routes[key] : undefined;
+  if (lent === undefined) return undefined;
+  const body = request.body.length === 0 ? {} : jsonObject(request.body);
+  const segments = rest.map(decodeURIComponent);
+  const value = await lent({ segments, query: url.searchParams, body });
+  return value === undefined ? empty(204) : json(200, value);
+}
+
+function jsonObject(body: Uint8Array): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(body).toString("utf8"));
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      return value as Record<string, unknown>;
+    }
+  } catch {
+    // Reported below, like any other text that is no object.
+  }
+  throw new OperatorError("The request body is no JSON object.");
 }
 
 async function decision(parts: OperatorParts, id: string | undefined, denied: boolean): Promise<Reply> {
@@ -138,11 +233,23 @@ function workloadRequest(body: Uint8Array): WorkloadRequest {
   const given = (typeof value === "object" && value !== null ? value : {}) as {
     host?: unknown;
     identities?: unknown;
+    front?: unknown;
+    isolated?: unknown;
+    user?: unknown;
   };
   const identities = Array.isArray(given.identities)
     ? given.identities.filter((name) => typeof name === "string")
     : [];
-  return typeof given.host === "string" ? { host: given.host, identities } : { identities };
+  const front = fronts.find((name) => name === given.front);
+  if (given.front !== undefined && front === undefined)
+    throw new OperatorError("'front' is env, proxy or sandbox.");
+  return {
+    identities,
+    isolated: given.isolated === true,
+    ...(typeof given.user === "string" ? { user: given.user } : {}),
+    ...(typeof given.host === "string" ? { host: given.host } : {}),
+    ...(front === undefined ? {} : { front }),
+  };
 }
 
 function authorized(secret: string, request: Request): boolean {

@@ -3,8 +3,8 @@
  * commits are grouped and flushed by a thread of their own, so `transact` resolves once its writes are on disk.
  */
 import { constants } from "node:fs";
-import { access, chmod, mkdir, open, stat, statfs } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { access, chmod, open, statfs } from "node:fs/promises";
+import { join } from "node:path";
 import { getSystemErrorName } from "node:util";
 import type { Transaction as ReadTransaction } from "lmdb";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
@@ -13,6 +13,7 @@ import { type Database, openDatabase } from "./lmdb-database.ts";
 import { findDamage } from "./lmdb-file.ts";
 import { startWriter } from "./lmdb-writer.ts";
 import { createLocks } from "./locks.ts";
+import { makeDirectory } from "./make-directory.ts";
 import { type Base, openTransaction, scanThrough } from "./overlay.ts";
 import {
   type Bytes,
@@ -52,6 +53,8 @@ async function openFiles(directory: string): Promise<Database> {
       `The data file ${data} cannot be opened, ${damage}: put a copy back, or choose another directory.`,
     );
   }
+  // The driver would print a line of its own about a full disk, beside ours.
+  if (await isFull(directory)) throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
   const database = openDatabase(directory);
   try {
     for (const file of [data, join(directory, "lock.mdb")]) await chmod(file, 0o600);
@@ -182,27 +185,6 @@ function lowerBound({ start }: KeyRange): Bound {
 function upperBound({ end }: KeyRange): Bound {
   if (end.length <= MAX_KEY_BYTES) return { key: end, inclusive: false };
   return { key: end.subarray(0, MAX_KEY_BYTES), inclusive: true };
-}
-
-/**
- * Makes `directory` and what is missing above it. Node's own recursive `mkdir` reports a read-only file system as a
- * missing file, and does not return at all where the system refuses new names, as in /proc.
- */
-async function makeDirectory(directory: string): Promise<void> {
-  const make = async (path: string): Promise<unknown> => {
-    try {
-      await mkdir(path, { mode: 0o700 });
-      return undefined;
-    } catch (error) {
-      return systemCode(error) === "EEXIST" && (await stat(path)).isDirectory() ? undefined : error;
-    }
-  };
-  let error = await make(directory);
-  if (systemCode(error) === "ENOENT" && dirname(directory) !== directory) {
-    await makeDirectory(dirname(directory));
-    error = await make(directory);
-  }
-  if (error !== undefined) throw error;
 }
 
 /** Makes the names of new files in `directory` durable, where the platform can. */

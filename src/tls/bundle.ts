@@ -9,7 +9,7 @@ import { exists, readText, writeFileWhole } from "./files.ts";
 import { javaTrustStore } from "./java-trust-store.ts";
 
 /** Where systems keep their authorities as one PEM file, in the order they are tried. */
-const SYSTEM_BUNDLES: readonly string[] = [
+export const systemBundles: readonly string[] = [
   "/etc/ssl/certs/ca-certificates.crt", // Debian, Ubuntu, Arch, Gentoo, Alpine
   "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", // Fedora, RHEL, CentOS
   "/etc/pki/tls/certs/ca-bundle.crt", // older Red Hat
@@ -26,18 +26,18 @@ export interface Bundle {
 
 /**
  * Writes `ca-bundle.pem` and `ca-bundle.jks` into `directory`, unless they are there with the same content, and resolves
- * to their paths. The system's authorities come from the first of `systemBundles` that holds any, else from the list Node
+ * to their paths. The system's authorities come from the first of `candidates` that holds any, else from the list Node
  * carries. `now` is in milliseconds.
  */
 export async function writeBundle(
   directory: string,
   caPem: string,
   now: number,
-  systemBundles: readonly string[] = SYSTEM_BUNDLES,
+  candidates: readonly string[] = systemBundles,
 ): Promise<Bundle> {
   const pemPath = join(directory, "ca-bundle.pem");
   const javaPath = join(directory, "ca-bundle.jks");
-  const text = `${(await systemRoots(systemBundles)).trimEnd()}\n${caPem}`;
+  const text = `${(await systemRoots(candidates)).trimEnd()}\n${caPem}`;
   const isCurrent = (await readText(pemPath)) === text && (await exists(javaPath));
   if (!isCurrent) {
     // The PEM file is written last: while it is not current, both are made again.
@@ -47,8 +47,8 @@ export async function writeBundle(
   return { pemPath, javaPath };
 }
 
-async function systemRoots(systemBundles: readonly string[]): Promise<string> {
-  for (const file of systemBundles) {
+async function systemRoots(candidates: readonly string[]): Promise<string> {
+  for (const file of candidates) {
     // A file that is not readable is as good as none: the next one, or Node's list, serves.
     const text = await readText(file).catch(() => undefined);
     if (text?.includes("-----BEGIN CERTIFICATE-----")) return text;

@@ -26,7 +26,7 @@ describe("requests that name nothing we have", () => {
     ["GET", `${subscription}/nonsense`, "2024-01-01", "404 NotFound"],
     ["GET", `${group}/providers/No.Such/things/x`, "2024-01-01", "404 InvalidResourceNamespace"],
     ["GET", `${group}/providers/Microsoft.DocumentDB/nonsense/x`, "2024-01-01", "404 InvalidResourceType"],
-    ["PUT", `${group}/providers/Microsoft.Authorization/locks/x`, "2024-01-01", "404 InvalidResourceType"],
+    ["PUT", `${group}/providers/Microsoft.Authorization/nonsense/x`, "2024-01-01", "404 InvalidResourceType"],
     ["GET", `${sites}/none`, "2024-01-01", "404 ResourceNotFound"],
     ["PATCH", `${sites}/none`, "2024-01-01", "404 ResourceNotFound"],
     [
@@ -50,7 +50,7 @@ describe("requests that name nothing we have", () => {
       "POST",
       `${group}/providers/Microsoft.Resources/deployments/x/whatIf`,
       "2024-01-01",
-      "501 NotImplemented",
+      "400 InvalidDeployment",
     ],
   ];
   for (const [method, target, apiVersion, expected] of cases) {

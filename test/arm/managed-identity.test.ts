@@ -73,14 +73,6 @@ describe("refused", () => {
     await put("moved");
     assert.equal(outcome(await put("moved", { location: "eastus" })), "409 InvalidResourceLocation");
   });
-  test("federated credentials, which are not there yet", async () => {
-    await put("federated");
-    const target = `${all}/federated/federatedIdentityCredentials/github`;
-    assert.equal(
-      outcome(await fixture.send("PUT", target, { body: { properties: {} } })),
-      "501 NotImplemented",
-    );
-  });
 });
 
 test("the system-assigned identity of a host can be read from the host's id", async () => {

@@ -28,6 +28,7 @@ test("what every signed-in caller may ask is this and no more", () => {
     .map((row) => `${row.method} ${row.path}`);
   assert.deepEqual(rows.sort(), [
     "GET /providers",
+    "GET /providers/Microsoft.DocumentDB/operations",
     "GET /providers/{namespace}",
     "GET /subscriptions",
     "GET /subscriptions/{subscription}",
@@ -44,7 +45,7 @@ test("a write needs write, a deletion delete, an action action, a read read", ()
     PUT: /\/write$/,
     PATCH: /\/write$/,
     DELETE: /\/delete$/,
-    POST: /\/action$/,
+    POST: /\/(action|checkNameAvailability\/read)$/,
   };
   for (const row of operations) {
     if (row.action === "public" || row.action === "anyCaller") continue;

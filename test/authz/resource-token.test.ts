@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
+  decideResourceToken,
   mintResourceToken,
   type PermissionMode,
+  partitionScope,
   readResourceToken,
   type TokenRequest,
   type TokenRights,
@@ -12,17 +14,27 @@ import {
 } from "../../src/authz/resource-token.ts";
 
 const secret = Buffer.from("the account's secret");
-const a = { epk: "0A", tag: "aa" };
-const b = { epk: "0B", tag: "bb" };
+const a = partitionScope(["a"]);
+const b = partitionScope(["b"]);
 const container: TokenTarget = { kind: "container", containerRid: "C" };
 const confined: TokenTarget = { ...container, partition: a };
+const prefixed: TokenTarget = { ...container, partition: partitionScope(["t", 1]) };
+const anywhere: TokenTarget = { kind: "item", containerRid: "C", id: "1" };
+const nowhere: TokenTarget = { kind: "container", containerRid: "" };
+const trigger: TokenTarget = { kind: "trigger", containerRid: "C", id: "t" };
+const udf: TokenTarget = { kind: "userDefinedFunction", containerRid: "C", id: "f" };
 const item: TokenTarget = { kind: "item", containerRid: "C", id: "1", partition: a };
 const procedure: TokenTarget = { kind: "storedProcedure", containerRid: "C", id: "s" };
 
 function rights(mode: PermissionMode, target: TokenTarget): TokenRights {
-  return { permission: "P", permissionId: "dbs/d/users/u/permissions/p", mode, target, expires: 0 };
+  const permission = { permission: "P", permissionId: "p", user: "u", userRid: "U", database: "d" };
+  return { ...permission, mode, resource: "dbs/d/colls/c", target, starts: 0, expires: 0 };
 }
 
+const within = (...key: unknown[]): Omit<TokenRequest, "operation"> => ({
+  containerRid: "C",
+  partition: partitionScope(key),
+});
 const inA = { containerRid: "C", partition: a };
 const table: readonly (readonly [PermissionMode, TokenTarget, TokenRequest, boolean])[] = [
   ["Read", item, { operation: "ReadDatabaseAccount" }, true],
@@ -43,6 +55,30 @@ const table: readonly (readonly [PermissionMode, TokenTarget, TokenRequest, bool
   ["All", confined, { operation: "QueryItems", containerRid: "C" }, false],
   ["All", confined, { operation: "ExecuteBatch", containerRid: "C" }, false],
   ["All", confined, { operation: "ListPartitionKeyRanges", containerRid: "C" }, true],
+  ["All", confined, { operation: "ListStoredProcedures", containerRid: "C" }, false],
+  ["Read", container, { operation: "ListStoredProcedures", containerRid: "C" }, true],
+  ["All", prefixed, { operation: "QueryItems", ...within("t", 1) }, true],
+  ["All", prefixed, { operation: "CreateItem", ...within("t", 1, "s") }, true],
+  ["All", prefixed, { operation: "CreateItem", ...within("t", 2, "s") }, false],
+  ["All", prefixed, { operation: "CreateItem", ...within("t", "1", "s") }, false],
+  ["All", prefixed, { operation: "QueryItems", ...within("t") }, false],
+  ["All", prefixed, { operation: "QueryItems", ...within(undefined, 1) }, false],
+  ["All", nowhere, { operation: "ReadItem", containerRid: "", partition: a, id: "1" }, false],
+  ["All", nowhere, { operation: "ReadContainer" }, false],
+  ["All", container, { operation: "ReadConflict", containerRid: "C", id: "1" }, false],
+  ["All", container, { operation: "NoSuchOperation", containerRid: "C" }, false],
+  ["Read", anywhere, { operation: "ReadItem", ...inA, id: "1" }, true],
+  ["Read", anywhere, { operation: "ReadItem", ...inA, id: "2" }, false],
+  ["Read", anywhere, { operation: "ReadContainer", containerRid: "C" }, false],
+  ["Read", trigger, { operation: "ReadTrigger", containerRid: "C", id: "t" }, true],
+  ["Read", trigger, { operation: "ReplaceTrigger", containerRid: "C", id: "t" }, false],
+  ["Read", trigger, { operation: "ReadUserDefinedFunction", containerRid: "C", id: "t" }, false],
+  ["All", trigger, { operation: "ReplaceTrigger", containerRid: "C", id: "t" }, true],
+  ["All", trigger, { operation: "CreateTrigger", containerRid: "C" }, false],
+  ["Read", udf, { operation: "ReadUserDefinedFunction", containerRid: "C", id: "f" }, true],
+  ["Read", udf, { operation: "DeleteUserDefinedFunction", containerRid: "C", id: "f" }, false],
+  ["All", udf, { operation: "DeleteUserDefinedFunction", containerRid: "C", id: "f" }, true],
+  ["All", udf, { operation: "DeleteUserDefinedFunction", containerRid: "C", id: "g" }, false],
   ["Read", item, { operation: "ReadItem", ...inA, id: "1" }, true],
   ["Read", item, { operation: "ReadItem", ...inA, id: "2" }, false],
   ["Read", item, { operation: "ReadItem", containerRid: "C", partition: b, id: "1" }, false],
@@ -61,6 +97,39 @@ describe("the rights of a resource token", () => {
     const where = `${target.kind}${target.partition === undefined ? "" : " in one partition"}`;
     test(`${mode} of a ${where} ${allowed ? "covers" : "does not cover"} ${JSON.stringify(request)}`, () => {
       assert.equal(tokenAllows(rights(mode, target), request), allowed);
+    });
+  }
+});
+
+describe("the decision", () => {
+  const request = {
+    operation: "ReplaceStoredProcedure",
+    containerRid: "C",
+    id: "s",
+    action: "ReplaceStoredProcedure",
+    resource: "dbs/d/colls/c",
+    metadataWrite: true,
+    disableKeyBasedMetadataWriteAccess: false,
+  };
+  test("names the permission", () => {
+    const { credential, allowed } = decideResourceToken(rights("All", procedure), request);
+    assert.equal(allowed, true);
+    assert.deepEqual(credential, {
+      kind: "resourceToken",
+      permission: "dbs/d/users/u/permissions/p",
+      userRid: "U",
+      mode: "All",
+      resource: "dbs/d/colls/c",
+    });
+  });
+  const refusals = [
+    ["what the permission does not cover", { id: "t" }, "outsideResourceToken"],
+    ["metadata where keys may not", { disableKeyBasedMetadataWriteAccess: true }, "keyMetadataWriteDisabled"],
+  ] as const;
+  for (const [name, change, reason] of refusals) {
+    test(`refuses ${name}`, () => {
+      const decision = decideResourceToken(rights("All", procedure), { ...request, ...change });
+      assert.equal(!decision.allowed && decision.reason, reason);
     });
   }
 });

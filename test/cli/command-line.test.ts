@@ -128,6 +128,15 @@ describe("what stands in the way of a start", () => {
     });
   });
 
+  test("a data directory below a file", async () => {
+    await withDirectory(async (directory) => {
+      const file = join(directory, "file");
+      await writeFile(file, "");
+      const finished = await celestite(["start", "--data", join(file, "data"), "--any-ports"]);
+      assertOneLine(finished, 1, /The data directory .* cannot be made/);
+    });
+  });
+
   test("a read-only data directory", async () => {
     await withDirectory(async (directory) => {
       const data = join(directory, "data");

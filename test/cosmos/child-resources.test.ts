@@ -136,7 +136,11 @@ for (const family of families) {
       assert.equal(id, "one");
       assert.equal(reply.headers["etag"], _etag);
       assert.equal(_ts, Math.floor(fixture.clock.now() / 1000));
-      const { resource: link, ...shown } = rest;
+      const { resource: link, _token: token, ...shown } = rest;
+      assert.equal(
+        typeof token === "string" && token.startsWith("type=resource&ver=1&sig="),
+        family.name === "permissions",
+      );
       assert.deepEqual(shown, family.shown);
       assert.equal(link, (resource("one") as { resource?: string }).resource);
       const bytes = Buffer.from(String(_rid).replaceAll("-", "/"), "base64");
@@ -427,8 +431,10 @@ describe("permissions", () => {
       assert.equal(body["_token"], "type=resource&n=1");
       assert.equal(body["target"], undefined);
       const { _rid: permissionRid } = body as { _rid: string };
-      const grant = { permissionRid, mode: "Read", resource: "dbs/shop/colls/orders", partitionKey: ["a"] };
-      assert.deepEqual(minted, [[grant, expected]]);
+      const { _rid: userRid } = bodyOf(await fixture.sendSigned("GET", "/dbs/shop/users/owner"));
+      const grant = { permissionRid, permissionId: "keyed", user: "owner", userRid, mode: "Read" };
+      const target = { resource: "dbs/shop/colls/orders", partitionKey: ["a"] };
+      assert.deepEqual(minted, [[{ ...grant, ...target }, expected]]);
     });
   }
 

@@ -105,8 +105,8 @@ describe("the authorization header", () => {
   const date = { "x-ms-date": "Sat, 21 Nov 2026 12:00:00 GMT" };
   const sig = Buffer.alloc(32).toString("base64");
   const headers: readonly (readonly [string, Record<string, string>, string, RegExp])[] = [
-    ["missing", {}, "401", /Required Header authorization is missing/],
-    ["empty", { authorization: "" }, "401", /Required Header authorization is missing/],
+    ["missing", {}, "401/5000", /Required Header authorization is missing/],
+    ["empty", { authorization: "" }, "401/5000", /Required Header authorization is missing/],
     ["the text null", { authorization: "null" }, "401", /doesn't confirm to the required format/],
     ["a bearer token", { authorization: "Bearer abc" }, "401", /doesn't confirm to the required format/],
     [

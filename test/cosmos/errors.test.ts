@@ -299,7 +299,7 @@ const cases: readonly Case[] = [
     method: "POST",
     target: "/dbs/shop/colls",
     body: { id: "x" },
-    expected: "400",
+    expected: "400/1013",
     message: /'partitionKey; ' - are missing/,
   },
   {
@@ -450,12 +450,37 @@ const cases: readonly Case[] = [
     message: /verb PUT is not supported/,
   },
   {
-    name: "an operation that is not built",
+    name: "direct mode",
     method: "GET",
-    target: "/addresses",
+    target:
+      "//addresses/?$resolveFor=dbs%2fshop%2fcolls%2forders%2fdocs&$filter=protocol eq rntbd&$partitionKeyRangeIds=0",
     expected: "501",
-    message: /'ReadAddresses' is not implemented/,
+    message: /'rntbd' of direct mode is not implemented by this server: use gateway mode/,
+    signed: { resourceType: "docs", resourceLink: "dbs/shop/colls/orders/docs" },
+  },
+  {
+    name: "addresses of nothing",
+    method: "GET",
+    target: "//addresses/",
+    expected: "400",
+    message: /'\$resolveFor' is missing/,
     signed: { resourceType: "docs", resourceLink: "" },
+  },
+  {
+    name: "addresses of a container that does not exist",
+    method: "GET",
+    target: "//addresses/?$resolveFor=dbs%2fshop%2fcolls%2fnone%2fdocs",
+    expected: "404/1003",
+    message: /Owner resource does not exist/,
+    signed: { resourceType: "docs", resourceLink: "dbs/shop/colls/none" },
+  },
+  {
+    name: "addresses of a range that does not exist",
+    method: "GET",
+    target: "//addresses/?$resolveFor=dbs%2fshop%2fcolls%2forders%2fdocs&$partitionKeyRangeIds=0,9",
+    expected: "410/1002",
+    message: /no longer available/,
+    signed: { resourceType: "docs", resourceLink: "dbs/shop/colls/orders/docs" },
   },
 ];
 

@@ -71,14 +71,20 @@ export interface SignedOptions {
 export interface FixtureOptions {
   /** Instead of the limits that scripts have in service. */
   readonly scriptLimits?: ScriptLimits;
+  /** Where time stands at the start, in milliseconds since the epoch. */
+  readonly now?: number;
+  /** Instead of a new store in memory; one that was used before keeps what it has. */
+  readonly store?: Store;
+  /** Whether indexes are kept in that store. */
+  readonly keepsIndexes?: boolean;
 }
 
 export async function openCosmosFixture(options: FixtureOptions = {}): Promise<CosmosFixture> {
-  const store = openMemory();
-  const clock = manualClock(Date.UTC(2026, 10, 21, 12));
+  const { now = Date.UTC(2026, 10, 21, 12), store = openMemory(), ...engineOptions } = options;
+  const clock = manualClock(now);
   const entropy = seededEntropy(7);
   const records: DiagnosticRecord[] = [];
-  const engine = await openEngine({ store, clock, entropy, ...options });
+  const engine = await openEngine({ store, clock, entropy, ...engineOptions });
   const identity = await openIdentity({
     store,
     clock,

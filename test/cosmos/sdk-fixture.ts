@@ -1,30 +1,40 @@
 /** A data plane on a real socket, for the unmodified SDK with an account key: memory store, any number of ranges. */
 import { CosmosClient } from "@azure/cosmos";
 import { openEntropy, systemClock } from "../../src/clock.ts";
-import { cosmosLock, createCosmosControl } from "../../src/cosmos/control.ts";
+import { type AccountSettings, cosmosLock, createCosmosControl } from "../../src/cosmos/control.ts";
 import { type Engine, openEngine } from "../../src/cosmos/engine/engine.ts";
 import { accountService } from "../../src/cosmos/gateway.ts";
+import type { IndexSizes } from "../../src/cosmos/index/indexes.ts";
 import { listen } from "../../src/http/listen.ts";
+import type { DiagnosticRecord } from "../../src/observability/diagnostic-records.ts";
 import type { Store } from "../../src/storage/port.ts";
 
 export interface SdkFixture {
   readonly client: CosmosClient;
   readonly engine: Engine;
+  /** What was answered, oldest first. */
+  readonly records: readonly DiagnosticRecord[];
   close(): Promise<void>;
 }
 
 const name = "acct";
 
-export async function openSdkFixture(store: Store, rangesDefault: number): Promise<SdkFixture> {
+export async function openSdkFixture(
+  store: Store,
+  rangesDefault: number,
+  settings: Partial<AccountSettings> = {},
+  indexSizes: IndexSizes = {},
+): Promise<SdkFixture> {
   const around = { clock: systemClock, entropy: openEntropy() };
-  const engine = await openEngine({ store, ...around, rangesDefault });
+  const engine = await openEngine({ store, ...around, rangesDefault, indexSizes });
+  const records: DiagnosticRecord[] = [];
   const service = accountService(
     {
       engine,
       ...around,
       verifier: () => ({ ok: false, fault: { kind: "format", detail: "keys only" } }),
       directory: { find: async () => undefined, groupsOf: async () => [] },
-      record: () => {},
+      record: (entry) => void records.push(entry),
     },
     name,
   );
@@ -54,6 +64,7 @@ export async function openSdkFixture(store: Store, rangesDefault: number): Promi
         disableKeyBasedMetadataWriteAccess: false,
         defaultConsistencyLevel: "Session",
         serverless: true,
+        ...settings,
       },
       listener.port,
     ),
@@ -67,6 +78,7 @@ export async function openSdkFixture(store: Store, rangesDefault: number): Promi
   return {
     client,
     engine,
+    records,
     async close() {
       client.dispose();
       await listener.close();

@@ -243,13 +243,13 @@ describe("errors", () => {
       400,
       70003,
     ],
-    ["the password grant", () => post(`/${tenantId}/oauth2/v2.0/token`, grant("password")), 400, 70003],
-    ["the refresh grant", () => post(`/${tenantId}/oauth2/v2.0/token`, grant("refresh_token")), 400, 70003],
+    ["the password grant", () => post(`/${tenantId}/oauth2/v2.0/token`, grant("password")), 400, 700016],
+    ["the refresh grant", () => post(`/${tenantId}/oauth2/v2.0/token`, grant("refresh_token")), 400, 700016],
     [
       "the device grant",
       () => post(`/${tenantId}/oauth2/v2.0/token`, grant("urn:ietf:params:oauth:grant-type:device_code")),
       400,
-      70003,
+      700016,
     ],
     [
       "client credentials at common",

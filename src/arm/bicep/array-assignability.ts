@@ -10,10 +10,14 @@ export function checkArray(
   found: Type,
   expected: ArrayType | TupleType,
 ): void {
-  if (node.kind === "array") return checkItems(checking, node, expected);
+  if (node.kind === "array") {
+    checkItems(checking, node, expected);
+    return;
+  }
   const value = variableValue(checking.model, node);
   if (value !== undefined) {
-    return checking.check({ ...checking, origin: node }, value, checking.model.typeOf(value), expected);
+    checking.check({ ...checking, origin: node }, value, checking.model.typeOf(value), expected);
+    return;
   }
   if (found.kind !== "array" && found.kind !== "tuple") return;
   const wanted = arrayLength(expected);

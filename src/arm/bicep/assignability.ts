@@ -36,28 +36,39 @@ export function checkAssignable(model: Model, node: syntax.Expression, target: T
 
 function check(checking: Checking, node: syntax.Expression, found: Type, expected: Type): void {
   if (checking.disallowAny === true && found.kind === "any") {
-    return say(checking, "BCP176", checking.origin ?? node);
+    say(checking, "BCP176", checking.origin ?? node);
+    return;
   }
   if (isUnknown(found)) return;
   if (expected.kind === "array" && node.kind === "for") {
     const item = expected.item();
-    return check(checking, node.body, checking.model.typeOf(node.body), item);
+    check(checking, node.body, checking.model.typeOf(node.body), item);
+    return;
   }
-  if (!isAssignable(found, expected)) return reportMismatch(checking, node, found, expected);
+  if (!isAssignable(found, expected)) {
+    reportMismatch(checking, node, found, expected);
+    return;
+  }
   switch (expected.kind) {
     case "int":
-      return checkInteger(checking, node, found, expected);
+      checkInteger(checking, node, found, expected);
+      return;
     case "string":
-      return checkString(checking, node, found, expected);
+      checkString(checking, node, found, expected);
+      return;
     case "object":
-      return checkObject(checking, bodyOf(node), found, expected);
+      checkObject(checking, bodyOf(node), found, expected);
+      return;
     case "discriminated":
-      return checkDiscriminated(checking, bodyOf(node), found, expected);
+      checkDiscriminated(checking, bodyOf(node), found, expected);
+      return;
     case "array":
     case "tuple":
-      return checkArray(checking, node, found, expected);
+      checkArray(checking, node, found, expected);
+      return;
     case "union":
-      return checkUnion(checking, node, found, expected);
+      checkUnion(checking, node, found, expected);
+      return;
   }
 }
 
@@ -69,7 +80,8 @@ function reportMismatch(checking: Checking, node: syntax.Expression, found: Type
   const present = withoutNull(found);
   if (present !== undefined && isAssignable(present, expected)) {
     say(checking, "BCP321", node, typeName(expected), typeName(found));
-    return check(checking, node, present, expected);
+    check(checking, node, present, expected);
+    return;
   }
   if (checking.onMismatch !== undefined) checking.onMismatch(checking, expected, found, node);
   else say(checking, "BCP033", checking.origin ?? node, typeName(expected), typeName(found));
@@ -142,8 +154,12 @@ function checkDiscriminated(
   const where = checking.origin ?? propertyValue(node, key) ?? node;
   if (type.kind === "string" && type.literal !== undefined) {
     const member = expected.members.get(type.literal);
-    if (member !== undefined) return checkObject(checking, node, found, member);
-    return say(checking, "BCP036", where, key, keys, typeName(type));
+    if (member !== undefined) {
+      checkObject(checking, node, found, member);
+      return;
+    }
+    say(checking, "BCP036", where, key, keys, typeName(type));
+    return;
   }
   const fits =
     type.kind === "union" &&

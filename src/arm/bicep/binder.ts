@@ -14,7 +14,7 @@ import {
 } from "./functions.ts";
 import type { FileKind } from "./parser.ts";
 import { suggestName } from "./spelling.ts";
-import type { DeclaredSymbol, LocalSymbol, ResourceSymbol, Symbol } from "./symbols.ts";
+import type { BoundSymbol, DeclaredSymbol, LocalSymbol, ResourceSymbol } from "./symbols.ts";
 import { isReferable } from "./symbols.ts";
 import type * as syntax from "./syntax.ts";
 import { bodyObject, childrenOf } from "./walk.ts";
@@ -23,23 +23,23 @@ export interface Binding {
   /** In source order, with the resources inside resources. */
   readonly declared: readonly DeclaredSymbol[];
   /** The symbol of every name that is used: variables, calls, types, nested resources. */
-  readonly bindings: ReadonlyMap<syntax.Node, Symbol>;
+  readonly bindings: ReadonlyMap<syntax.Node, BoundSymbol>;
   /** The symbol of every declaration. */
   readonly symbolsOf: ReadonlyMap<syntax.Node, DeclaredSymbol>;
   readonly parents: ReadonlyMap<syntax.Node, syntax.Node>;
 }
 
 interface Scope {
-  readonly names: ReadonlyMap<string, Symbol>;
+  readonly names: ReadonlyMap<string, BoundSymbol>;
   /** Set for the body of a function: of the scopes around it, only these kinds can be seen. */
-  readonly only?: ReadonlySet<Symbol["kind"]>;
+  readonly only?: ReadonlySet<BoundSymbol["kind"]>;
 }
 
 interface Binder {
   readonly reporter: Reporter;
   readonly kind: FileKind;
   readonly declared: DeclaredSymbol[];
-  readonly bindings: Map<syntax.Node, Symbol>;
+  readonly bindings: Map<syntax.Node, BoundSymbol>;
   readonly symbolsOf: Map<syntax.Node, DeclaredSymbol>;
   readonly parents: Map<syntax.Node, syntax.Node>;
   /** Innermost last. */
@@ -61,7 +61,7 @@ export function bindFile(reporter: Reporter, program: syntax.Program, kind: File
     inDecorator: false,
     extended: program.statements.some((statement) => statement.kind === "extends"),
   };
-  const names = new Map<string, Symbol>();
+  const names = new Map<string, BoundSymbol>();
   for (const statement of program.statements) {
     for (const symbol of declare(binder, statement, undefined)) {
       if (isReferable(symbol) && !names.has(symbol.name)) names.set(symbol.name, symbol);
@@ -166,15 +166,20 @@ function bindChild(binder: Binder, node: syntax.Node, child: syntax.Node | undef
 function bindNode(binder: Binder, node: syntax.Node): void {
   switch (node.kind) {
     case "for":
-      return bindFor(binder, node);
+      bindFor(binder, node);
+      return;
     case "lambda":
-      return bindLambda(binder, node, { names: localNames(node, "lambda") });
+      bindLambda(binder, node, { names: localNames(node, "lambda") });
+      return;
     case "typed-lambda":
-      return bindLambda(binder, node, { names: localNames(node, "function"), only: seenByFunctions });
+      bindLambda(binder, node, { names: localNames(node, "function"), only: seenByFunctions });
+      return;
     case "resource":
-      return bindResource(binder, node);
+      bindResource(binder, node);
+      return;
     case "decorator":
-      return bindDecorator(binder, node);
+      bindDecorator(binder, node);
+      return;
     case "variable":
       binder.bindings.set(node, findName(binder, node.name, false));
       return;
@@ -191,13 +196,14 @@ function bindNode(binder: Binder, node: syntax.Node): void {
       return;
     case "nested-resource":
       bindChildren(binder, node);
-      return bindNestedResource(binder, node);
+      bindNestedResource(binder, node);
+      return;
     default:
       bindChildren(binder, node);
   }
 }
 
-const seenByFunctions: ReadonlySet<Symbol["kind"]> = new Set<Symbol["kind"]>([
+const seenByFunctions: ReadonlySet<BoundSymbol["kind"]> = new Set<BoundSymbol["kind"]>([
   "var",
   "func",
   "imported",
@@ -216,7 +222,7 @@ function localSymbol(
 function localNames(
   node: syntax.Lambda | syntax.TypedLambda,
   role: "lambda" | "function",
-): Map<string, Symbol> {
+): Map<string, BoundSymbol> {
   return new Map(node.parameters.map((local) => [local.name.name, localSymbol(local, role, node)]));
 }
 
@@ -230,7 +236,7 @@ function bindFor(binder: Binder, node: syntax.ForExpression): void {
   bindChild(binder, node, node.item);
   bindChild(binder, node, node.index);
   bindChild(binder, node, node.expression);
-  const names = new Map<string, Symbol>();
+  const names = new Map<string, BoundSymbol>();
   if (node.index !== undefined) names.set(node.index.name.name, localSymbol(node.index, "index", node));
   if (node.item !== undefined) names.set(node.item.name.name, localSymbol(node.item, "item", node));
   withScope(binder, { names }, () => bindChild(binder, node, node.body));
@@ -239,7 +245,7 @@ function bindFor(binder: Binder, node: syntax.ForExpression): void {
 /** The resources in the body of a resource can be named inside it. */
 function bindResource(binder: Binder, node: syntax.ResourceDeclaration): void {
   for (const decorator of node.decorators) bindChild(binder, node, decorator);
-  const nested = new Map<string, Symbol>();
+  const nested = new Map<string, BoundSymbol>();
   for (const item of bodyObject(node.value)?.items ?? []) {
     const symbol = item.kind === "resource" ? binder.symbolsOf.get(item) : undefined;
     if (symbol !== undefined) nested.set(symbol.name, symbol);
@@ -252,7 +258,7 @@ function bindCondition(
   binder: Binder,
   node: syntax.ResourceDeclaration,
   condition: syntax.IfCondition,
-  names: ReadonlyMap<string, Symbol>,
+  names: ReadonlyMap<string, BoundSymbol>,
 ): void {
   binder.parents.set(condition, node);
   bindChild(binder, condition, condition.condition);
@@ -292,14 +298,19 @@ function bindNestedResource(binder: Binder, node: syntax.ResourceAccess): void {
   binder.bindings.set(node, found ?? unbound(binder, node.name, "BCP159", base.name, node.name.name, known));
 }
 
-function unbound(binder: Binder, name: syntax.Identifier, code: Code, ...parts: readonly Part[]): Symbol {
+function unbound(
+  binder: Binder,
+  name: syntax.Identifier,
+  code: Code,
+  ...parts: readonly Part[]
+): BoundSymbol {
   if (name.name !== "") report(binder.reporter, code, name, ...parts);
   return { kind: "unbound", name: name.name };
 }
 
 /** Looks through the scopes from the inside to the outside. */
-function findLocal(binder: Binder, name: string): Symbol | undefined {
-  let only: ReadonlySet<Symbol["kind"]> | undefined;
+function findLocal(binder: Binder, name: string): BoundSymbol | undefined {
+  let only: ReadonlySet<BoundSymbol["kind"]> | undefined;
   for (let at = binder.scopes.length - 1; at >= 0; at--) {
     const scope = binder.scopes[at];
     const symbol = scope?.names.get(name);
@@ -309,7 +320,7 @@ function findLocal(binder: Binder, name: string): Symbol | undefined {
   return undefined;
 }
 
-function findName(binder: Binder, name: syntax.Identifier, called: boolean): Symbol {
+function findName(binder: Binder, name: syntax.Identifier, called: boolean): BoundSymbol {
   const local = findLocal(binder, name.name);
   if (local !== undefined) return local;
   if (name.name === "sys" || name.name === "az") return { kind: "namespace", name: name.name };
@@ -334,7 +345,7 @@ function allowedInFile(binder: Binder, flags: readonly string[]): boolean {
   return !flags.includes(binder.kind === "bicep" ? "params" : "template");
 }
 
-function unknownName(binder: Binder, name: syntax.Identifier, called: boolean): Symbol {
+function unknownName(binder: Binder, name: syntax.Identifier, called: boolean): BoundSymbol {
   const candidates = called ? [...functionNames("sys"), ...functionNames("az")] : ambientTypes;
   const suggestion = suggestName(name.name, [...candidates, ...visibleNames(binder, called)]);
   return suggestion === undefined
@@ -349,7 +360,7 @@ function visibleNames(binder: Binder, called: boolean): string[] {
   );
 }
 
-function findTypeName(binder: Binder, name: syntax.Identifier, parameterized: boolean): Symbol {
+function findTypeName(binder: Binder, name: syntax.Identifier, parameterized: boolean): BoundSymbol {
   const local = findLocal(binder, name.name);
   if (local !== undefined) return local;
   if (name.name === "sys" || name.name === "az") return { kind: "namespace", name: name.name };

@@ -17,32 +17,43 @@ import { walk } from "./walk.ts";
 export function checkDeclaration(model: Model, node: syntax.Statement): void {
   switch (node.kind) {
     case "targetScope":
-      return checkTargetScope(model, node);
+      checkTargetScope(model, node);
+      return;
     case "metadata":
-      return checkMetadata(model, node);
+      checkMetadata(model, node);
+      return;
     case "param":
-      return checkParameter(model, node);
+      checkParameter(model, node);
+      return;
     case "var":
-      return checkVariable(model, node);
+      checkVariable(model, node);
+      return;
     case "func":
-      return checkFunction(model, node);
+      checkFunction(model, node);
+      return;
     case "type": {
       checkType(model, node.value);
       const symbol = model.binding.symbolsOf.get(node);
       const type =
         symbol?.kind === "type" ? modified(model, declaredType(model, node.value), node) : errorType;
-      return checkDecorators(model, node, type);
+      checkDecorators(model, node, type);
+      return;
     }
     case "output":
-      return checkOutput(model, node);
+      checkOutput(model, node);
+      return;
     case "resource":
-      return checkResource(model, node);
+      checkResource(model, node);
+      return;
     case "module":
-      return checkModule(model, node);
+      checkModule(model, node);
+      return;
     case "missing":
-      return checkMissing(model, node);
+      checkMissing(model, node);
+      return;
     default:
-      return checkOther(model, node);
+      checkOther(model, node);
+      return;
   }
 }
 
@@ -50,20 +61,25 @@ export function checkDeclaration(model: Model, node: syntax.Statement): void {
 function checkOther(model: Model, node: syntax.Statement): void {
   switch (node.kind) {
     case "test":
-      return report(model.reporter, "BCP348", node);
+      report(model.reporter, "BCP348", node);
+      return;
     case "assert":
       model.typeOf(node.value);
-      return report(model.reporter, "BCP349", node);
+      report(model.reporter, "BCP349", node);
+      return;
     case "extension":
     case "extension-config":
-      return report(model.reporter, "CEL004", node, "extensions");
+      report(model.reporter, "CEL004", node, "extensions");
+      return;
     case "param-assignment":
       model.typeOf(node.value);
-      return checkDecorators(model, node, anyType);
+      checkDecorators(model, node, anyType);
+      return;
     case "import":
     case "using":
     case "extends":
-      return checkDecorators(model, node, anyType);
+      checkDecorators(model, node, anyType);
+      return;
   }
 }
 
@@ -127,7 +143,8 @@ function checkVariable(model: Model, node: syntax.VariableDeclaration): void {
   if (node.type === undefined) {
     const type = model.typeOf(node.value);
     if (type.kind !== "error") refuseValue(model, node.value, type);
-    return checkDecorators(model, node, type);
+    checkDecorators(model, node, type);
+    return;
   }
   checkType(model, node.type);
   const declared = declaredType(model, node.type);

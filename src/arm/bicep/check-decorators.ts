@@ -56,8 +56,9 @@ export function checkDecorators(model: Model, node: Decorable, type: Type): void
   const [first] = node.decorators;
   if (first === undefined) return;
   const target = targets[node.kind];
-  if (target === undefined || model.kind === "bicepparam") {
-    return report(model.reporter, "BCP130", { start: first.start, end: first.start + 1 });
+  if (target === undefined) {
+    report(model.reporter, "BCP130", { start: first.start, end: first.start + 1 });
+    return;
   }
   const seen = new Map<string, syntax.Decorator[]>();
   for (const decorator of node.decorators) {
@@ -141,32 +142,42 @@ function checkFit(
   switch (call.name) {
     case "secure":
       if (armTypeName(type) === undefined && !isUnknown(type)) report(model.reporter, "BCP440", call.node);
-      return checkNotAlias(model, node, call);
+      checkNotAlias(model, node, call);
+      return;
     case "minValue":
     case "maxValue":
-      return checkNotAlias(model, node, call);
+      checkNotAlias(model, node, call);
+      return;
     case "minLength":
     case "maxLength":
-      return checkLength(model, node, call, type);
+      checkLength(model, node, call, type);
+      return;
     case "allowed":
-      return checkAllowed(model, node, call, type);
+      checkAllowed(model, node, call, type);
+      return;
     case "metadata":
-      return argument?.kind === "object" ? checkMetadata(model, argument) : undefined;
+      argument?.kind === "object" ? checkMetadata(model, argument) : undefined;
+      return;
     case "batchSize":
-      return checkBatchSize(model, node, call);
+      checkBatchSize(model, node, call);
+      return;
     case "retryOn": {
       const count = call.arguments[1];
-      return count === undefined ? undefined : checkAssignable(model, count, { kind: "int", min: 1n });
+      count === undefined ? undefined : checkAssignable(model, count, { kind: "int", min: 1n });
+      return;
     }
     case "nullIfNotFound":
       if (node.kind === "resource" && !node.existing) report(model.reporter, "BCP445", call.node);
       return;
     case "sealed":
-      return checkSealed(model, node, call);
+      checkSealed(model, node, call);
+      return;
     case "discriminator":
-      return checkDiscriminator(model, node, call, type);
+      checkDiscriminator(model, node, call, type);
+      return;
     case "export":
-      return checkExport(model, node, call);
+      checkExport(model, node, call);
+      return;
   }
 }
 
@@ -291,7 +302,10 @@ function checkDiscriminator(model: Model, node: Decorable, call: DecoratorCall, 
 /** What is exported must mean something without the rest of its file. */
 function checkExport(model: Model, node: Decorable, call: DecoratorCall): void {
   const symbol = model.binding.symbolsOf.get(node);
-  if (symbol === undefined) return report(model.reporter, "BCP361", call.node);
+  if (symbol === undefined) {
+    report(model.reporter, "BCP361", call.node);
+    return;
+  }
   const names = new Set<string>();
   const met = new Set<DeclaredSymbol>([symbol]);
   const pending: DeclaredSymbol[] = [symbol];

@@ -36,12 +36,15 @@ function visitStatement(model: Model, node: syntax.Node): void {
       return;
     case "var":
     case "output":
-      return visit(model, node.value, value);
+      visit(model, node.value, value);
+      return;
     case "func":
-      return node.lambda.kind === "skipped" ? undefined : visit(model, node.lambda.body, value);
+      node.lambda.kind === "skipped" ? undefined : visit(model, node.lambda.body, value);
+      return;
     case "resource":
     case "module":
-      return visit(model, node.value, value);
+      visit(model, node.value, value);
+      return;
     default:
       for (const child of childrenOf(node)) visit(model, child, nowhere);
   }
@@ -50,9 +53,13 @@ function visitStatement(model: Model, node: syntax.Node): void {
 function visit(model: Model, node: syntax.Node, place: Place): void {
   if (node.kind === "if") {
     visit(model, node.condition, nowhere);
-    return visit(model, node.body, { ...nowhere, runtime: true });
+    visit(model, node.body, { ...nowhere, runtime: true });
+    return;
   }
-  if (node.kind === "resource") return visit(model, node.value, place);
+  if (node.kind === "resource") {
+    visit(model, node.value, place);
+    return;
+  }
   if (node.kind === "call" || node.kind === "method-call") checkPlace(model, node, place);
   for (const child of childrenOf(node)) visit(model, child, place);
 }

@@ -50,9 +50,11 @@ function visit(model: Model, node: syntax.Node, place: Place): void {
       checkWholeLoop(model, node, place);
       break;
     case "for":
-      return visitLoop(model, node, place);
+      visitLoop(model, node, place);
+      return;
     case "property":
-      return visitProperty(model, node, place);
+      visitProperty(model, node, place);
+      return;
     case "resource":
       if (isInLoop(model, node)) report(model.reporter, "BCP160", node);
       break;

@@ -43,7 +43,8 @@ function checkUnion(model: Model, node: syntax.UnionType, type: Type): void {
   const mixed = kinds.size > 1 && isItemOfArray(model, node) && !kinds.has("array");
   if (kind === undefined || (kinds.size > 1 && !mixed)) {
     const unknown = members.some((each) => each.type.kind === "any");
-    return unknown ? undefined : report(model.reporter, "BCP294", node);
+    if (!unknown) report(model.reporter, "BCP294", node);
+    return;
   }
   for (const each of members) {
     if (!isLiteralType(each.type)) report(model.reporter, "BCP293", each.member);

@@ -4,6 +4,7 @@ import { checkFunctions } from "./check-functions.ts";
 import { checkIdentity } from "./check-identity.ts";
 import { checkLoops } from "./check-loops.ts";
 import { checkNames } from "./check-names.ts";
+import { checkParameterFile } from "./check-params.ts";
 import { checkDeployTime } from "./deploy-time.ts";
 import type { Model } from "./model.ts";
 import { checkScopes } from "./scopes.ts";
@@ -14,6 +15,7 @@ export function checkModel(model: Model): void {
   for (const statement of model.program.statements) {
     if (statement.kind !== "skipped") checkDeclaration(model, statement);
   }
+  checkParameterFile(model);
   checkScopes(model);
   checkIdentity(model);
   checkFunctions(model);

@@ -60,8 +60,14 @@ export function checkBounds(
   const [high, low, mayBeLow, mayBeHigh] = codes;
   const above = (left: bigint | undefined, right: bigint | undefined) =>
     left !== undefined && right !== undefined && left > right;
-  if (above(found.min, expected.max)) return say(checking, high, node, `${found.min}`, `${expected.max}`);
-  if (above(expected.min, found.max)) return say(checking, low, node, `${found.max}`, `${expected.min}`);
+  if (above(found.min, expected.max)) {
+    say(checking, high, node, `${found.min}`, `${expected.max}`);
+    return;
+  }
+  if (above(expected.min, found.max)) {
+    say(checking, low, node, `${found.max}`, `${expected.min}`);
+    return;
+  }
   if (above(expected.min, found.min)) say(checking, mayBeLow, node, `${found.min}`, `${expected.min}`);
   if (above(found.max, expected.max)) say(checking, mayBeHigh, node, `${found.max}`, `${expected.max}`);
 }

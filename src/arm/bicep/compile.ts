@@ -4,9 +4,10 @@
  */
 import type { JsonObject } from "../json.ts";
 import { type Diagnostic, hasErrors, report } from "./diagnostics.ts";
-import { emissionProblem, emitTemplate } from "./emit.ts";
+import { asNumbers, emissionProblem, emitTemplate } from "./emit.ts";
 import type { Value, ValueObject } from "./emit-values.ts";
 import type { FileAccess, Model, Workspace } from "./model.ts";
+import { emitParameterFile } from "./params.ts";
 import { visibleDiagnostics } from "./pragmas.ts";
 import { createWorkspace } from "./workspace.ts";
 
@@ -32,7 +33,42 @@ export function compileBicep(request: CompileRequest): CompileResult {
   const template = emit(loaded.model);
   const diagnostics = collectDiagnostics(workspace);
   if (template === undefined || hasErrors(diagnostics)) return { diagnostics };
-  return { template: toJson(template) as JsonObject, text: printJson(template), diagnostics };
+  return { template: asNumbers(template) as JsonObject, text: printJson(template), diagnostics };
+}
+
+export interface ParametersResult {
+  /** The deployment parameters file. Absent when there are errors. */
+  readonly parameters?: JsonObject;
+  readonly text?: string;
+  /** The template that the file is for, and the path of its source. Absent for `using none`. */
+  readonly template?: { readonly path: string; readonly value: JsonObject; readonly text: string };
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Compiles a `.bicepparam` file and the template it names. */
+export function compileBicepParameters(request: CompileRequest): ParametersResult {
+  const workspace = createWorkspace(request);
+  const loaded = workspace.load(request.path);
+  if (loaded.kind !== "bicep") return { diagnostics: [unreadable(request.path)] };
+  const { model } = loaded;
+  const parameters = attemptEmission(model, () => emitParameterFile(model));
+  const template = parameters === undefined ? undefined : templateFor(model);
+  const diagnostics = collectDiagnostics(workspace);
+  if (parameters === undefined || hasErrors(diagnostics)) return { diagnostics };
+  const result = { parameters, text: printJson(parameters as Value), diagnostics };
+  return template === undefined ? result : { ...result, template };
+}
+
+function templateFor(model: Model): ParametersResult["template"] {
+  const using = model.program.statements.find((statement) => statement.kind === "using");
+  const loaded = using === undefined ? undefined : model.references.get(using);
+  if (loaded === undefined) return undefined;
+  if (loaded.kind === "json") {
+    return { path: loaded.path, value: loaded.template, text: printJson(loaded.template as Value) };
+  }
+  const value = emit(loaded.model);
+  if (value === undefined) return undefined;
+  return { path: loaded.model.path, value: asNumbers(value) as JsonObject, text: printJson(value) };
 }
 
 function unreadable(path: string): Diagnostic {
@@ -46,9 +82,13 @@ function unreadable(path: string): Diagnostic {
 
 /** Writes the template of a model, or reports why it cannot be written. */
 export function emit(model: Model): ValueObject | undefined {
+  return attemptEmission(model, () => emitTemplate(model));
+}
+
+function attemptEmission<T>(model: Model, work: () => T): T | undefined {
   if (hasErrors(model.reporter.found)) return undefined;
   try {
-    return emitTemplate(model);
+    return work();
   } catch (error) {
     const nowhere = { start: 0, end: 0 };
     const problem = emissionProblem(error);
@@ -61,14 +101,9 @@ export function emit(model: Model): ValueObject | undefined {
 
 /** The findings about all files of a compilation, without those that comments in the files turn off. */
 export function collectDiagnostics(workspace: Workspace): readonly Diagnostic[] {
-  return [...workspace.models.values()].flatMap(visibleDiagnostics);
-}
-
-function toJson(value: Value): Value {
-  if (typeof value === "bigint") return Number(value);
-  if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(toJson);
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, toJson(each as Value)]));
+  return [...workspace.models.values()].flatMap((model) =>
+    visibleDiagnostics(model).toSorted((one, other) => one.start - other.start || one.end - other.end),
+  );
 }
 
 /** JSON text with two blanks of indentation; integers of any size are written in full. */

@@ -1,13 +1,13 @@
 /** Declarations that refer to themselves, directly or through others: found once, before any type is worked out. */
 import { fact, type Model, symbolAt } from "./model.ts";
-import type { DeclaredSymbol, Symbol } from "./symbols.ts";
+import type { BoundSymbol, DeclaredSymbol } from "./symbols.ts";
 import type * as syntax from "./syntax.ts";
 import { childrenOf } from "./walk.ts";
 
 type Graph = ReadonlyMap<DeclaredSymbol, readonly DeclaredSymbol[]>;
 
 /** The declarations that a symbol leads through until it comes back to itself; undefined when it does not. */
-export function cycleOf(model: Model, symbol: Symbol): readonly DeclaredSymbol[] | undefined {
+export function cycleOf(model: Model, symbol: BoundSymbol): readonly DeclaredSymbol[] | undefined {
   const cycles = fact(model, "cycles", () => findCycles(referenceGraph(model)));
   return cycles.get(symbol as DeclaredSymbol);
 }

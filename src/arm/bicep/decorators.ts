@@ -2,7 +2,6 @@
 import { findDecorator } from "./functions.ts";
 import { type Model, symbolAt } from "./model.ts";
 import type * as syntax from "./syntax.ts";
-import { literalText } from "./walk.ts";
 
 export interface DecoratorCall {
   readonly name: string;
@@ -45,11 +44,6 @@ export function findDecoratorCall(model: Model, target: Decorated, name: string)
 
 export function isExported(model: Model, target: Decorated): boolean {
   return findDecoratorCall(model, target, "export") !== undefined;
-}
-
-/** The text of `@description`, or of `@metadata({ description: .. })`. */
-export function descriptionOf(model: Model, target: Decorated): string | undefined {
-  return literalText(findDecoratorCall(model, target, "description")?.arguments[0]);
 }
 
 /** An integer literal, possibly with a minus sign. */

@@ -61,10 +61,12 @@ function collect(collector: Collector, node: syntax.Node): void {
     case "resource":
     case "module":
     case "var":
-      return collectDeclaration(collector, node);
+      collectDeclaration(collector, node);
+      return;
     case "variable":
     case "nested-resource":
-      return collectReference(collector, node);
+      collectReference(collector, node);
+      return;
     case "param":
     case "output":
     case "func":

@@ -55,7 +55,10 @@ function visit(search: Search, node: syntax.Node): void {
       break;
     }
     case "resource":
-      if (node.existing) return visitNested(search, node);
+      if (node.existing) {
+        visitNested(search, node);
+        return;
+      }
       break;
     case "property":
       visitProperty(search, node);
@@ -76,7 +79,8 @@ function visit(search: Search, node: syntax.Node): void {
       if (isRuntimeCall(model, node)) {
         const container: Container = { code: "BCP181", parts: [node.name.name], names: false };
         for (const argument of node.arguments) check(search, argument, container);
-        return node.kind === "method-call" ? visit(search, node.base) : undefined;
+        node.kind === "method-call" ? visit(search, node.base) : undefined;
+        return;
       }
   }
   for (const child of childrenOf(node)) visit(search, child);

@@ -5,6 +5,8 @@ import { type ImportTarget, importTarget, wildcardTarget } from "./exports.ts";
 import { type IrExpression, type IrObject, type IrProperty, irObject, irString } from "./intermediate.ts";
 import { type Context, NotEmittable } from "./lowering.ts";
 import { symbolAt } from "./model.ts";
+import { spellType } from "./resource-type-names.ts";
+import { parseTypeReference } from "./resources.ts";
 import { normalizeIndent } from "./string-tokens.ts";
 import type { TypeSymbol } from "./symbols.ts";
 import type * as syntax from "./syntax.ts";
@@ -240,7 +242,38 @@ function referenceTo(resolved: Resolved): IrObject {
     ["source", irString(source)],
     ...(resolved.output ? [["output", yes] as const] : []),
   ]);
-  return irObject([["metadata", irObject([["__bicep_resource_derived_type!", derived]])]]);
+  const type = commonType(resolved.segments);
+  return irObject([
+    ...(type === undefined ? [] : [["type", irString(type)] as const]),
+    ["metadata", irObject([["__bicep_resource_derived_type!", derived]])],
+  ]);
+}
+
+/** The types of the members that all resources have; the others would need a library of resource types. */
+const commonTypes: Readonly<Record<string, string>> = {
+  ...{
+    id: "string",
+    name: "string",
+    type: "string",
+    apiVersion: "string",
+    location: "string",
+    kind: "string",
+  },
+  ...{
+    properties: "object",
+    tags: "object",
+    sku: "object",
+    identity: "object",
+    plan: "object",
+    zones: "array",
+  },
+};
+
+function commonType(segments: readonly string[]): string | undefined {
+  const [, name = "", ...rest] = segments;
+  if (segments.length === 0) return "object";
+  if (rest.length === 0) return Object.hasOwn(commonTypes, name) ? commonTypes[name] : undefined;
+  return segments.at(-2) === "tags" && segments.at(-1) === "additionalProperties" ? "string" : undefined;
 }
 
 function referenceSchema(context: Context, node: syntax.TypeSyntax): IrObject {
@@ -365,8 +398,11 @@ function resolveResourceType(node: syntax.ParameterizedType): Resolved {
     argument?.kind === "type-literal" && argument.literal.kind === "string"
       ? literalText(argument.literal)
       : undefined;
-  if (text === undefined) throw new NotEmittable("this resource type");
-  return { kind: "resource", type: text, output: node.name.name === "resourceOutput", segments: [] };
+  const reference = text === undefined ? undefined : parseTypeReference(text);
+  if (reference === undefined) throw new NotEmittable("this resource type");
+  const spelled = spellType(reference.type, reference.apiVersion);
+  const type = reference.apiVersion === undefined ? spelled : `${spelled}@${reference.apiVersion}`;
+  return { kind: "resource", type, output: node.name.name === "resourceOutput", segments: [] };
 }
 
 interface Decorated {
@@ -382,7 +418,8 @@ export function withModifiers(context: Context, target: Decorated, schema: IrObj
   if (findDecoratorCall(model, target, "secure") !== undefined) result = makeSecure(result);
   if (findDecoratorCall(model, target, "sealed") !== undefined)
     result = merge(result, "additionalProperties", no);
-  if (isExported(model, target)) result = merge(result, "metadata", irObject([["__bicep_export!", yes]]));
+  if (isExported(model, target) && model === context.root)
+    result = merge(result, "metadata", irObject([["__bicep_export!", yes]]));
   for (const name of ["metadata", ...boundNames]) {
     const value = findDecoratorCall(model, target, name)?.arguments[0];
     if (value !== undefined) result = merge(result, name, context.lower(context, value));

@@ -1,7 +1,7 @@
 /** The template of a file: its sections in order, and those of its modules inside them. */
 
 import { templateHash } from "../deployments/hashes.ts";
-import type { JsonObject } from "../json.ts";
+import type { Json, JsonObject } from "../json.ts";
 import { findDecoratorCall, isExported } from "./decorators.ts";
 import { dependenciesOf } from "./dependencies.ts";
 import { emitModule } from "./emit-modules.ts";
@@ -37,7 +37,8 @@ const schemas: Readonly<Record<Model["targetScope"], string>> = {
   resourceGroup: "2019-04-01/deploymentTemplate.json#",
 };
 
-function createContext(model: Model): Context {
+/** How the parts of a file are written that stand alone, outside of imports. */
+export function createContext(model: Model): Context {
   const closure = importClosure(model);
   const loaded = [
     ...loadedVariables(model).map(({ node, name }) => [node, name] as const),
@@ -84,8 +85,16 @@ function withHash(template: ValueObject): ValueObject {
   const { metadata } = template;
   if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata)) return template;
   const generator = (metadata as ValueObject)["_generator"] as ValueObject;
-  const hash = templateHash(template as JsonObject);
+  const hash = templateHash(asNumbers(template) as JsonObject);
   return { ...template, metadata: { ...metadata, _generator: { ...generator, templateHash: hash } } };
+}
+
+/** The template for those who know only numbers; integers that none holds lose their last digits. */
+export function asNumbers(value: Value): Json {
+  if (typeof value === "bigint") return Number(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(asNumbers);
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, asNumbers(each as Value)]));
 }
 
 /** The context in which something imported is written. */
@@ -141,7 +150,7 @@ function emitDefinitions(context: Context): Entry[] {
   return [...own, ...imported];
 }
 
-function emitFunctions(context: Context): Entry[] {
+export function emitFunctions(context: Context): Entry[] {
   const namespaces = new Map<string, Entry[]>();
   const add = (namespace: string, entry: Entry) =>
     namespaces.set(namespace, [...(namespaces.get(namespace) ?? []), entry]);
@@ -173,7 +182,7 @@ function emitFunction(context: Context, symbol: FunctionSymbol, from: IrObject |
   const description = descriptionValue(context, declaration);
   const metadata: (readonly [string, IrExpression])[] = [];
   if (description !== undefined) metadata.push(["description", description]);
-  if (isExported(context.model, declaration))
+  if (isExported(context.model, declaration) && from === undefined)
     metadata.push(["__bicep_export!", { kind: "boolean", value: true }]);
   if (from !== undefined) metadata.push(["__bicep_imported_from!", from]);
   const entries: Entry[] = [
@@ -202,7 +211,7 @@ interface NamedValue {
   readonly value: IrExpression;
 }
 
-function emitVariables(context: Context): Entry[] {
+export function emitVariables(context: Context): Entry[] {
   const { model } = context;
   const closure = importClosure(model);
   const inlined = inlinedSymbols(model).variables;

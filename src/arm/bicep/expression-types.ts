@@ -7,7 +7,7 @@ import { declaredType } from "./declared-types.ts";
 import { report } from "./diagnostics.ts";
 import { type Model, symbolAt } from "./model.ts";
 import { symbolType } from "./symbol-types.ts";
-import type { LocalSymbol, Symbol } from "./symbols.ts";
+import type { BoundSymbol, LocalSymbol } from "./symbols.ts";
 import type * as syntax from "./syntax.ts";
 import {
   anyType,
@@ -269,7 +269,7 @@ function nameType(model: Model, node: syntax.VariableAccess): Type {
 function declaredSymbolType(
   model: Model,
   node: syntax.VariableAccess | syntax.ResourceAccess,
-  symbol: Symbol,
+  symbol: BoundSymbol,
 ): Type {
   const cycle = cycleOf(model, symbol);
   if (cycle !== undefined) {

@@ -5,7 +5,7 @@
 import { fact, type Model, symbolAt, symbolsOfKind } from "./model.ts";
 import { resourceAt, resourceOfSymbol } from "./resources.ts";
 import { resourceScopes } from "./scopes.ts";
-import type { ResourceSymbol, Symbol, VariableSymbol } from "./symbols.ts";
+import type { BoundSymbol, ResourceSymbol, VariableSymbol } from "./symbols.ts";
 import type * as syntax from "./syntax.ts";
 import { childrenOf, findProperty, withoutAssertion } from "./walk.ts";
 
@@ -92,7 +92,7 @@ function needsRuntime(search: Search, node: syntax.Node): boolean {
   return childrenOf(node).some((child) => needsRuntime(search, child));
 }
 
-function symbolNeedsRuntime(search: Search, symbol: Symbol | undefined): boolean {
+function symbolNeedsRuntime(search: Search, symbol: BoundSymbol | undefined): boolean {
   if (symbol?.kind === "var") return decide(search, symbol) === "inline";
   return symbol?.kind === "resource" || symbol?.kind === "module";
 }

@@ -6,7 +6,12 @@ type Step =
   | { readonly kind: "index"; readonly at: number }
   | { readonly kind: "all" }
   | { readonly kind: "descend" }
-  | { readonly kind: "filter"; readonly path: readonly string[]; readonly equals: LoadedJson | undefined };
+  | {
+      readonly kind: "filter";
+      readonly path: readonly string[];
+      readonly operator: string | undefined;
+      readonly operand: LoadedJson;
+    };
 
 /** The piece at `path`; an array when the path can mean several; undefined when it means none or is not valid. */
 export function selectJson(value: LoadedJson, path: string): LoadedJson | undefined {
@@ -20,7 +25,7 @@ export function selectJson(value: LoadedJson, path: string): LoadedJson | undefi
 }
 
 const stepPattern =
-  /\.\.|\.?\*|\[\*\]|\.?([A-Za-z_$][\w$-]*)|\[(-?\d+)\]|\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]|\[\?\(@((?:\.[\w$-]+)+)\s*(?:==\s*('[^']*'|"[^"]*"|-?\d+|true|false|null))?\)\]/y;
+  /\.\.|\.?\*|\[\*\]|\.?([A-Za-z_$][\w$-]*)|\[(-?\d+)\]|\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]|\[\?\(@((?:\.[\w$-]+)+)\s*(?:(==|!=|<=|>=|<|>)\s*('[^']*'|"[^"]*"|-?\d+(?:\.\d+)?|true|false|null)\s*)?\)\]/y;
 
 function parsePath(path: string): Step[] | undefined {
   const text = path.trim().replace(/^\$/, "");
@@ -35,21 +40,21 @@ function parsePath(path: string): Step[] | undefined {
 }
 
 function toStep(match: RegExpExecArray): Step {
-  const [whole, name, index, single, double, path, literal] = match;
+  const [whole, name, index, single, double, path, operator, literal] = match;
   if (whole === "..") return { kind: "descend" };
   if (path !== undefined) {
-    return { kind: "filter", path: path.split(".").slice(1), equals: literalValue(literal) };
+    return { kind: "filter", path: path.split(".").slice(1), operator, operand: literalValue(literal) };
   }
   if (index !== undefined) return { kind: "index", at: Number(index) };
   const member = name ?? single ?? double;
   return member === undefined ? { kind: "all" } : { kind: "member", name: member };
 }
 
-function literalValue(text: string | undefined): LoadedJson | undefined {
-  if (text === undefined) return undefined;
-  if (/^['"]/.test(text)) return text.slice(1, -1);
-  if (text === "null") return null;
-  return text === "true" || text === "false" ? text === "true" : BigInt(text);
+function literalValue(text: string | undefined): LoadedJson {
+  if (text !== undefined && /^['"]/.test(text)) return text.slice(1, -1);
+  if (text === undefined || text === "null") return null;
+  if (text === "true" || text === "false") return text === "true";
+  return text.includes(".") ? Number(text) : BigInt(text);
 }
 
 function isMap(value: LoadedJson): value is ReadonlyMap<string, LoadedJson> {
@@ -84,8 +89,24 @@ function descendants(value: LoadedJson): LoadedJson[] {
   return [value, ...childrenOf(value).flatMap(descendants)];
 }
 
+/** Equal values of the same kind are equal; only numbers, and text, have an order. */
+function compares(value: LoadedJson | undefined, operator: string, operand: LoadedJson): boolean {
+  const numbers = isNumber(value) && isNumber(operand);
+  const texts = typeof value === "string" && typeof operand === "string";
+  const equal = numbers ? Number(value) === Number(operand) : value === operand;
+  if (operator === "==" || operator === "!=") return equal === (operator === "==");
+  if (!numbers && !texts) return false;
+  if (equal) return operator === "<=" || operator === ">=";
+  const less = numbers ? Number(value) < Number(operand) : String(value) < String(operand);
+  return less === operator.startsWith("<");
+}
+
+function isNumber(value: LoadedJson | undefined): value is number | bigint {
+  return typeof value === "number" || typeof value === "bigint";
+}
+
 function passes(value: LoadedJson, filter: Extract<Step, { kind: "filter" }>): boolean {
   let at: LoadedJson | undefined = value;
   for (const name of filter.path) at = at !== undefined && isMap(at) ? at.get(name) : undefined;
-  return filter.equals === undefined ? at !== undefined : at === filter.equals;
+  return filter.operator === undefined ? at !== undefined : compares(at, filter.operator, filter.operand);
 }

@@ -57,6 +57,7 @@ function isScopeOnly(name: string, count: number): boolean {
 function builtInCall(context: Context, node: syntax.FunctionCall | syntax.MethodCall): IrExpression {
   const { name } = node.name;
   if (isScopeOnly(name, node.arguments.length)) return { kind: "object", properties: [] };
+  if (name === "externalInput") throw new NotEmittable("external inputs");
   const values = lowerArguments(context, node);
   const [first] = values;
   if (name === "any" && first !== undefined) return first;

@@ -157,6 +157,12 @@ function lowerNestedResource(context: Context, node: syntax.ResourceAccess): IrE
   return { kind: "resource", resource, index: undefined };
 }
 
+/** The variables in which the values of a parameters file are kept; no declaration can have such a name. */
+export const baseVariable = "base of this file";
+export function parameterVariable(name: string): string {
+  return `parameter ${name}`;
+}
+
 function lowerVariable(context: Context, node: syntax.VariableAccess): IrExpression {
   const { model, names } = context;
   const resource = resourceAt(model, node);
@@ -164,8 +170,11 @@ function lowerVariable(context: Context, node: syntax.VariableAccess): IrExpress
   const symbol = symbolAt(model, node);
   switch (symbol?.kind) {
     case "param":
-    case "param-assignment":
       return { kind: "parameter", name: symbol.name };
+    case "param-assignment":
+      return { kind: "variable", name: parameterVariable(symbol.name) };
+    case "base":
+      return { kind: "variable", name: baseVariable };
     case "var":
       if (inlinedSymbols(model).variables.has(symbol)) return lower(context, symbol.declaration.value);
       return { kind: "variable", name: names.get(symbol) ?? symbol.name };
@@ -213,8 +222,9 @@ function copyIndexName(context: Context, loop: syntax.ForExpression): string | u
     case "output":
       return undefined;
     case "var":
-    case "param-assignment":
       return parent.name.name;
+    case "param-assignment":
+      return parameterVariable(parent.name.name);
     case "property":
       return keyText(parent.key);
     default:

@@ -8,7 +8,7 @@ import type { Reporter } from "./diagnostics.ts";
 import type { IrExpression } from "./intermediate.ts";
 import type { FileKind, ParsedFile } from "./parser.ts";
 import type { Span } from "./source.ts";
-import type { Symbol } from "./symbols.ts";
+import type { BoundSymbol } from "./symbols.ts";
 import type * as syntax from "./syntax.ts";
 import type { Type } from "./types.ts";
 
@@ -22,6 +22,8 @@ export interface FileAccess {
   readonly listFiles?: (directory: string) => readonly string[] | undefined;
   /** Environment variables, for parameter files. */
   readonly readEnvironment?: (name: string) => string | undefined;
+  /** Values that take the place of what a parameters file assigns. */
+  readonly parameterOverrides?: JsonObject;
 }
 
 /** The files of one compilation, each read and understood once. */
@@ -71,9 +73,9 @@ export interface Model {
 export interface Memory {
   readonly expressionTypes: Map<syntax.Node, Type>;
   readonly typeSyntax: Map<syntax.Node, Type>;
-  readonly symbolTypes: Map<Symbol, Type>;
+  readonly symbolTypes: Map<BoundSymbol, Type>;
   /** Symbols whose type is being worked out. */
-  readonly pending: Set<Symbol>;
+  readonly pending: Set<BoundSymbol>;
   readonly loadedValues: Map<syntax.Node, LoadedValue>;
   readonly facts: Map<string, unknown>;
 }
@@ -97,7 +99,7 @@ export function fact<T>(model: Model, name: string, compute: () => T): T {
   return value;
 }
 
-export function symbolAt(model: Model, node: syntax.Node | undefined): Symbol | undefined {
+export function symbolAt(model: Model, node: syntax.Node | undefined): BoundSymbol | undefined {
   return node === undefined ? undefined : model.binding.bindings.get(node);
 }
 
@@ -119,11 +121,11 @@ export function hasSyntaxErrors(model: Model, node: Span): boolean {
 }
 
 /** The declared symbols of one kind, in source order. */
-export function symbolsOfKind<K extends Symbol["kind"]>(
+export function symbolsOfKind<K extends BoundSymbol["kind"]>(
   model: Model,
   kind: K,
-): readonly Extract<Symbol, { readonly kind: K }>[] {
+): readonly Extract<BoundSymbol, { readonly kind: K }>[] {
   return model.binding.declared.filter(
     (symbol): symbol is Extract<typeof symbol, { readonly kind: K }> => symbol.kind === kind,
-  ) as unknown as readonly Extract<Symbol, { readonly kind: K }>[];
+  ) as unknown as readonly Extract<BoundSymbol, { readonly kind: K }>[];
 }

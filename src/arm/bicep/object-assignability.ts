@@ -22,7 +22,10 @@ export function checkObject(
   expected: ObjectType,
 ): void {
   const value = variableValue(checking.model, node);
-  if (value !== undefined) return checkObject({ ...checking, origin: node }, value, found, expected);
+  if (value !== undefined) {
+    checkObject({ ...checking, origin: node }, value, found, expected);
+    return;
+  }
   if (found.kind !== "object" || hasSyntaxErrors(checking.model, node)) return;
   const literal = node.kind === "object" ? node : undefined;
   checkMissing(checking, node, found, expected);
@@ -91,7 +94,8 @@ function checkProperty(
 ): void {
   const written = findProperty(literal, name);
   if (expected.readOnly === true) {
-    return say(checking, "BCP073", checking.origin ?? written?.key ?? node, name);
+    say(checking, "BCP073", checking.origin ?? written?.key ?? node, name);
+    return;
   }
   const declared = expected.type();
   const type = expected.implicitNull === true && !expected.required ? nullable(declared) : declared;

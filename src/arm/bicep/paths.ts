@@ -10,10 +10,6 @@ export function directoryOf(path: string): string {
   return partsOf(path).slice(0, -1).join("/");
 }
 
-export function baseName(path: string): string {
-  return partsOf(path).at(-1) ?? path;
-}
-
 /** Takes `.` and `..` out of a path. */
 export function normalizePath(path: string): string {
   const rooted = path.startsWith("/");
@@ -42,12 +38,16 @@ export function relativePath(from: string, to: string): string {
   return [...base.slice(shared).map(() => ".."), ...target.slice(shared)].join("/");
 }
 
+function hasControlCharacter(text: string): boolean {
+  return [...text].some((character) => character < " ");
+}
+
 /** What is wrong with a path as such. */
 export function pathProblem(path: string): Code | undefined {
   if (path === "") return "BCP050";
   if (path.startsWith("/") || /^[A-Za-z]:[\\/]/.test(path)) return "BCP051";
   if (path.includes("\\")) return "BCP098";
-  if (/[\u0000-\u001f]/u.test(path)) return "BCP111";
+  if (hasControlCharacter(path)) return "BCP111";
   if (/["*:<>?|&]/.test(path)) return "BCP085";
   return /[ .]$/.test(path) ? "BCP086" : undefined;
 }

@@ -7,7 +7,7 @@ import { type Resource, symbolicName } from "./resources.ts";
 import { moduleScopes, nameSegments, resourceScopes, type ScopeData } from "./scopes.ts";
 import type { LocalSymbol, ModuleSymbol } from "./symbols.ts";
 import { isCollection } from "./symbols.ts";
-import { access, asCall, call, literal, type TemplateExpression } from "./template-expressions.ts";
+import { access, call, literal, type TemplateExpression } from "./template-expressions.ts";
 import { bodyObject, findProperty } from "./walk.ts";
 
 /** Turns an intermediate expression into one of the template, in a context. */
@@ -234,9 +234,4 @@ export function moduleReference(
   if (context.symbolic || whole) return call(name, symbolReference(context, convert, module.name, index));
   const id = moduleId(atIndex(context, index), convert, module, index?.index);
   return call(name, id, literal(deploymentVersion));
-}
-
-/** For callers that add accessors. */
-export function referenceCall(expression: TemplateExpression): ReturnType<typeof asCall> {
-  return asCall(expression);
 }

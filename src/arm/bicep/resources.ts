@@ -1,5 +1,6 @@
 /** The resources of a file: their types, names, parents, and which of them an expression means. */
 import { fact, type Model, symbolAt, symbolsOfKind } from "./model.ts";
+import { spellType } from "./resource-type-names.ts";
 import type { ResourceSymbol } from "./symbols.ts";
 import type * as syntax from "./syntax.ts";
 import { bodyObject, findProperty, literalText } from "./walk.ts";
@@ -44,11 +45,15 @@ export function parseTypeReference(text: string): TypeReference | undefined {
 export function typeReferenceOf(symbol: ResourceSymbol): TypeReference | undefined {
   const text = literalText(symbol.declaration.type);
   const own = text === undefined ? undefined : parseTypeReference(text);
-  if (own === undefined || symbol.enclosing === undefined) return own;
+  if (own === undefined || symbol.enclosing === undefined) return own && spelled(own.type, own.apiVersion);
   if (own.type.includes("/")) return undefined;
   const outer = typeReferenceOf(symbol.enclosing);
   if (outer === undefined) return undefined;
-  return { type: `${outer.type}/${own.type}`, apiVersion: own.apiVersion ?? outer.apiVersion };
+  return spelled(`${outer.type}/${own.type}`, own.apiVersion ?? outer.apiVersion);
+}
+
+function spelled(type: string, apiVersion: string | undefined): TypeReference {
+  return { type: spellType(type, apiVersion), apiVersion };
 }
 
 function resourceTable(model: Model): Map<ResourceSymbol, Resource | undefined> {

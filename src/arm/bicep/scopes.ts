@@ -198,7 +198,10 @@ function checkModuleScope(model: Model, symbol: ModuleSymbol, data: ScopeData): 
   const loaded = model.references.get(declaration);
   if (loaded === undefined || node === undefined) return;
   const wanted = loaded.kind === "bicep" ? loaded.model.targetScope : templateScope(loaded.template);
-  if (data.scope !== wanted) return report(model.reporter, "BCP134", node, data.scope, wanted);
+  if (data.scope !== wanted) {
+    report(model.reporter, "BCP134", node, data.scope, wanted);
+    return;
+  }
   if (!reaches(model.targetScope, data)) {
     report(model.reporter, moduleScopeCodes[model.targetScope], node);
   }

@@ -52,7 +52,3 @@ export function locate(source: SourceText, offset: number): LineAndColumn {
   const line = lineIndexOf(source, offset);
   return { line: line + 1, column: offset - (source.lineStarts[line] ?? 0) + 1 };
 }
-
-export function textOf(source: SourceText, span: Span): string {
-  return source.text.slice(span.start, span.end);
-}

@@ -10,8 +10,14 @@ import {
   wildcardTarget,
 } from "./exports.ts";
 import { type Loaded, type Model, symbolsOfKind } from "./model.ts";
-import { parseTypeReference, typeReferenceOf } from "./resources.ts";
-import type { ModuleSymbol, ParameterSymbol, ResourceSymbol, Symbol, VariableSymbol } from "./symbols.ts";
+import { typeReferenceOf } from "./resources.ts";
+import type {
+  BoundSymbol,
+  ModuleSymbol,
+  ParameterSymbol,
+  ResourceSymbol,
+  VariableSymbol,
+} from "./symbols.ts";
 import {
   anyType,
   arrayOf,
@@ -31,7 +37,7 @@ import {
 } from "./types.ts";
 
 /** The type of the values that a declared name stands for. */
-export function symbolType(model: Model, symbol: Symbol): Type {
+export function symbolType(model: Model, symbol: BoundSymbol): Type {
   const known = model.memory.symbolTypes.get(symbol);
   if (known !== undefined) return known;
   if (model.memory.pending.has(symbol)) return errorType;
@@ -42,7 +48,7 @@ export function symbolType(model: Model, symbol: Symbol): Type {
   return type;
 }
 
-function computeSymbolType(model: Model, symbol: Symbol): Type {
+function computeSymbolType(model: Model, symbol: BoundSymbol): Type {
   switch (symbol.kind) {
     case "param":
       return parameterType(model, symbol);
@@ -197,7 +203,7 @@ function templateTypeByName(name: string): Type {
 }
 
 /** The variables behind `import * as name`. */
-function wildcardType(model: Model, symbol: Extract<Symbol, { kind: "wildcard" }>): Type {
+function wildcardType(model: Model, symbol: Extract<BoundSymbol, { kind: "wildcard" }>): Type {
   const loaded = model.references.get(symbol.declaration);
   if (loaded?.kind !== "bicep") return anyType;
   const properties = exportedSymbols(loaded.model).flatMap((each): [string, PropertyType][] => {
@@ -206,9 +212,4 @@ function wildcardType(model: Model, symbol: Extract<Symbol, { kind: "wildcard" }
     return [[each.name, { type: later(() => symbolType(target.model, target.symbol)), required: true }]];
   });
   return { kind: "object", name: symbol.name, properties: new Map(properties) };
-}
-
-/** True when the type part of a resource type string is usable. */
-export function isResourceTypeText(text: string): boolean {
-  return parseTypeReference(text)?.apiVersion !== undefined;
 }

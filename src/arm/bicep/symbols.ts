@@ -146,7 +146,7 @@ export type DeclaredSymbol =
   | ImportedSymbol
   | WildcardSymbol;
 
-export type Symbol =
+export type BoundSymbol =
   | DeclaredSymbol
   | LocalSymbol
   | NamespaceSymbol
@@ -166,7 +166,7 @@ export function isReferable(symbol: DeclaredSymbol): boolean {
 }
 
 /** True for resources, modules and variables that are loops. */
-export function isCollection(symbol: Symbol | undefined): boolean {
+export function isCollection(symbol: BoundSymbol | undefined): boolean {
   if (symbol?.kind !== "resource" && symbol?.kind !== "module" && symbol?.kind !== "var") return false;
   return symbol.declaration.value.kind === "for";
 }

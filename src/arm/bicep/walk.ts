@@ -131,16 +131,6 @@ export function heightWithin(root: Node, max: number): boolean {
   return true;
 }
 
-/** The parent of every node below `root`. */
-export function parentsOf(root: Node): ReadonlyMap<Node, Node> {
-  const parents = new Map<Node, Node>();
-  walk(root, (node) => {
-    for (const child of childrenOf(node)) parents.set(child, node);
-    return true;
-  });
-  return parents;
-}
-
 /** The value of a string without holes. */
 export function literalText(node: Node | undefined): string | undefined {
   return node?.kind === "string" && node.expressions.length === 0 ? node.segments[0] : undefined;

@@ -119,15 +119,21 @@ function refer(model: Model, statement: syntax.Statement | syntax.Skipped): void
   const { path } = statement;
   if (path?.kind !== "string") return;
   const text = literalText(path);
-  if (text === undefined) return report(model.reporter, "BCP092", path);
+  if (text === undefined) {
+    report(model.reporter, "BCP092", path);
+    return;
+  }
   const scheme = referenceScheme(text);
   if (scheme !== undefined) {
-    return scheme === "br" || scheme === "ts"
-      ? report(model.reporter, "CEL004", path, "modules from registries")
-      : report(model.reporter, "BCP189", path, scheme);
+    if (scheme !== "br" && scheme !== "ts") report(model.reporter, "BCP189", path, scheme);
+    else report(model.reporter, "CEL004", path, "modules from registries");
+    return;
   }
   const problem = pathProblem(text);
-  if (problem !== undefined) return report(model.reporter, problem, path);
+  if (problem !== undefined) {
+    report(model.reporter, problem, path);
+    return;
+  }
   keep(model, statement, path, text, model.workspace.load(resolvePath(model.path, text)));
 }
 
@@ -141,13 +147,21 @@ function keep(
   const { reporter } = model;
   switch (loaded.kind) {
     case "missing":
-      return report(reporter, "BCP091", path, text);
+      report(reporter, "BCP091", path, text);
+      return;
     case "invalid":
-      return report(reporter, "BCP188", path, loaded.reason);
+      report(reporter, "BCP188", path, loaded.reason);
+      return;
     case "cycle":
-      return loaded.paths.length === 1
-        ? report(reporter, model.kind === "bicepparam" ? "BCP278" : "BCP094", path)
-        : report(reporter, "BCP095", path, loaded.paths.join(" -> "));
+      if (loaded.paths.length > 1) report(reporter, "BCP095", path, loaded.paths.join(" -> "));
+      else report(reporter, model.kind === "bicepparam" ? "BCP278" : "BCP094", path);
+      return;
+    case "json":
+      if (statement.kind === "import") {
+        report(reporter, "CEL004", path, "imports from JSON templates");
+        return;
+      }
+      break;
     case "bicep":
       if (hasErrors(loaded.model.reporter.found)) report(reporter, "BCP104", path);
   }

@@ -13,7 +13,7 @@ import { listResources } from "../resources.ts";
 import { expandInput } from "./evaluate.ts";
 import { ExpressionError } from "./expressions.ts";
 import type { ResourceInstance } from "./instances.ts";
-import { isSecure, readType } from "./parameters.ts";
+import { followReference, isSecure, readType } from "./parameters.ts";
 import { bodyOf, isNestedDeployment, type PreparedDeployment } from "./prepare.ts";
 import {
   type DeploymentOperationRecord,
@@ -107,7 +107,10 @@ async function evaluateOutput(run: Run, name: string, declared: Json): Promise<J
   const evaluate = (value: Json): Promise<Json> =>
     evaluateRunning(call, prepared.index, value, prepared.environment);
   if ((await evaluate(member(declared, "condition") ?? true)) === false) return undefined;
-  const type = readType(declared, `the output '${name}'`);
+  const type = readType(
+    followReference(declared, prepared.request.template.definitions),
+    `the output '${name}'`,
+  );
   const copy = objectMember(declared, "copy");
   const value =
     copy === undefined ? await evaluate(member(declared, "value") ?? null) : await loop(run, name, copy);
@@ -133,7 +136,7 @@ async function applyInstance(run: Run, instance: ResourceInstance): Promise<void
   let status = 500;
   let error: ArmErrorDetail | undefined;
   try {
-    const body = await makeBody(run, instance);
+    const body = await makeBody(run.call, run.prepared, instance);
     const outcome = await run.call.dispatch({
       method: "PUT",
       id: instance.id,
@@ -195,8 +198,12 @@ async function recordOperation(
   });
 }
 
-async function makeBody(run: Run, instance: ResourceInstance): Promise<Json> {
-  const { call, prepared } = run;
+/** The body of the write that a resource stands for, evaluated; of a nested deployment only what is outside. */
+export async function makeBody(
+  call: Call,
+  prepared: PreparedDeployment,
+  instance: ResourceInstance,
+): Promise<Json> {
   const body = bodyOf(instance);
   if (!isNestedDeployment(instance)) {
     return evaluateRunning(call, prepared.index, body, instance.environment);

@@ -1,7 +1,7 @@
 /** Parameters of a template: which are given, their defaults, types and limits, and what of them may be shown. */
 import { ArmError } from "../../azure/arm-error.ts";
 import { clip } from "../errors.ts";
-import { isArray, isObject, type Json, type JsonObject, member, memberName, objectMember } from "../json.ts";
+import { isArray, isObject, type Json, type JsonObject, member, memberName } from "../json.ts";
 import { describeType } from "./evaluate.ts";
 import { canonicalText, equalValues } from "./functions/arguments.ts";
 import type { Template } from "./template.ts";
@@ -43,20 +43,40 @@ export function readType(declaration: Json | undefined, owner: string): Paramete
 const referenceDepthMax = 32;
 
 /** A declaration with its `$ref` followed; members beside the reference win. */
-function followReference(
+export function followReference(
   declaration: JsonObject,
   definitions: JsonObject,
   left: number = referenceDepthMax,
 ): JsonObject {
   const reference = declaration["$ref"];
   if (typeof reference !== "string") return declaration;
-  const name = reference.replace(/^#\/definitions\//, "");
-  const target = objectMember(definitions, name);
+  const target = referenceTarget(reference, definitions);
   if (target === undefined || left === 0) {
     throw invalidTemplate(`The type definition '${clip(reference)}' does not exist in the template.`);
   }
   const { $ref: _, ...own } = declaration;
   return { ...followReference(target, definitions, left - 1), ...own };
+}
+
+/** What a pointer such as `#/definitions/a/properties/b` leads to. */
+function referenceTarget(reference: string, definitions: JsonObject): JsonObject | undefined {
+  const [root, section, ...steps] = reference.split("/");
+  if (root !== "#" || section !== "definitions" || steps.length === 0) return undefined;
+  let target: Json | undefined = definitions;
+  for (const step of steps) {
+    const name = unescapeStep(step);
+    target = isArray(target) ? target[Number(name)] : member(target, name);
+  }
+  return isObject(target) ? target : undefined;
+}
+
+/** One step of a JSON pointer in a URI fragment (RFC 6901, section 6); one that is no valid URI is taken as it is. */
+function unescapeStep(step: string): string {
+  try {
+    return decodeURIComponent(step).replaceAll("~1", "/").replaceAll("~0", "~");
+  } catch {
+    return step;
+  }
 }
 
 /** Throws ArmError 400 when parameters are given that the template does not declare. */

@@ -71,12 +71,26 @@ export function putDeployment(transaction: Transaction, record: DeploymentRecord
   putRecord(transaction, deploymentKey("deployment", record.scopeId, record.name), record);
 }
 
+/** The template of the newest run, kept apart from the record because only an export reads it. */
+export function putTemplate(transaction: Transaction, record: DeploymentRecord, template: JsonObject): void {
+  putRecord(transaction, deploymentKey("deploymentTemplate", record.scopeId, record.name), template);
+}
+
+export async function getTemplate(
+  reader: Reader,
+  scopeId: string,
+  name: string,
+): Promise<JsonObject | undefined> {
+  return getRecord(reader, deploymentKey("deploymentTemplate", scopeId, name));
+}
+
 export async function deleteDeployment(
   transaction: Transaction,
   scopeId: string,
   name: string,
 ): Promise<void> {
   deleteRecord(transaction, deploymentKey("deployment", scopeId, name));
+  deleteRecord(transaction, deploymentKey("deploymentTemplate", scopeId, name));
   await clearOperations(transaction, scopeId, name);
 }
 
@@ -109,6 +123,7 @@ export async function listOperations(
 /** Removes the deployments of a group with their operations. */
 export async function deleteDeploymentsUnder(transaction: Transaction, scopeId: string): Promise<void> {
   await deleteRecords(transaction, scopeKey("deployment", scopeId));
+  await deleteRecords(transaction, scopeKey("deploymentTemplate", scopeId));
   await deleteRecords(transaction, scopeKey("deploymentOperation", scopeId));
 }
 

@@ -1,5 +1,8 @@
 /** Microsoft.Authorization: role assignments and role definitions as resources at any scope. */
-import type { Provider } from "../operation.ts";
+import { scopeCovers } from "../../azure/resource-id.ts";
+import { type Call, type Outcome, type Provider, parameter } from "../operation.ts";
+import { getDefinition, loadRights, roleNameOf } from "../role-assignments.ts";
+import { lockOperations } from "./locks.ts";
 import {
   deleteRoleAssignment,
   listRoleAssignments,
@@ -70,5 +73,34 @@ export const authorizationProvider: Provider = {
       scope: "{scope}",
       handler: listRoleDefinitions,
     },
+    ...lockOperations,
+    {
+      method: "GET",
+      path: "/{+scope}/providers/Microsoft.Authorization/permissions",
+      action: "Microsoft.Authorization/permissions/read",
+      scope: "{scope}",
+      handler: listPermissions,
+    },
+    {
+      method: "GET",
+      path: "/{+scope}/providers/Microsoft.Authorization/denyAssignments",
+      action: "Microsoft.Authorization/denyAssignments/read",
+      scope: "{scope}",
+      // Only Azure itself makes deny assignments; here nobody does.
+      handler: async () => ({ status: 200, body: { value: [] } }),
+    },
   ],
 };
+
+/** What the caller's own roles allow at a scope, role by role. */
+async function listPermissions(call: Call): Promise<Outcome> {
+  const { store, directory } = call.plane;
+  const scope = parameter(call, "scope");
+  const { assignments } = await loadRights(store, directory, call.caller.objectId);
+  const value = [];
+  for (const { scope: held, roleDefinitionId } of assignments) {
+    if (!scopeCovers(held, scope)) continue;
+    value.push(...((await getDefinition(store, roleNameOf(roleDefinitionId)))?.permissions ?? []));
+  }
+  return { status: 200, body: { value } };
+}

@@ -20,9 +20,11 @@ import {
   type DeploymentRecord,
   deleteDeployment,
   getDeployment,
+  getTemplate,
   listDeployments,
   listOperations,
   putDeployment,
+  putTemplate,
 } from "../deployments/records.ts";
 import {
   describeDependencies,
@@ -31,8 +33,9 @@ import {
   renderOperation,
 } from "../deployments/render.ts";
 import { readDeployment } from "../deployments/template.ts";
+import { predictChanges } from "../deployments/what-if.ts";
 import { clip } from "../errors.ts";
-import { decodeBody } from "../json.ts";
+import { decodeBody, objectMember, stringMember } from "../json.ts";
 import { type Call, type Operation, type Outcome, parameter } from "../operation.ts";
 import { armLock } from "../records.ts";
 import { requireGroup, requireSubscription } from "../resource-groups.ts";
@@ -58,8 +61,19 @@ function rowsAt(scope: string): readonly Operation[] {
       handler: validateHandler,
     },
     { method: "POST", path: `${one}/cancel`, action: `${type}/cancel/action`, handler: cancelHandler },
-    { method: "POST", path: `${one}/whatIf`, action: `${type}/whatIf/action`, rawBody: true },
-    { method: "POST", path: `${one}/exportTemplate`, action: `${type}/exportTemplate/action` },
+    {
+      method: "POST",
+      path: `${one}/whatIf`,
+      action: `${type}/whatIf/action`,
+      rawBody: true,
+      handler: whatIfHandler,
+    },
+    {
+      method: "POST",
+      path: `${one}/exportTemplate`,
+      action: `${type}/exportTemplate/action`,
+      handler: exportHandler,
+    },
     {
       method: "GET",
       path: `${one}/operationStatuses/{status}`,
@@ -229,6 +243,7 @@ async function startRecord(
     const before = await getDeployment(transaction, scopeId, target.name);
     await clearOperations(transaction, scopeId, target.name);
     putDeployment(transaction, record);
+    putTemplate(transaction, record, request.template.document);
     return { record, isNew: before === undefined };
   });
 }
@@ -316,6 +331,29 @@ async function validateHandler(call: Call): Promise<Outcome> {
       },
     },
   };
+}
+
+/** Answers with all changes, or with their ids alone when `whatIfSettings.resultFormat` asks for that. */
+async function whatIfHandler(call: Call): Promise<Outcome> {
+  const format = stringMember(
+    objectMember(objectMember(documentOf(call).value, "properties"), "whatIfSettings"),
+    "resultFormat",
+  );
+  const changes = await predictChanges(call, await prepare(call));
+  const shown =
+    format?.toLowerCase() === "resourceidonly"
+      ? changes.map(({ resourceId, changeType }) => ({ resourceId, changeType }))
+      : changes;
+  return {
+    status: 200,
+    body: { status: "Succeeded", properties: { correlationId: call.correlationId, changes: shown } },
+  };
+}
+
+async function exportHandler(call: Call): Promise<Outcome> {
+  const record = await requireDeployment(call);
+  const template = await getTemplate(call.plane.store, record.scopeId, record.name);
+  return { status: 200, body: { template: template ?? {} } };
 }
 
 async function cancelHandler(call: Call): Promise<Outcome> {

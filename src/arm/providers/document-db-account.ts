@@ -2,6 +2,7 @@
  * Database accounts: the settings that act are Cosmos DB's own (`cosmos/control.ts`), the rest of the resource is
  * kept as written and shown with the service's defaults. Keys are read from the account each time, never copied.
  */
+import { isIpRule, type NetworkRules } from "../../authz/network.ts";
 import { ArmError } from "../../azure/arm-error.ts";
 import { uuid } from "../../clock.ts";
 import {
@@ -15,7 +16,16 @@ import { directoryLock } from "../../identity/control.ts";
 import type { Reader } from "../../storage/port.ts";
 import { clip, locationRequired } from "../errors.ts";
 import { applyIdentity, readIdentityBlock, renderIdentity, requireAssignRights } from "../identity-block.ts";
-import { isArray, isObject, type JsonObject, member, objectMember, stringMember, without } from "../json.ts";
+import {
+  isArray,
+  isObject,
+  type Json,
+  type JsonObject,
+  member,
+  objectMember,
+  stringMember,
+  without,
+} from "../json.ts";
 import { displayLocation, normalizeLocation } from "../locations.ts";
 import { type Call, type ControlPlane, type Outcome, parameter } from "../operation.ts";
 import { armLock } from "../records.ts";
@@ -223,8 +233,61 @@ function settingsOf(
     disableLocalAuth: flag(call, properties, "disableLocalAuth"),
     disableKeyBasedMetadataWriteAccess: flag(call, properties, "disableKeyBasedMetadataWriteAccess"),
     defaultConsistencyLevel: level,
+    ...networkOf(call, properties),
+    ...authorizationOf(call, members),
     serverless: capabilities.some((name) => name.toLowerCase() === "enableserverless"),
+    // A tag, so that the same template deploys in Azure, where throughput is always enforced.
+    enforcesThroughput:
+      stringMember(objectMember(members, "tags"), "celestite-throughput")?.toLowerCase() === "enforce",
   };
+}
+
+const networkAccesses = ["Enabled", "Disabled", "SecuredByPerimeter"] as const;
+
+/** The network rules that act; absent where everybody may come. */
+function networkOf(call: Call, properties: JsonObject): { readonly network?: NetworkRules } {
+  const wanted = stringMember(properties, "publicNetworkAccess") ?? "Enabled";
+  const publicNetworkAccess = networkAccesses.find((each) => each.toLowerCase() === wanted.toLowerCase());
+  if (publicNetworkAccess === undefined) {
+    const allowed = networkAccesses.join("', '");
+    throw cosmosError(
+      call,
+      400,
+      "BadRequest",
+      `The value '${clip(wanted)}' of 'publicNetworkAccess' is not valid; it must be one of '${allowed}'.`,
+    );
+  }
+  const rules = member(properties, "ipRules");
+  const ipRules = isArray(rules) ? rules.map((rule) => ipRuleOf(call, rule)) : [];
+  const virtualNetworkFilter = flag(call, properties, "isVirtualNetworkFilterEnabled");
+  if (publicNetworkAccess === "Enabled" && ipRules.length === 0 && !virtualNetworkFilter) return {};
+  return { network: { publicNetworkAccess, ipRules, virtualNetworkFilter } };
+}
+
+function ipRuleOf(call: Call, rule: Json): string {
+  const range = isObject(rule) ? stringMember(rule, "ipAddressOrRange") : undefined;
+  if (range !== undefined && isIpRule(range)) return range;
+  throw cosmosError(
+    call,
+    400,
+    "BadRequest",
+    `The value '${clip(range ?? JSON.stringify(rule))}' of 'ipRules' is not valid: each rule has an 'ipAddressOrRange' with an IPv4 address or range, e.g. 10.0.0.0/24.`,
+  );
+}
+
+/** A tag, because Azure has no such property: templates that carry it deploy there as well. */
+export const authorizationTag = "celestite-authorization";
+
+function authorizationOf(call: Call, members: JsonObject): { readonly authorization?: "audit" } {
+  const wanted = stringMember(objectMember(members, "tags"), authorizationTag)?.toLowerCase() ?? "enforce";
+  if (wanted === "enforce") return {};
+  if (wanted === "audit") return { authorization: "audit" };
+  throw cosmosError(
+    call,
+    400,
+    "BadRequest",
+    `The tag '${authorizationTag}' must be 'enforce' or 'audit', not '${clip(wanted)}'.`,
+  );
 }
 
 function capabilityNames(properties: JsonObject): string[] {
@@ -331,5 +394,7 @@ async function render(
   const identity = (await renderIdentity(plane, reader, resource.id, ",")) ?? { type: "None" };
   const endpoint = plane.cosmos.documentEndpoint(account);
   const location = displayLocation(stringMember(resource.body, "location") ?? account.location);
-  return renderAccount({ resource, account, endpoint, location, identity });
+  const keyTimes = await plane.cosmos.keyTimes(reader, account.name);
+  const times = keyTimes === undefined ? {} : { keyTimes };
+  return renderAccount({ resource, account, endpoint, location, identity, ...times });
 }

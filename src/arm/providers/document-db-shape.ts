@@ -2,7 +2,7 @@
  * The database account as the service shows it: every property that tools read has a value, whether it was written
  * or not, because Terraform reports a difference for a default that it does not get back.
  */
-import type { Account } from "../../cosmos/control.ts";
+import type { Account, KeyKind } from "../../cosmos/control.ts";
 import {
   isArray,
   isObject,
@@ -57,10 +57,26 @@ export interface AccountParts {
   /** Display name of the account's region. */
   readonly location: string;
   readonly identity: JsonObject;
+  /** Milliseconds since the epoch at which each key was made. */
+  readonly keyTimes?: Readonly<Record<KeyKind, number>>;
+}
+
+const keyNames: readonly (readonly [KeyKind, string])[] = [
+  ["primary", "primaryMasterKey"],
+  ["secondary", "secondaryMasterKey"],
+  ["primaryReadonly", "primaryReadonlyMasterKey"],
+  ["secondaryReadonly", "secondaryReadonlyMasterKey"],
+];
+
+/** When each key was made, by the names under which listKeys shows them. */
+function keysMetadata(times: Readonly<Record<KeyKind, number>>): JsonObject {
+  return Object.fromEntries(
+    keyNames.map(([kind, name]) => [name, { generationTime: new Date(times[kind]).toISOString() }]),
+  );
 }
 
 export function renderAccount(parts: AccountParts): JsonObject {
-  const { resource, account, endpoint, location, identity } = parts;
+  const { resource, account, endpoint, location, identity, keyTimes } = parts;
   const written = propertiesOf(resource);
   const policy = objectMember(written, "consistencyPolicy") ?? {};
   return {
@@ -82,6 +98,7 @@ export function renderAccount(parts: AccountParts): JsonObject {
       disableLocalAuth: account.disableLocalAuth,
       disableKeyBasedMetadataWriteAccess: account.disableKeyBasedMetadataWriteAccess,
       instanceId: stringMember(written, "instanceId") ?? "",
+      ...(keyTimes === undefined ? {} : { keysMetadata: keysMetadata(keyTimes) }),
       consistencyPolicy: {
         defaultConsistencyLevel: account.defaultConsistencyLevel,
         maxIntervalInSeconds: member(policy, "maxIntervalInSeconds") ?? 5,

@@ -1,8 +1,8 @@
 /** Databases and containers of an account. Cosmos DB holds them; the data plane and this see the same objects. */
-import { type CosmosResource, cosmosLock } from "../../cosmos/control.ts";
+import { type CosmosResource, cosmosLock, type Throughput } from "../../cosmos/control.ts";
 import type { Transaction } from "../../storage/port.ts";
 import { clip } from "../errors.ts";
-import { type JsonObject, objectMember } from "../json.ts";
+import { type JsonObject, member, objectMember } from "../json.ts";
 import { type Call, type Outcome, parameter } from "../operation.ts";
 import { armLock } from "../records.ts";
 import { asCosmos, cosmosError, requireAccount } from "./document-db-account.ts";
@@ -12,7 +12,7 @@ const databaseType = "Microsoft.DocumentDB/databaseAccounts/sqlDatabases";
 const containerType = `${databaseType}/containers`;
 
 /** `properties.resource` of the body, whose id must be the name in the path. */
-function readResource(call: Call, name: string): CosmosResource {
+export function readResource(call: Call, name: string): CosmosResource {
   const properties = objectMember(objectBody(call), "properties");
   const resource = objectMember(properties, "resource");
   if (resource === undefined) {
@@ -63,9 +63,27 @@ export async function changeAccount(
 export async function putDatabase(call: Call): Promise<Outcome> {
   const resource = readResource(call, parameter(call, "database"));
   return changeAccount(call, async (transaction, accountId, account) => {
-    const written = await call.plane.cosmos.putDatabase(transaction, account, resource);
+    const { cosmos } = call.plane;
+    const isNew = (await cosmos.getDatabase(transaction, account, resource.id)) === undefined;
+    const written = await cosmos.putDatabase(transaction, account, resource);
+    const wanted = isNew ? optionsOf(call) : undefined;
+    if (wanted !== undefined) await cosmos.putThroughput(transaction, account, written, wanted);
     return { status: 200, body: render(accountId, "sqlDatabases", databaseType, written) };
   });
+}
+
+/** Reads `{throughput}` or `{autoscaleSettings: {maxThroughput}}`; `undefined` when neither is there. */
+export function readThroughputOptions(options: JsonObject | undefined): Throughput | undefined {
+  if (options === undefined) return undefined;
+  const max = member(objectMember(options, "autoscaleSettings"), "maxThroughput");
+  if (max !== undefined && max !== null) return { kind: "autoscale", value: Number(max) };
+  const value = member(options, "throughput");
+  return value === undefined || value === null ? undefined : { kind: "manual", value: Number(value) };
+}
+
+/** The throughput that `properties.options` asks for; it counts only when the resource is made. */
+function optionsOf(call: Call): Throughput | undefined {
+  return readThroughputOptions(objectMember(objectMember(objectBody(call), "properties"), "options"));
 }
 
 export async function readDatabase(call: Call): Promise<Outcome> {
@@ -95,15 +113,24 @@ export async function deleteDatabase(call: Call): Promise<Outcome> {
 export async function putContainer(call: Call): Promise<Outcome> {
   const resource = readResource(call, parameter(call, "container"));
   const database = parameter(call, "database");
-  return changeAccount(call, async (transaction, accountId, account) => {
+  let after: (() => Promise<void>) | undefined;
+  const outcome = await changeAccount(call, async (transaction, accountId, account) => {
     const { cosmos } = call.plane;
     if ((await cosmos.getDatabase(transaction, account, database)) === undefined) {
       throw notFound(call, "Database", database);
     }
+    const isNew = (await cosmos.getContainer(transaction, account, database, resource.id)) === undefined;
     const written = await cosmos.putContainer(transaction, account, database, resource);
+    const wanted = isNew ? optionsOf(call) : undefined;
+    if (wanted !== undefined) {
+      await cosmos.putThroughput(transaction, account, written, wanted);
+      after = () => cosmos.splitForThroughput(account, written, wanted);
+    }
     const parentId = `${accountId}/sqlDatabases/${database}`;
     return { status: 200, body: render(parentId, "containers", containerType, written) };
   });
+  await asCosmos(call, async () => after?.());
+  return outcome;
 }
 
 export async function readContainer(call: Call): Promise<Outcome> {

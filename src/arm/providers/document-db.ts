@@ -1,6 +1,7 @@
 /** Microsoft.DocumentDB: the rows of Cosmos DB's control plane, each with the action that Azure RBAC checks for it. */
 import { cosmosLock } from "../../cosmos/control.ts";
-import type { Operation, Provider } from "../operation.ts";
+import { locations } from "../locations.ts";
+import { type Call, type Operation, type Outcome, type Provider, parameter } from "../operation.ts";
 import {
   accountNameTaken,
   deleteAccount,
@@ -23,6 +24,7 @@ import {
   readAssignment,
   readDefinition,
 } from "./document-db-roles.ts";
+import { scriptOperations } from "./document-db-scripts.ts";
 import {
   deleteContainer,
   deleteDatabase,
@@ -33,6 +35,7 @@ import {
   readContainer,
   readDatabase,
 } from "./document-db-sql.ts";
+import { throughputOperations } from "./document-db-throughput.ts";
 
 const type = "Microsoft.DocumentDB/databaseAccounts";
 const accounts =
@@ -108,17 +111,57 @@ const dataOperations: readonly Operation[] = [
     action: `${type}/sqlDatabases/containers/read`,
     handler: listContainers,
   },
+];
+
+/** What a browser of accounts asks for besides the accounts. */
+const surroundingOperations: readonly Operation[] = [
   {
-    method: "PUT",
-    path: `${database}/throughputSettings/default`,
-    action: `${type}/sqlDatabases/throughputSettings/write`,
+    method: "GET",
+    path: "/subscriptions/{subscription}/providers/Microsoft.DocumentDB/locations",
+    action: "Microsoft.DocumentDB/locations/read",
+    scope: "/subscriptions/{subscription}",
+    handler: listLocations,
   },
   {
-    method: "PUT",
-    path: `${container}/throughputSettings/default`,
-    action: `${type}/sqlDatabases/containers/throughputSettings/write`,
+    method: "GET",
+    path: "/providers/Microsoft.DocumentDB/operations",
+    action: "anyCaller",
+    handler: listProviderOperations,
   },
 ];
+
+async function listLocations(call: Call): Promise<Outcome> {
+  const value = locations.map(({ name, displayName }) => ({
+    id: `/subscriptions/${parameter(call, "subscription")}/providers/Microsoft.DocumentDB/locations/${name}`,
+    name: displayName,
+    type: "Microsoft.DocumentDB/locations",
+    properties: {
+      supportsAvailabilityZone: true,
+      isResidencyRestricted: false,
+      backupStorageRedundancies: ["Geo", "Zone", "Local"],
+      isSubscriptionRegionAccessAllowedForRegular: true,
+      isSubscriptionRegionAccessAllowedForAz: true,
+      status: "Online",
+    },
+  }));
+  return { status: 200, body: { value } };
+}
+
+/** Every action of this provider: what custom Azure roles may name. */
+async function listProviderOperations(): Promise<Outcome> {
+  const actions = documentDbProvider.operations
+    .map(({ action }) => action)
+    .filter((action) => action.startsWith("Microsoft.DocumentDB/"));
+  const value = [...new Set(actions)].sort().map((name) => ({
+    name,
+    display: {
+      provider: "Microsoft Azure Cosmos DB",
+      resource: name.split("/").slice(1, -1).join("/"),
+      operation: name,
+    },
+  }));
+  return { status: 200, body: { value } };
+}
 
 const roleOperations: readonly Operation[] = [
   { method: "PUT", path: definition, action: `${type}/sqlRoleDefinitions/write`, handler: putDefinition },
@@ -152,7 +195,14 @@ const roleOperations: readonly Operation[] = [
 ];
 
 export const documentDbProvider: Provider = {
-  operations: [...accountOperations, ...dataOperations, ...roleOperations],
+  operations: [
+    ...accountOperations,
+    ...dataOperations,
+    ...throughputOperations,
+    ...scriptOperations,
+    ...roleOperations,
+    ...surroundingOperations,
+  ],
   removals: {
     [type]: {
       locks: (resource) => [cosmosLock(resource.name)],

@@ -22,6 +22,7 @@ import {
   type StoredResource,
   writableBody,
 } from "../resources.ts";
+import { shownProperties } from "./record-types.ts";
 
 const resourcePath = "{+scope}/providers/{namespace}/{*parents}/{type}/{name}";
 const collectionPath = "{+scope}/providers/{namespace}/{*parents}/{last}";
@@ -117,6 +118,6 @@ async function render(plane: ControlPlane, reader: Reader, resource: StoredResou
     type: resource.type,
     ...rest,
     ...(identity === undefined ? {} : { identity }),
-    properties: { ...own, provisioningState: "Succeeded" },
+    properties: { ...shownProperties(resource, own), provisioningState: "Succeeded" },
   };
 }

@@ -3,6 +3,7 @@ import type { Provider } from "../operation.ts";
 import { authorizationProvider } from "./authorization.ts";
 import { documentDbProvider } from "./document-db.ts";
 import { managedIdentityProvider } from "./managed-identity.ts";
+import { recordTypesProvider } from "./record-types.ts";
 import { resourcesProvider } from "./resources.ts";
 
 export const providers: readonly Provider[] = [
@@ -10,4 +11,5 @@ export const providers: readonly Provider[] = [
   authorizationProvider,
   managedIdentityProvider,
   documentDbProvider,
+  recordTypesProvider,
 ];

@@ -22,6 +22,7 @@ import {
   resolveResource,
   type StoredResource,
 } from "../resources.ts";
+import { federatedCredentialOperations } from "./federated-credentials.ts";
 import { objectBody, patched } from "./generic.ts";
 
 const namespacePath = "providers/Microsoft.ManagedIdentity";
@@ -48,14 +49,7 @@ export const managedIdentityProvider: Provider = {
       action: "Microsoft.ManagedIdentity/identities/read",
       handler: readSystemIdentity,
     },
-    { method: "GET", path: `${one}/federatedIdentityCredentials`, action: federated("read") },
-    { method: "GET", path: `${one}/federatedIdentityCredentials/{credential}`, action: federated("read") },
-    { method: "PUT", path: `${one}/federatedIdentityCredentials/{credential}`, action: federated("write") },
-    {
-      method: "DELETE",
-      path: `${one}/federatedIdentityCredentials/{credential}`,
-      action: federated("delete"),
-    },
+    ...federatedCredentialOperations,
   ],
   removals: {
     [type]: {
@@ -66,10 +60,6 @@ export const managedIdentityProvider: Provider = {
     },
   },
 };
-
-function federated(verb: string): `${string}/${string}` {
-  return `${type}/federatedIdentityCredentials/${verb}`;
-}
 
 async function putIdentity(call: Call): Promise<Outcome> {
   const body = objectBody(call);

@@ -4,6 +4,7 @@ import type { Provider } from "../operation.ts";
 import { deploymentOperations } from "./deployments.ts";
 import { resourceGroupOperations } from "./resource-groups.ts";
 import { subscriptionOperations } from "./subscriptions.ts";
+import { tagOperations } from "./tags.ts";
 
 export const resourcesProvider: Provider = {
   operations: [
@@ -11,5 +12,6 @@ export const resourcesProvider: Provider = {
     ...subscriptionOperations,
     ...resourceGroupOperations,
     ...deploymentOperations,
+    ...tagOperations,
   ],
 };

@@ -6,7 +6,7 @@ import { ArmError } from "../../azure/arm-error.ts";
 import type { Principal } from "../../azure/principal.ts";
 import { normalizeResourceId, sameResourceId, scopeCovers } from "../../azure/resource-id.ts";
 import type { Reader } from "../../storage/port.ts";
-import { clip, resourceNotFound } from "../errors.ts";
+import { clip } from "../errors.ts";
 import { invalidFilter, parseFilter } from "../filters.ts";
 import { type JsonObject, member, objectMember, stringMember } from "../json.ts";
 import { type Call, type Outcome, parameter } from "../operation.ts";
@@ -305,5 +305,10 @@ function renderAssignment(assignment: RoleAssignmentRecord): JsonObject {
 
 /** Throws ArmError 404 for a role definition that does not exist at this path. */
 export function definitionNotFound(name: string): ArmError {
-  return resourceNotFound(`Microsoft.Authorization/roleDefinitions/${clip(name)}`, undefined);
+  const hex = clip(name).replaceAll("-", "");
+  return new ArmError(
+    404,
+    "RoleDefinitionDoesNotExist",
+    `The specified role definition with ID '${hex}' does not exist.`,
+  );
 }

@@ -20,6 +20,7 @@ import {
   decodeRecord,
   encodeRecord,
 } from "./records.ts";
+import type { ThroughputMeters } from "./throughput.ts";
 
 /** Length of an account key; 64 random bytes make the 88 characters that clients expect. */
 const keyBytes = 64;
@@ -30,6 +31,7 @@ export interface EngineParts {
   readonly entropy: Entropy;
   /** Physical ranges of a new container whose throughput does not ask for more. */
   readonly rangesDefault: number;
+  readonly throughput: ThroughputMeters;
 }
 
 const keyNames: Readonly<Record<KeyKind, keyof AccountKeys>> = {

@@ -39,6 +39,8 @@ export interface ChildPlace {
   readonly names: readonly string[];
   /** `_rid` of the owner. */
   readonly ownerRid: string;
+  /** Id of the owner, where resources must name it. */
+  readonly ownerId?: string;
   /** Start of `_self`, with a trailing slash: the owner's link and the type's segment. */
   readonly link: string;
   readonly ridOf: (number: number) => string;

@@ -3,11 +3,12 @@
  * the parts that can never change. Both planes come through here.
  */
 import type { Reader, Transaction } from "../../storage/port.ts";
-import { badRequest, conflict, notFound, ownerNotFound, preconditionFailed } from "../errors.ts";
+import { badRequest, CosmosError, conflict, notFound, ownerNotFound, preconditionFailed } from "../errors.ts";
 import { type EngineParts, requireAccount, writeAccount } from "./accounts.ts";
 import { readAll } from "./catalog.ts";
+import { containerProperties } from "./container-policies.ts";
 import type { PartitionKeyDefinition } from "./effective-partition-key.ts";
-import { createOffer, deleteOfferOf, listOffers, rangesOf, type Throughput } from "./offers.ts";
+import { createOffer, deleteOffersOf, listOffers, rangesOf, type Throughput } from "./offers.ts";
 import { deleteChildren, deleteRange, markForPurge } from "./purge.ts";
 import { initialRanges } from "./ranges.ts";
 import {
@@ -25,6 +26,8 @@ import { containerRid, databaseRid } from "./resource-ids.ts";
 
 const maxIdLength = 255;
 const maxPartitionKeyPaths = 3;
+/** Containers that may share the throughput of one database (service limit). */
+const sharingContainersMax = 25;
 
 /** What a write of metadata may demand of the state it finds. */
 export interface WriteOptions {
@@ -112,10 +115,10 @@ export async function deleteDatabase(
   const old = await readDatabase(transaction, account, database);
   if (old === undefined) return false;
   transaction.delete(contentKey(account, "database", database));
-  await deleteOfferOf(transaction, account, old.rid);
   const containers = contentRange(account, "container", database);
-  for (const record of await readAll<ContainerRecord>(transaction, containers))
-    markForPurge(transaction, record);
+  const records = await readAll<ContainerRecord>(transaction, containers);
+  await deleteOffersOf(transaction, account, new Set([old.rid, ...records.map(({ rid }) => rid)]));
+  for (const record of records) markForPurge(transaction, record);
   await deleteRange(transaction, containers);
   await deleteChildren(transaction, account, database);
   transaction.afterCommit(() => parts.catalog.removeDatabase(account, database));
@@ -167,6 +170,7 @@ async function newContainer(
     (offer) => offer.offerResourceId === parent.rid,
   );
   const throughput = asked ?? (owner.account.serverless || shared ? undefined : throughputDefault);
+  if (shared && throughput === undefined) await checkSharedCount(transaction, account, parent.id);
   const rangeCount = Math.max(parts.rangesDefault, throughput === undefined ? 1 : rangesOf(throughput));
   const record: ContainerRecord = {
     id,
@@ -188,6 +192,22 @@ async function newContainer(
     await createOffer(parts, transaction, account, { self, rid: record.rid }, throughput);
   }
   return record;
+}
+
+/** 403/1019 when a database that shares its throughput has as many containers as may share it. */
+async function checkSharedCount(transaction: Transaction, account: string, database: string): Promise<void> {
+  const containers = await readAll<ContainerRecord>(
+    transaction,
+    contentRange(account, "container", database),
+  );
+  const own = new Set((await listOffers(transaction, account)).map((offer) => offer.offerResourceId));
+  if (containers.filter(({ rid }) => !own.has(rid)).length < sharingContainersMax) return;
+  throw new CosmosError(
+    403,
+    "Forbidden",
+    `A database that shares its throughput cannot have more than ${sharingContainersMax} containers without throughput of their own.`,
+    { substatus: 1019 },
+  );
 }
 
 function changedContainer(
@@ -232,7 +252,7 @@ export async function deleteContainer(
   const record = await readContainer(transaction, account, database, container);
   if (record === undefined) return false;
   markForPurge(transaction, record);
-  await deleteOfferOf(transaction, account, record.rid);
+  await deleteOffersOf(transaction, account, new Set([record.rid]));
   transaction.delete(contentKey(account, "container", database, container));
   await deleteChildren(transaction, account, database, container);
   transaction.afterCommit(() => parts.catalog.removeContainer(account, database, container));
@@ -243,6 +263,7 @@ function partitionKeyDefinition(value: unknown): PartitionKeyDefinition {
   if (typeof value !== "object" || value === null || !("paths" in value) || !Array.isArray(value.paths)) {
     throw badRequest(
       "The input content is invalid because the required properties - 'partitionKey; ' - are missing",
+      1013,
     );
   }
   const given = value as { paths: unknown[]; kind?: unknown; version?: unknown; systemKey?: unknown };
@@ -274,35 +295,4 @@ function samePartitionKey(a: PartitionKeyDefinition, b: PartitionKeyDefinition):
     a.paths.length === b.paths.length &&
     a.paths.every((path, at) => path === b.paths[at])
   );
-}
-
-/** The client's properties with the service's defaults; system properties and the partition key are kept apart. */
-function containerProperties(resource: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const kept = Object.entries(resource).filter(
-    ([name, value]) =>
-      name !== "id" &&
-      name !== "partitionKey" &&
-      !name.startsWith("_") &&
-      value !== undefined &&
-      value !== null,
-  );
-  const ttl = resource["defaultTtl"];
-  if (ttl !== undefined && ttl !== null && !(Number.isInteger(ttl) && (ttl === -1 || (ttl as number) > 0))) {
-    throw badRequest("The input ttl is invalid: it must be -1 or a positive integer.");
-  }
-  return {
-    indexingPolicy: {
-      indexingMode: "consistent",
-      automatic: true,
-      includedPaths: [{ path: "/*" }],
-      excludedPaths: [{ path: '/"_etag"/?' }],
-    },
-    conflictResolutionPolicy: {
-      mode: "LastWriterWins",
-      conflictResolutionPath: "/_ts",
-      conflictResolutionProcedure: "",
-    },
-    geospatialConfig: { type: "Geography" },
-    ...Object.fromEntries(kept),
-  };
 }

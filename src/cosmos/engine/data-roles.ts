@@ -174,6 +174,7 @@ async function checkAssignment(
     );
   }
   const at = scopeBelow(accountId, scope);
+  if (at === undefined && isPrefixedTwice(accountId, assignment.scope)) throw prefixedTwice();
   if (at === undefined) {
     throw badRequest(
       `The scope [${assignment.scope}] does not lie below the database account [${accountId}].`,
@@ -191,6 +192,20 @@ async function checkAssignment(
       `The scope [${scope}] is not covered by the assignable scopes of the role definition [${guid}].`,
     );
   }
+}
+
+/** A full id in other letter case than the account's, which tools put the account's id in front of once more. */
+function isPrefixedTwice(accountId: string, scope: string): boolean {
+  const rest = scope.slice(accountId.length);
+  return (
+    scopeBelow(accountId, scope.slice(0, accountId.length)) !== undefined && /^\/subscriptions\//i.test(rest)
+  );
+}
+
+function prefixedTwice(): ArmError {
+  return badRequest(
+    "Failed to parse the incoming request payload. Exception: System.FormatException: Input string was not in a correct format. Expected path segment [dbs] at position [0] but found [subscriptions].",
+  );
 }
 
 export async function getRoleAssignment(

@@ -7,6 +7,7 @@ import type { ScriptLimits } from "../scripts/protocol.ts";
 import type { EngineParts } from "./accounts.ts";
 import { openCatalog } from "./catalog.ts";
 import { openPartitions, type Partitions } from "./partitions.ts";
+import { createThroughputMeters } from "./throughput.ts";
 
 export interface Engine extends EngineParts {
   readonly store: Store;
@@ -14,6 +15,8 @@ export interface Engine extends EngineParts {
   readonly indexes: Indexes;
   /** Where server-side JavaScript runs; starts nothing before the first script. */
   readonly scripts: ScriptPool;
+  /** Offers, by account and id, whose new throughput is being put into effect. */
+  readonly offersInReplacement: Set<string>;
 }
 
 /** Loads the catalog of accounts; items are read when they are asked for. */
@@ -32,5 +35,17 @@ export async function openEngine(options: {
   const partitions = openPartitions(store);
   const indexes = createIndexes({ store, partitions, catalog, keeps, ...indexSizes });
   const scripts = openScripts(options.scriptLimits);
-  return { store, clock, entropy, rangesDefault, catalog, partitions, indexes, scripts };
+  const offersInReplacement = new Set<string>();
+  return {
+    store,
+    clock,
+    entropy,
+    rangesDefault,
+    catalog,
+    partitions,
+    indexes,
+    scripts,
+    throughput: createThroughputMeters(store, clock),
+    offersInReplacement,
+  };
 }

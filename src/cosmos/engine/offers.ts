@@ -30,6 +30,8 @@ export interface OfferRecord {
   readonly resource: string;
   readonly offerResourceId: string;
   readonly throughput: Throughput;
+  /** The most it ever was, in RU/s: a hundredth of it stays the least. Absent when that is what it is now. */
+  readonly highest?: number;
   readonly etag: string;
   readonly ts: number;
 }
@@ -44,15 +46,22 @@ const autoscaleFloor = 10;
 /** The service gives a container one physical range per started 10 000 RU/s. */
 const throughputPerRange = 10_000;
 
-/** Checks a number of RU/s; 400 in the service's words. */
-export function checkedThroughput(kindOf: Throughput["kind"], value: number): Throughput {
-  const [min, step] = kindOf === "manual" ? [throughputMin, manualStep] : [autoscaleStep, autoscaleStep];
+/** Checks a number of RU/s; 400 in the service's words. `floor` is the least that the resource may have by now. */
+export function checkedThroughput(kindOf: Throughput["kind"], value: number, floor = 0): Throughput {
+  const [least, step] = kindOf === "manual" ? [throughputMin, manualStep] : [autoscaleStep, autoscaleStep];
+  const min = Math.max(least, floor);
   if (!Number.isInteger(value) || value < min || value > throughputMax || value % step !== 0) {
     throw badRequest(
       `The offer should have valid throughput values between ${min} and ${throughputMax} inclusive in increments of ${step}.`,
     );
   }
   return { kind: kindOf, value };
+}
+
+/** The least throughput that a resource may be given: a hundredth of the most it ever had (for autoscale, a tenth). */
+export function throughputMinOf({ throughput: { kind: how, value }, highest = value }: OfferRecord): number {
+  if (how === "manual") return Math.max(throughputMin, Math.ceil(highest / 100 / manualStep) * manualStep);
+  return Math.max(autoscaleStep, Math.ceil(highest / autoscaleFloor / autoscaleStep) * autoscaleStep);
 }
 
 /** The physical ranges that a throughput needs. */
@@ -84,6 +93,7 @@ export async function createOffer(
     ts: seconds(parts.clock),
   };
   transaction.put(contentKey(account, kind, id), encodeRecord(record));
+  transaction.afterCommit(() => parts.throughput.forget(account));
 }
 
 async function freeId(parts: EngineParts, reader: Reader, account: string): Promise<string> {
@@ -95,12 +105,15 @@ async function freeId(parts: EngineParts, reader: Reader, account: string): Prom
   }
 }
 
-/** Removes the offer of a resource that is deleted. */
-export async function deleteOfferOf(transaction: Transaction, account: string, rid: string): Promise<void> {
-  const offer = (await listOffers(transaction, account)).find(
-    (candidate) => candidate.offerResourceId === rid,
-  );
-  if (offer !== undefined) transaction.delete(contentKey(account, kind, offer.id));
+/** Removes the offers of resources that are deleted. */
+export async function deleteOffersOf(
+  transaction: Transaction,
+  account: string,
+  rids: ReadonlySet<string>,
+): Promise<void> {
+  for (const offer of await listOffers(transaction, account)) {
+    if (rids.has(offer.offerResourceId)) transaction.delete(contentKey(account, kind, offer.id));
+  }
 }
 
 export function listOffers(reader: Reader, account: string): Promise<OfferRecord[]> {
@@ -128,13 +141,17 @@ export async function replaceOffer(
   const old = await readOffer(transaction, account, id);
   if (old === undefined) throw notFound();
   if (ifMatch !== undefined && ifMatch !== "*" && ifMatch !== old.etag) throw preconditionFailed();
+  const throughput = throughputOf(body["content"]);
+  const floor = throughputMinOf({ ...old, throughput: { ...old.throughput, kind: throughput.kind } });
   const record: OfferRecord = {
     ...old,
-    throughput: throughputOf(body["content"]),
+    throughput: checkedThroughput(throughput.kind, throughput.value, floor),
+    highest: Math.max(old.highest ?? 0, old.throughput.value, throughput.value),
     etag: metadataEtag(parts.entropy, parts.clock),
     ts: seconds(parts.clock),
   };
   transaction.put(offerKey(account, id), encodeRecord(record));
+  transaction.afterCommit(() => parts.throughput.forget(account));
   return record;
 }
 

@@ -3,7 +3,7 @@
  * parents, so that they read the parents' items and log filtered by their own keys. The split is one transaction that
  * holds the range's lock, so every write falls wholly before or after it.
  */
-import { cosmosLock } from "../control.ts";
+import { cosmosLock } from "../account-lock.ts";
 import { badRequest, notFound, rangeGone } from "../errors.ts";
 import { readContainer } from "./containers.ts";
 import type { Engine } from "./engine.ts";
@@ -34,6 +34,24 @@ export async function splitRange(
   } catch (error) {
     partition.retired = false;
     throw error;
+  }
+}
+
+/** Splits the shallowest ranges of the container with this rid until it has `wanted` of them; ranges are never merged. */
+export async function splitToRanges(
+  engine: Engine,
+  account: string,
+  rid: string,
+  wanted: number,
+): Promise<void> {
+  const databases = [...(engine.catalog.find(account)?.databases.values() ?? [])];
+  let container: ContainerRecord | undefined = databases
+    .flatMap((database) => [...database.containers.values()])
+    .find((candidate) => candidate.rid === rid);
+  while (container !== undefined && container.ranges.length < wanted) {
+    const shallowest = [...container.ranges].sort((a, b) => a.parents.length - b.parents.length)[0];
+    if (shallowest === undefined) return;
+    container = await splitRange(engine, account, container, shallowest.id);
   }
 }
 

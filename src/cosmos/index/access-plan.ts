@@ -4,7 +4,6 @@
  * made with, so that it stays true while the index goes on.
  */
 import type { Condition, Facts } from "../query/facts.ts";
-import type { PreparedQuery } from "../query/prepare.ts";
 import { allBits, type Bits, countBits, emptyBits, hasBit, removeBits, setBit } from "./bits.ts";
 import { arrayOrdinal, MISSING } from "./column.ts";
 import type { ContainerIndex, IndexView } from "./container-index.ts";
@@ -13,6 +12,7 @@ import { type SortPath, takeInexact } from "./order.ts";
 import type { Paths } from "./paths.ts";
 import { indexPath } from "./policy.ts";
 import type { SegmentView } from "./segment.ts";
+import type { QueryShape } from "./shape.ts";
 
 /** A path that the query reads and the column that has it; without one, no item has the path. */
 export interface CoveredPath {
@@ -65,6 +65,8 @@ export interface PlanOptions {
   readonly coverable: boolean;
   /** Items of all ranges are in scope. */
   readonly allHomes: boolean;
+  /** The query's filter can be put to what stands in for items. */
+  readonly testable: boolean;
 }
 
 /** A lookup that leaves more than this share of the items is no better than a scan. */
@@ -78,7 +80,7 @@ const loadsMax = 5;
 /** A plan over the index as it is now; undefined when the query should scan. */
 export async function planAccess(
   index: ContainerIndex,
-  query: PreparedQuery,
+  query: QueryShape,
   options: PlanOptions,
 ): Promise<AccessPlan | undefined> {
   if (query.facts.alias === undefined) return undefined;
@@ -103,11 +105,11 @@ interface Wanted {
   readonly seeks: number;
 }
 
-function wantedColumns(paths: Paths, query: PreparedQuery, options: PlanOptions): Wanted {
+function wantedColumns(paths: Paths, query: QueryShape, options: PlanOptions): Wanted {
   const alternatives = query.facts.alternatives.map((alternative) => [...alternative, ...options.conditions]);
   const filter = columnFilter(paths, alternatives);
   const sort = options.order === "forbidden" ? undefined : sortPaths(paths, query);
-  const cover = coverOf(paths, query, options.coverable, sort !== undefined);
+  const cover = coverOf(paths, query, options, sort !== undefined);
   const seeks = filter === undefined ? [] : filterSlots(filter);
   const slots = new Set([
     ...seeks,
@@ -119,9 +121,9 @@ function wantedColumns(paths: Paths, query: PreparedQuery, options: PlanOptions)
 }
 
 /** The columns that order the query's items; undefined when it is not ordered by columns. */
-function sortPaths(paths: Paths, { facts, syntax, grouped }: PreparedQuery): Wanted["sort"] {
+function sortPaths(paths: Paths, { facts, sources, grouped }: QueryShape): Wanted["sort"] {
   // With a join, rows of one item tie, and a descending order turns them round.
-  if (facts.orderBy === undefined || grouped || syntax.from?.length !== 1) return undefined;
+  if (facts.orderBy === undefined || grouped || sources !== 1) return undefined;
   const sorted: SortPath[] = [];
   for (const { path, descending } of facts.orderBy) {
     const found = paths.find(indexPath(path));
@@ -135,16 +137,16 @@ function sortPaths(paths: Paths, { facts, syntax, grouped }: PreparedQuery): Wan
 
 function coverOf(
   paths: Paths,
-  { facts, syntax }: PreparedQuery,
-  coverable: boolean,
+  { facts, ordered }: QueryShape,
+  { coverable, testable }: PlanOptions,
   sorted: boolean,
 ): Cover | undefined {
   const all = coverable ? coveredPaths(paths, facts.reads) : undefined;
   if (all !== undefined) return { paths: all, kind: "items" };
-  const filter = coveredPaths(paths, facts.filterReads);
+  const filter = testable ? coveredPaths(paths, facts.filterReads) : undefined;
   if (filter === undefined) return undefined;
   // Rows that are sorted after the filter are no longer known to be the items they came from.
-  const streams = syntax.orderBy === undefined || sorted;
+  const streams = !ordered || sorted;
   return { paths: filter, kind: facts.wholeItem && streams ? "texts" : "filter" };
 }
 

@@ -3,7 +3,8 @@
  * the logs were taken in. Segments never change, so a checkpoint only writes new ones; the manifest is replaced in one
  * transaction, and whatever it does not name is garbage. Columns are read back when a query needs them.
  */
-import { encodeKey, prefixRange } from "../../storage/keys.ts";
+import { createHash } from "node:crypto";
+import { decodeKey, encodeKey, prefixRange } from "../../storage/keys.ts";
 import type { Bytes, Store, Transaction } from "../../storage/port.ts";
 import { type ContainerRecord, decodeRecord, encodeRecord } from "../engine/records.ts";
 import type { Bits } from "./bits.ts";
@@ -15,17 +16,30 @@ import type { Segment } from "./segment.ts";
 /** Bytes of one piece: a commit that carries it delays others by about a millisecond. */
 const pieceBytes = 256 * 1024;
 const piecesAtOnce = 8;
-const format = 1;
+const format = 2;
 
 /** Numbers of items and marks of dead documents stand beside the columns, whose places are their slots. */
 const numbersPlace = -1;
 const deadPlace = -2;
 
+/** A part of a checkpoint is not what was written: the index must be made anew. */
+export class CheckpointDamaged extends Error {
+  override readonly name = "CheckpointDamaged";
+}
+
+export interface StoredColumn {
+  readonly slot: number;
+  readonly shape: ColumnShape;
+  readonly digest: string;
+}
+
 export interface StoredSegment {
   readonly id: number;
   readonly documents: number;
-  readonly deadCount: number;
-  readonly columns: readonly (readonly [slot: number, shape: ColumnShape])[];
+  /** Of the item numbers. */
+  readonly digest: string;
+  readonly dead?: { readonly count: number; readonly digest: string };
+  readonly columns: readonly StoredColumn[];
 }
 
 export interface Manifest {
@@ -38,9 +52,9 @@ export interface Manifest {
   readonly nextSegment: number;
 }
 
-/** A segment that lies in the store. */
+/** A segment that lies in the store, without the marks of its dead documents, which change. */
 export interface KeptSegment {
-  readonly stored: StoredSegment;
+  readonly stored: Omit<StoredSegment, "dead">;
 }
 
 /** Where the checkpoints of one container lie. */
@@ -67,35 +81,38 @@ function keyParts(
 export async function readManifest(place: CheckpointPlace): Promise<Manifest | undefined> {
   const bytes = await place.store.get(encodeKey(keyParts(place, ["manifest"])));
   if (bytes === undefined) return undefined;
-  const manifest = decodeRecord<Manifest>(bytes);
-  return manifest.format === format && manifest.byteOrder === byteOrder ? manifest : undefined;
+  try {
+    const manifest = decodeRecord<Manifest>(bytes);
+    return manifest.format === format && manifest.byteOrder === byteOrder ? manifest : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 export async function readNumbers(
   place: CheckpointPlace,
-  { id, documents }: StoredSegment,
+  { id, documents, digest }: StoredSegment,
 ): Promise<Float64Array> {
-  const bytes = await readPieces(place, id, numbersPlace, documents * 8);
+  const bytes = await readPieces(place, id, numbersPlace, documents * 8, digest);
   return new Float64Array(bytes.buffer, bytes.byteOffset, documents);
 }
 
 export async function readDead(
   place: CheckpointPlace,
-  { id, documents, deadCount }: StoredSegment,
+  { id, documents, dead }: StoredSegment,
 ): Promise<Bits | undefined> {
-  if (deadCount === 0) return undefined;
+  if (dead === undefined) return undefined;
   const words = (documents + 31) >>> 5;
-  const bytes = await readPieces(place, id, deadPlace, words * 4);
+  const bytes = await readPieces(place, id, deadPlace, words * 4, dead.digest);
   return new Uint32Array(bytes.buffer, bytes.byteOffset, words);
 }
 
 export async function readColumn(
   place: CheckpointPlace,
   id: number,
-  slot: number,
-  shape: ColumnShape,
+  { slot, shape, digest }: StoredColumn,
 ): Promise<Column> {
-  return decodeColumn(shape, await readPieces(place, id, slot, shape.bytes));
+  return decodeColumn(shape, await readPieces(place, id, slot, shape.bytes, digest));
 }
 
 async function readPieces(
@@ -103,6 +120,7 @@ async function readPieces(
   id: number,
   part: number,
   length: number,
+  digest: string,
 ): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
   const range = prefixRange(keyParts(place, ["segment", id, part]));
@@ -110,14 +128,22 @@ async function readPieces(
   for (let at = 0; at < length; ) {
     const pieces = await place.store.range({ start, end: range.end }, piecesAtOnce);
     if (pieces.length === 0)
-      throw new Error(`the index checkpoint lacks a piece of segment ${id}, part ${part}`);
+      throw new CheckpointDamaged(`the index checkpoint lacks a piece of segment ${id}, part ${part}`);
     for (const { value } of pieces) {
       bytes.set(value.subarray(0, length - at), at);
       at += value.length;
     }
     start = encodeKey(keyParts(place, ["segment", id, part, Math.ceil(at / pieceBytes)]));
   }
-  return bytes;
+  if (digestOf(bytes) === digest) return bytes;
+  throw new CheckpointDamaged(
+    `the index checkpoint has another segment ${id}, part ${part} than was written`,
+  );
+}
+
+/** Tells bytes that were cut short, mixed or changed from those that were written; nobody forges them. */
+function digestOf(bytes: Uint8Array): string {
+  return createHash("sha1").update(bytes).digest("base64url");
 }
 
 /** Writes the columns of a segment; it counts for nothing until a manifest names it. False: the container is gone. */
@@ -125,17 +151,23 @@ export async function writeSegment(
   place: CheckpointPlace,
   segment: Segment,
   pause: () => Promise<void>,
-): Promise<StoredSegment | undefined> {
+): Promise<KeptSegment | undefined> {
   const { id, numbers } = segment;
-  const shapes: [number, ColumnShape][] = [];
+  const columns: StoredColumn[] = [];
   if (!(await writePieces(place, id, numbersPlace, bytesOf(numbers)))) return undefined;
   for (const [slot, handle] of segment.columns) {
     const { shape, bytes } = encodeColumn(await handle.load());
     if (!(await writePieces(place, id, slot, bytes))) return undefined;
-    shapes.push([slot, shape]);
+    columns.push({ slot, shape, digest: digestOf(bytes) });
     await pause();
   }
-  return { id, documents: numbers.length, deadCount: 0, columns: shapes };
+  return { stored: { id, documents: numbers.length, digest: digestOf(bytesOf(numbers)), columns } };
+}
+
+/** A kept segment as the manifest names it, with the marks of its dead documents as they are now. */
+export function withDead({ stored }: KeptSegment, { dead, deadCount }: Segment): StoredSegment {
+  if (dead === undefined) return stored;
+  return { ...stored, dead: { count: deadCount, digest: digestOf(bytesOf(dead)) } };
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
@@ -198,10 +230,19 @@ export async function removeSegments(place: CheckpointPlace, ids: readonly numbe
   for (const id of ids) await removeRange(place.store, keyParts(place, ["segment", id]));
 }
 
-/** Removes what a checkpoint that was not finished has left: segments with `first` and greater numbers. */
-export async function removeUnfinished(place: CheckpointPlace, first: number): Promise<void> {
-  const { end } = prefixRange(keyParts(place, ["segment"]));
-  await removeBetween(place.store, encodeKey(keyParts(place, ["segment", first])), end);
+/** Removes the segments that no manifest names: what checkpoints that were not finished have left. */
+export async function removeOthers(place: CheckpointPlace, named: ReadonlySet<number>): Promise<void> {
+  const all = prefixRange(keyParts(place, ["segment"]));
+  const { length } = keyParts(place, ["segment"]);
+  let { start } = all;
+  for (;;) {
+    const [first] = await place.store.range({ start, end: all.end }, 1);
+    if (first === undefined) return;
+    const id = decodeKey(first.key)[length];
+    if (typeof id !== "number") throw new Error("a segment of an index has a number");
+    if (!named.has(id)) await removeSegments(place, [id]);
+    start = prefixRange(keyParts(place, ["segment", id])).end;
+  }
 }
 
 function removeRange(store: Store, parts: readonly (string | number)[]): Promise<void> {

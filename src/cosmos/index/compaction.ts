@@ -46,6 +46,8 @@ function selectMerge({ segments, headRows }: IndexState): readonly Segment[] {
 async function replaceByOne(state: IndexState, inputs: readonly Segment[]): Promise<void> {
   const before = inputs.map(({ dead }) => dead?.slice());
   const merged = await mergeSegments(state.nextSegment++, inputs, pause);
+  // The index was begun anew meanwhile.
+  if (!inputs.every((input) => state.segments.includes(input))) return;
   for (const [i, input] of inputs.entries()) {
     const known = before[i];
     for (let document = 0; document < input.numbers.length; document++) {

@@ -14,7 +14,7 @@ import {
   segmentsNow,
   viewAll,
 } from "./index-state.ts";
-import { keepIndex, restoreIndex } from "./keeping.ts";
+import { keepIndex, restoreIndex, unlessDamaged } from "./keeping.ts";
 import type { Paths } from "./paths.ts";
 import type { SegmentView } from "./segment.ts";
 
@@ -41,18 +41,22 @@ export interface ContainerIndex {
   view(slots: readonly number[]): IndexView | undefined;
   /** Brings the columns of `slots` into memory. */
   load(slots: readonly number[]): Promise<void>;
+  /** Whole percents of `items`, all that the container has, that are taken in; 100 once the index follows the logs. */
+  progress(items: number): number;
   /** Ends background work at its next pause. */
   stop(): void;
 }
 
 export function createContainerIndex(parts: IndexParts, place: CheckpointPlace): ContainerIndex {
   const state = createIndexState(parts);
-  const restore = once(() => restoreIndex(state, place));
+  const restore = once((container: ContainerRecord) =>
+    restoreIndex(state, place, () => logsOf(state, container)),
+  );
   const follow = onlyOne((container: ContainerRecord, logs: readonly Log[]) =>
     followLogs(state, container, logs),
   );
   const maintain = onlyOne(async (container: ContainerRecord) => {
-    await restore();
+    await restore(container);
     const changesBefore = state.changes;
     do await takeIn(state, follow, container, await logsOf(state, container));
     while (!state.stopped && lagOf(state, await logsOf(state, container)) > pageEntries);
@@ -64,21 +68,26 @@ export function createContainerIndex(parts: IndexParts, place: CheckpointPlace):
       return state.paths;
     },
     async ready(container) {
-      await restore();
+      await restore(container);
       const logs = await logsOf(state, container);
       if (!worthWaiting(state, lagOf(state, logs))) return false;
-      await takeIn(state, follow, container, logs);
+      await unlessDamaged(state, () => takeIn(state, follow, container, logs));
       return state.stage === "live" && lagOf(state, logs) === 0;
     },
-    maintain,
+    maintain: (container) => unlessDamaged(state, () => maintain(container)),
     view(slots) {
       const segments = viewAll(state, slots);
       return segments === undefined ? undefined : { segments, applied: new Map(state.applied) };
     },
-    async load(slots) {
-      for (const segment of segmentsNow(state)) {
-        for (const slot of slots) await segment.columns.get(slot)?.load();
-      }
+    load: (slots) =>
+      unlessDamaged(state, async () => {
+        for (const segment of segmentsNow(state)) {
+          for (const slot of slots) await segment.columns.get(slot)?.load();
+        }
+      }),
+    progress(items) {
+      if (state.stage === "live") return 100;
+      return state.stage === "building" ? Math.min(99, Math.floor((state.built / items) * 100)) : 0;
     },
     stop() {
       state.stopped = true;
@@ -105,10 +114,12 @@ async function takeIn(
 }
 
 /** Runs `work` once; a failure lets the next call try again. */
-function once(work: () => Promise<void>): () => Promise<void> {
+function once<T extends readonly unknown[]>(
+  work: (...given: T) => Promise<void>,
+): (...given: T) => Promise<void> {
   let done: Promise<void> | undefined;
-  return () => {
-    done ??= work().catch((error: unknown) => {
+  return (...given) => {
+    done ??= work(...given).catch((error: unknown) => {
       done = undefined;
       throw error;
     });

@@ -93,12 +93,14 @@ async function readAllItems(state: IndexState, container: ContainerRecord): Prom
   state.head = createHead(state.paths.slots);
   state.greatest.clear();
   let position = 0;
+  state.built = 0;
   while (!state.stopped) {
     const items = await scanContainer(state.parts.store, container, position, pageEntries);
     const last = items.at(-1);
     if (last === undefined) return;
     for (const item of items) applyItem(state, item.number, item);
     position = last.number + 1;
+    state.built += items.length;
     await freezeWhenFull(state);
     await pause();
   }

@@ -27,6 +27,8 @@ export interface IndexParts {
   readonly keeps: boolean;
   /** Rows of the smallest segments; for tests. */
   readonly headRows?: number | undefined;
+  /** Changes after which a checkpoint is written when no more come; for tests. */
+  readonly changesWhenIdle?: number | undefined;
 }
 
 export interface IndexState {
@@ -35,6 +37,8 @@ export interface IndexState {
   paths: Paths;
   /** `unknown` has not looked for a checkpoint, `empty` has none, `building` reads all items, `live` follows the logs. */
   stage: "unknown" | "empty" | "building" | "live";
+  /** Items read so far while `building`. */
+  built: number;
   /** The last number taken in of each range's log. */
   applied: Map<number, number>;
   /** The same when the last segment was made: how far the segments alone have come. */
@@ -60,6 +64,7 @@ export function createIndexState(parts: IndexParts): IndexState {
     headRows: parts.headRows ?? headRowsDefault,
     paths,
     stage: "unknown",
+    built: 0,
     applied: new Map(),
     frozen: new Map(),
     segments: [],
@@ -88,8 +93,9 @@ export function segmentsNow(state: IndexState): readonly Segment[] {
   return newest === undefined ? state.segments : [...state.segments, newest];
 }
 
-/** All segments at this moment with the columns of `slots`; undefined when some must be loaded first. */
+/** All segments at this moment with the columns of `slots`; undefined when some must be loaded first, or all made. */
 export function viewAll(state: IndexState, slots: readonly number[]): readonly SegmentView[] | undefined {
+  if (state.stage !== "live") return undefined;
   const views: SegmentView[] = [];
   for (const segment of segmentsNow(state)) {
     const view = viewSegment(segment, slots);

@@ -23,6 +23,8 @@ export interface Indexes {
   /** The container's index; undefined when its policy has none, or when it is too small to need one. */
   of(container: ContainerRecord): Promise<ContainerIndex | undefined>;
   policyOf(container: ContainerRecord): IndexPolicy;
+  /** How far the index of the container is made after a change of its policy: whole percents, 100 at the end. */
+  progress(container: ContainerRecord): Promise<number>;
   /** Follows the logs, merges segments, forgets indexes of deleted containers. Safe to repeat and to interrupt. */
   maintain(): Promise<void>;
   /** Makes `maintain` end soon. */
@@ -39,6 +41,8 @@ export interface IndexSizes {
   readonly headRows?: number;
   /** Columns in memory, of those that are in the store, too. */
   readonly cacheBytes?: number;
+  /** Changes after which a checkpoint is written when no more come. */
+  readonly changesWhenIdle?: number;
 }
 
 export interface IndexesParts extends IndexSizes {
@@ -58,7 +62,7 @@ interface Known {
 }
 
 export function createIndexes(parts: IndexesParts): Indexes {
-  const { store, partitions, catalog, keeps, headRows, itemsMin = itemsMinDefault } = parts;
+  const { store, partitions, catalog, keeps, headRows, changesWhenIdle, itemsMin = itemsMinDefault } = parts;
   const cache = createColumnCache(parts.cacheBytes);
   const known = new Map<string, Known>();
   let stopped = false;
@@ -78,7 +82,7 @@ export function createIndexes(parts: IndexesParts): Indexes {
       known.get(name) === made && containersOf(catalog).some((other) => nameOf(other) === name);
     const index = policy.indexes
       ? createContainerIndex(
-          { store, partitions, cache, policy, policyText, keeps, headRows },
+          { store, partitions, cache, policy, policyText, keeps, headRows, changesWhenIdle },
           { store, container, isCurrent },
         )
       : undefined;
@@ -97,6 +101,11 @@ export function createIndexes(parts: IndexesParts): Indexes {
       return (await created(container)) < itemsMin ? undefined : find(container).index;
     },
     policyOf: (container) => find(container).policy,
+    async progress(container) {
+      const items = await created(container);
+      // Small containers are indexed while a query waits, so nobody can see them half done.
+      return items < backgroundItemsMin ? 100 : (find(container).index?.progress(items) ?? 100);
+    },
     async maintain() {
       const living = new Set<string>();
       for (const container of containersOf(catalog)) {

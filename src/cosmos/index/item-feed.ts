@@ -6,14 +6,14 @@ import type { Reader } from "../../storage/port.ts";
 import { isExpired, numbersPerRange, readItemNumber, type StoredItem } from "../engine/documents.ts";
 import type { ContainerRecord } from "../engine/records.ts";
 import type { Condition, OrderFact } from "../query/facts.ts";
-import type { PreparedQuery } from "../query/prepare.ts";
 import { compareOrder, element, setProperty, type Value } from "../query/values.ts";
 import type { AccessPlan, CoveredPath, PlannedPart, SortPlan } from "./access-plan.ts";
 import { type Bits, nextBit } from "./bits.ts";
 import { countNumbers, isExact, ordinalValue } from "./column.ts";
 import { compareOrderPlaces, inOrder, type OrderedDocument, type OrderPlace } from "./order.ts";
-import type { OrderPosition, Position } from "./position.ts";
+import { keysDigest, type OrderPosition, type PlaceInOrder, type Position } from "./position.ts";
 import type { SegmentView } from "./segment.ts";
+import type { FilterTest } from "./shape.ts";
 
 export interface FedItem {
   /** The item, or what the query reads of it. */
@@ -81,21 +81,24 @@ interface Candidate extends Omit<OrderedDocument, "keys"> {
 interface Reading {
   readonly source: FeedSource;
   readonly plan: Omit<AccessPlan, "parts">;
-  readonly test?: (item: Value) => boolean;
+  readonly test?: FilterTest;
   readonly cost: ItemFeed["cost"];
 }
 
-/** Feeds the items of `plan` from `start` on: an order position for a plan that sorts, else a number. */
+/**
+ * Feeds the items of `plan` from `start` on: an order position for a plan that sorts, else a number. `test` is asked for
+ * the query's filter when the plan covers it.
+ */
 export async function indexFeed(
   source: FeedSource,
-  query: PreparedQuery,
+  test: (() => FilterTest) | undefined,
   plan: AccessPlan,
   start: Position,
 ): Promise<ItemFeed> {
   const cost = { loaded: 0, loadedBytes: 0, seeks: plan.seeks, keys: plan.keys };
   const { sort, cover } = plan;
-  const tests = cover !== undefined && cover.kind !== "items";
-  const reading = { source, plan, cost, ...(tests ? { test: query.filterTest() } : {}) };
+  const tests = test !== undefined && cover !== undefined && cover.kind !== "items";
+  const reading = { source, plan, cost, ...(tests ? { test: test() } : {}) };
   const candidates =
     sort === undefined
       ? byNumber(plan.parts, source.scope, typeof start === "number" ? start : 0)
@@ -223,8 +226,29 @@ async function inSortOrder(
   start: Position,
 ): Promise<Generator<Candidate, void>> {
   const exact = await exactPlaces(source, sort);
-  const from: OrderPosition = typeof start === "number" ? { rank: 0 } : start;
+  const from = await locate(source, sort, typeof start === "number" ? { rank: 0 } : start);
   return ranked(source.scope, parts, sort, exact, from);
+}
+
+/** A position with known sort keys, or with none. */
+interface Located {
+  readonly rank: number;
+  readonly place?: PlaceInOrder;
+}
+
+/** Reads sort keys that were too long for a token from the item; when it has others now, only the rank counts. */
+async function locate(
+  { reader, container }: FeedSource,
+  sort: Pick<SortPlan, "steps">,
+  { rank, place }: OrderPosition,
+): Promise<Located> {
+  if (place === undefined) return { rank };
+  if ("keys" in place) return { rank, place };
+  const { digest, number, inclusive } = place;
+  const item = await readItemNumber(reader, container, number);
+  const keys = item === undefined ? undefined : sortKeys(sort, parsedItem(item));
+  if (keys === undefined || keysDigest(keys) !== digest) return { rank: inclusive ? rank : rank + 1 };
+  return { rank, place: { keys, number, inclusive } };
 }
 
 /** The places of the items whose sort keys the index does not hold whole, in order. */
@@ -242,7 +266,7 @@ function* ranked(
   parts: readonly PlannedPart[],
   sort: SortPlan,
   exact: readonly OrderPlace[],
-  from: OrderPosition,
+  from: Located,
 ): Generator<Candidate, void> {
   const { place } = from;
   let skip = place === undefined ? from.rank : 0;
@@ -350,7 +374,8 @@ export async function sortedScanFeed(
     await new Promise((resume) => setImmediate(resume));
   }
   places.sort((a, b) => compareOrderPlaces(paths, a, b));
-  const candidates = ranked(source.scope, [], { paths, steps, inexact: [] }, places, start);
+  const from = await locate(source, { steps }, start);
+  const candidates = ranked(source.scope, [], { paths, steps, inexact: [] }, places, from);
   const plan = { applied: new Map<number, number>(), seeks: 0, keys: 0 };
   return { ...candidateFeed({ source, plan, cost: feed.cost }, candidates, batchMax), sorted: true };
 }

@@ -3,6 +3,7 @@
  * last one instead of reading all items. What came after it is taken in from the logs.
  */
 import {
+  CheckpointDamaged,
   type CheckpointPlace,
   type KeptSegment,
   type Manifest,
@@ -10,12 +11,14 @@ import {
   readDead,
   readManifest,
   readNumbers,
+  removeOthers,
   removeSegments,
-  removeUnfinished,
   type StoredSegment,
+  withDead,
   writeManifest,
   writeSegment,
 } from "./checkpoint.ts";
+import type { Log } from "./following.ts";
 import { createHead } from "./head.ts";
 import { freeze, type IndexState, pause, rangeOf } from "./index-state.ts";
 import { createPaths } from "./paths.ts";
@@ -23,20 +26,29 @@ import { type ColumnHandle, createSegment, type Segment } from "./segment.ts";
 
 /** Changes after which a checkpoint is written, while changes go on and when they have stopped. */
 const changesWhileBusy = 50_000;
-const changesWhenIdle = 1_000;
+const changesWhenIdleDefault = 1_000;
 
-/** Begins with the last checkpoint, if there is one of the present policy. */
-export async function restoreIndex(state: IndexState, place: CheckpointPlace): Promise<void> {
+/**
+ * Begins with the last checkpoint, if there is one of the present policy that is whole and fits the logs; else the
+ * index is made anew.
+ */
+export async function restoreIndex(
+  state: IndexState,
+  place: CheckpointPlace,
+  logs: () => Promise<readonly Log[]>,
+): Promise<void> {
   if (state.stage !== "unknown") return;
   const manifest = state.parts.keeps ? await readManifest(place) : undefined;
-  // Left by a checkpoint that was interrupted; their numbers will be given out again.
-  if (state.parts.keeps) await removeUnfinished(place, manifest?.nextSegment ?? 1);
-  const segments = manifest === undefined ? [] : await readSegments(state, place, manifest);
+  if (state.parts.keeps) {
+    await removeOthers(place, new Set(manifest?.segments.map(({ id }) => id)));
+  }
+  const fits = manifest?.policy === state.parts.policyText && followsFrom(manifest, await logs());
+  const segments = manifest !== undefined && fits ? await wholeSegments(state, place, manifest) : undefined;
   state.stage = "empty";
   if (manifest === undefined) return;
   state.nextSegment = manifest.nextSegment;
-  state.kept = new Map(manifest.segments.map((stored) => [stored.id, { stored }]));
-  if (manifest.policy !== state.parts.policyText) return;
+  state.kept = new Map(manifest.segments.map(({ dead: _, ...stored }) => [stored.id, { stored }]));
+  if (segments === undefined) return;
   state.paths = createPaths(state.parts.policy, manifest.paths);
   state.head = createHead(state.paths.slots);
   state.segments = segments;
@@ -46,12 +58,43 @@ export async function restoreIndex(state: IndexState, place: CheckpointPlace): P
   state.stage = "live";
 }
 
+/** False when the manifest knows more than the logs: they are not the ones it was made from. */
+function followsFrom({ applied }: Manifest, logs: readonly Log[]): boolean {
+  const ends = new Map(logs.map(({ range, endLsn }) => [range, endLsn]));
+  return applied.every(([range, lsn]) => lsn <= (ends.get(range) ?? -1));
+}
+
+/** The segments of the manifest; undefined when one of them is damaged. */
+async function wholeSegments(
+  state: IndexState,
+  place: CheckpointPlace,
+  manifest: Manifest,
+): Promise<Segment[] | undefined> {
+  try {
+    return await readSegments(state, place, manifest);
+  } catch (error) {
+    if (error instanceof CheckpointDamaged) return undefined;
+    throw error;
+  }
+}
+
+/** Runs `work` on the index; when it meets a damaged column, the index is begun anew and `work` was in vain. */
+export async function unlessDamaged(state: IndexState, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof CheckpointDamaged)) throw error;
+    state.stage = "empty";
+    state.segments = [];
+    state.applied = new Map();
+  }
+}
+
 async function readSegments(
   state: IndexState,
   place: CheckpointPlace,
   manifest: Manifest,
 ): Promise<Segment[]> {
-  if (manifest.policy !== state.parts.policyText) return [];
   const segments: Segment[] = [];
   for (const stored of manifest.segments) segments.push(await readSegment(state, place, stored));
   return segments;
@@ -62,17 +105,17 @@ async function readSegment(
   place: CheckpointPlace,
   stored: StoredSegment,
 ): Promise<Segment> {
-  const { id, columns, deadCount } = stored;
+  const { id, columns, dead } = stored;
   const handles = new Map<number, ColumnHandle>();
-  for (const [slot, shape] of columns) {
+  for (const column of columns) {
     handles.set(
-      slot,
-      state.parts.cache.stored(() => readColumn(place, id, slot, shape)),
+      column.slot,
+      state.parts.cache.stored(() => readColumn(place, id, column)),
     );
   }
   const segment = createSegment(id, await readNumbers(place, stored), handles);
   segment.dead = await readDead(place, stored);
-  segment.deadCount = deadCount;
+  segment.deadCount = dead?.count ?? 0;
   return segment;
 }
 
@@ -91,6 +134,7 @@ export async function keepIndex(
 ): Promise<void> {
   if (!state.parts.keeps || state.stage !== "live" || state.stopped) return;
   const idle = state.changes === changesBefore;
+  const { changesWhenIdle = changesWhenIdleDefault } = state.parts;
   if (state.changes < (idle ? changesWhenIdle : changesWhileBusy)) return;
   if (idle) await freeze(state);
   await writeCheckpoint(state, place);
@@ -110,7 +154,7 @@ async function writeCheckpoint(state: IndexState, place: CheckpointPlace): Promi
   const dead = new Map(segments.flatMap(({ id, dead: bits }) => (bits === undefined ? [] : [[id, bits]])));
   const stored = segments.map((segment) => {
     segment.deadShared = true;
-    return { ...(written.get(segment.id) as KeptSegment).stored, deadCount: segment.deadCount };
+    return withDead(written.get(segment.id) as KeptSegment, segment);
   });
   const manifest = {
     policy: state.parts.policyText,
@@ -134,11 +178,11 @@ async function keepSegment(
   place: CheckpointPlace,
   segment: Segment,
 ): Promise<KeptSegment | undefined> {
-  const stored = await writeSegment(place, segment, pause);
-  if (stored === undefined) return undefined;
-  for (const [slot, shape] of stored.columns) {
-    const read = (): ReturnType<typeof readColumn> => readColumn(place, segment.id, slot, shape);
+  const kept = await writeSegment(place, segment, pause);
+  for (const column of kept?.stored.columns ?? []) {
+    const { slot } = column;
+    const read = (): ReturnType<typeof readColumn> => readColumn(place, segment.id, column);
     segment.columns.set(slot, state.parts.cache.stored(read, segment.columns.get(slot)?.resident()));
   }
-  return { stored };
+  return kept;
 }

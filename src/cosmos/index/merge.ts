@@ -19,6 +19,8 @@ export type Pause = () => Promise<void>;
 
 /** Values or documents handled between two pauses. */
 const stepSize = 20_000;
+/** The same for what only copies. */
+const copySize = stepSize * 4;
 
 /** Where each document of the result comes from. */
 interface Sources {
@@ -97,23 +99,19 @@ async function mergeColumns(
   sources: Sources,
   pause: Pause,
 ): Promise<Column> {
-  const translations = markUsed(parts, sources);
-  await pause();
+  const translations = await markUsed(parts, sources, pause);
   const numberRuns = runsOf(parts, translations, (part) => ({
     first: FIRST_NUMBER,
     size: part.numbers.length,
   }));
   const chosenNumbers = await mergeDistinct(numberRuns, compareNumbers, FIRST_NUMBER, pause);
-  const numbers = Float64Array.from(
-    chosenNumbers.indexes,
-    (index, i) => chosenNumbers.parts[i]?.numbers[index] as number,
-  );
+  const numbers = await copyNumbers(chosenNumbers, pause);
   const stringRuns = runsOf(parts, translations, (part) => ({
     first: firstString(part),
     size: poolSize(part.strings),
   }));
   const firstText = FIRST_NUMBER + numbers.length;
-  const strings = copyStrings(await mergeDistinct(stringRuns, compareStrings, firstText, pause));
+  const strings = await copyStrings(await mergeDistinct(stringRuns, compareStrings, firstText, pause), pause);
   const ordinals = FIRST_NUMBER + numbers.length + poolSize(strings) + 2;
   for (const [i, part] of parts.entries()) {
     const translation = translations[i];
@@ -125,11 +123,15 @@ async function mergeColumns(
   const signedZero = parts.some((part) => part?.signedZero === true);
   const data = { numbers, strings, signedZero };
   return parts.some((part) => part?.entryDocs !== undefined)
-    ? createColumn({ ...data, ...mergeEntries(parts, translations, sources, ordinals) })
+    ? createColumn({ ...data, ...(await mergeEntries(parts, translations, sources, ordinals, pause)) })
     : createColumn({ ...data, ords: await mergeOrdinals(parts, translations, sources, ordinals, pause) });
 }
 
-function markUsed(parts: readonly (Column | undefined)[], sources: Sources): readonly Translation[] {
+async function markUsed(
+  parts: readonly (Column | undefined)[],
+  sources: Sources,
+  pause: Pause,
+): Promise<readonly Translation[]> {
   const used = parts.map((part) => new Uint32Array(part?.ordinals ?? 0));
   if (parts.some((part) => part?.entryDocs !== undefined)) {
     // Values of dead documents' elements stay in the list: they cost a little room and nothing else.
@@ -141,6 +143,7 @@ function markUsed(parts: readonly (Column | undefined)[], sources: Sources): rea
     const part = parts[input];
     if (part === undefined) continue;
     (used[input] as Translation)[part.ords[sources.document[j] as number] as number] = USED;
+    if (j % copySize === copySize - 1) await pause();
   }
   return used;
 }
@@ -240,24 +243,37 @@ function advance(run: Run): boolean {
   return run.at < run.size;
 }
 
-function copyStrings({ parts, indexes }: Chosen): StringPool {
+async function copyNumbers({ parts, indexes }: Chosen, pause: Pause): Promise<Float64Array> {
+  const numbers = new Float64Array(indexes.length);
+  for (let i = 0; i < numbers.length; i++) {
+    numbers[i] = (parts[i] as Column).numbers[indexes[i] as number] as number;
+    if (i % copySize === copySize - 1) await pause();
+  }
+  return numbers;
+}
+
+async function copyStrings({ parts, indexes }: Chosen, pause: Pause): Promise<StringPool> {
   const offsets = new Uint32Array(parts.length + 1);
   let wide = false;
-  for (const [i, { strings }] of parts.entries()) {
+  for (let i = 0; i < parts.length; i++) {
+    const { strings } = parts[i] as Column;
     const index = indexes[i] as number;
     const length = (strings.offsets[index + 1] as number) - (strings.offsets[index] as number);
     offsets[i + 1] = (offsets[i] as number) + length;
     wide ||= strings.units.BYTES_PER_ELEMENT === 2;
+    if (i % copySize === copySize - 1) await pause();
   }
   const total = offsets[parts.length] as number;
   const units = wide ? new Uint16Array(total) : new Uint8Array(total);
-  for (const [i, { strings }] of parts.entries()) {
+  for (let i = 0; i < parts.length; i++) {
+    const { strings } = parts[i] as Column;
     const index = indexes[i] as number;
     let to = offsets[i] as number;
     const end = strings.offsets[index + 1] as number;
     for (let from = strings.offsets[index] as number; from < end; from++) {
       units[to++] = strings.units[from] as number;
     }
+    if (i % stepSize === stepSize - 1) await pause();
   }
   return { offsets, units };
 }
@@ -277,23 +293,25 @@ async function mergeOrdinals(
       const old = part.ords[sources.document[j] as number] as number;
       ords[j] = (translations[input] as Translation)[old] as number;
     }
-    if (j % (stepSize * 4) === stepSize * 4 - 1) await pause();
+    if (j % copySize === copySize - 1) await pause();
   }
   return ords;
 }
 
-function mergeEntries(
+async function mergeEntries(
   parts: readonly (Column | undefined)[],
   translations: readonly Translation[],
   sources: Sources,
   ordinals: number,
-): { readonly ords: Ordinals; readonly entryDocs: Uint32Array } {
+  pause: Pause,
+): Promise<{ readonly ords: Ordinals; readonly entryDocs: Uint32Array }> {
   const most = parts.reduce((sum, part) => sum + (part?.ords.length ?? 0), 0);
   const docs = new Uint32Array(most);
   const ords = ordinalArray(ordinals, most);
   let size = 0;
   const at = new Uint32Array(parts.length);
   for (let j = 0; j < sources.numbers.length; j++) {
+    if (j % stepSize === stepSize - 1) await pause();
     const input = sources.input[j] as number;
     const part = parts[input];
     if (part?.entryDocs === undefined) continue;

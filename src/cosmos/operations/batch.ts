@@ -4,7 +4,7 @@
  * parts have been checked before anything runs.
  */
 import { commitTo } from "../engine/commit.ts";
-import { itemId } from "../engine/documents.ts";
+import { inRange, itemId } from "../engine/documents.ts";
 import { applyWrite, type Commit, findLiveItem } from "../engine/item-writes.ts";
 import { type LogicalPartition, splitPath } from "../engine/partition-key.ts";
 import type { Partition } from "../engine/partitions.ts";
@@ -12,7 +12,7 @@ import { parsePatch } from "../engine/patch.ts";
 import type { ContainerRecord } from "../engine/records.ts";
 import { readCharge } from "../engine/request-charge.ts";
 import { sessionToken } from "../engine/sessions.ts";
-import { badRequest, CosmosError, tooLarge } from "../errors.ts";
+import { badRequest, CosmosError, notFound, responseTooLarge, tooLarge } from "../errors.ts";
 import type { BatchPart } from "../wire/batch-body.ts";
 import { encodeBatchResponse, isBatchOfRows } from "../wire/batch-rows.ts";
 import { flag, minimalResponse } from "../wire/headers.ts";
@@ -27,16 +27,20 @@ import {
   requireContainer,
   requirePartition,
 } from "./operation.ts";
+import { meterOf } from "./throughput-limit.ts";
 
 /** Service limits. */
 const partsMax = 100;
 const batchBytesMax = 2 * 1024 * 1024;
+/** Characters of all bodies in one response. */
+const responseLengthMax = 4 * 1024 * 1024;
 
 interface PartResult {
   readonly statusCode: number;
   readonly subStatusCode?: number;
   readonly requestCharge: number;
   readonly eTag?: string;
+  readonly retryAfterMilliseconds?: number;
   /** JSON text. */
   readonly resourceBody?: string;
 }
@@ -65,13 +69,21 @@ class BatchFailed extends Error {
   }
 }
 
+/** Prepares and performs one part; whatever is wrong with it fails the batch at its place. */
+async function performPart(commit: Commit, at: number, prepare: () => PartWork): Promise<PartResult> {
+  try {
+    return await prepare()(commit);
+  } catch (error) {
+    throw error instanceof CosmosError ? new BatchFailed(at, error) : error;
+  }
+}
+
 async function atomic(
   context: OperationContext,
   container: ContainerRecord,
   parts: readonly BatchPart[],
 ): ReturnType<Operation> {
   const logical = requirePartition(context, container);
-  const works = parts.map((part) => preparePart(context, container, part, logical));
   try {
     const { result, partition, lsn } = await commitTo(
       context.engine,
@@ -80,12 +92,12 @@ async function atomic(
       logical,
       async (commit) => {
         const results: PartResult[] = [];
-        for (const [at, work] of works.entries()) {
-          results.push(
-            await work(commit).catch((error: unknown) => {
-              throw error instanceof CosmosError ? new BatchFailed(at, error) : error;
-            }),
-          );
+        let length = 0;
+        for (const [at, part] of parts.entries()) {
+          const done = await performPart(commit, at, () => preparePart(context, container, part, logical));
+          length += done.resourceBody?.length ?? 0;
+          if (length > responseLengthMax) throw new BatchFailed(at, responseTooLarge());
+          results.push(done);
         }
         return results;
       },
@@ -118,8 +130,11 @@ async function bulk(
     parts.map(async (part): Promise<PartResult> => {
       try {
         const logical = partPartition(context, container, part);
+        const range = container.ranges.find((candidate) => inRange(logical.epk, candidate));
+        const meter = await meterOf(context, container, range === undefined ? [] : [range]);
         const work = preparePart(context, container, part, logical);
         const { result, partition, lsn } = await commitTo(context.engine, account, container, logical, work);
+        meter.charge(result.requestCharge);
         const known = touched.get(partition.range.id);
         touched.set(partition.range.id, {
           partition,
@@ -136,10 +151,22 @@ async function bulk(
   const status = results.every((result) => result.statusCode < 400) ? 200 : 207;
   return {
     status,
-    body: render(context, results),
+    body: render(context, withinResponse(parts, results)),
     charge: total(results),
     ...(token === "" ? {} : { sessionToken: token }),
   };
+}
+
+/** Reads whose items do not fit into the response any more fail one by one; writes are done and keep their results. */
+function withinResponse(parts: readonly BatchPart[], results: readonly PartResult[]): readonly PartResult[] {
+  let length = 0;
+  return results.map((result, at) => {
+    length += result.resourceBody?.length ?? 0;
+    if (length <= responseLengthMax || parts[at]?.type !== "Read" || result.resourceBody === undefined)
+      return result;
+    length -= result.resourceBody.length;
+    return failed(responseTooLarge());
+  });
 }
 
 /** The partition of a bulk part: its own, or the request's when it names none. */
@@ -199,7 +226,7 @@ function readPart(part: BatchPart, logical: LogicalPartition): PartWork {
   const id = idOf(part);
   return async (commit) => {
     const item = await findLiveItem(commit, logical, id);
-    if (item === undefined) return { statusCode: 404, requestCharge: 1 };
+    if (item === undefined) throw notFound();
     const requestCharge = readCharge(item.json.length);
     if (part.ifNoneMatch === item.etag) return { statusCode: 304, requestCharge, eTag: item.etag };
     return { statusCode: 200, requestCharge, eTag: item.etag, resourceBody: item.json.toString("utf8") };
@@ -222,7 +249,9 @@ function done(result: Awaited<ReturnType<typeof applyWrite>>, minimal: boolean):
 
 function failed(error: CosmosError): PartResult {
   const sub = error.substatus === 0 ? {} : { subStatusCode: error.substatus };
-  return { statusCode: error.status, requestCharge: 1, ...sub };
+  const wait = error.headers["x-ms-retry-after-ms"];
+  const retry = wait === undefined ? {} : { retryAfterMilliseconds: Number(wait) };
+  return { statusCode: error.status, requestCharge: error.status === 429 ? 0 : 1, ...sub, ...retry };
 }
 
 function total(results: readonly PartResult[]): number {

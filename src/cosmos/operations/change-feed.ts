@@ -37,6 +37,10 @@ interface Start {
 /** Page size when the client asks for none. */
 const pageDefault = 100;
 const pageMax = 1000;
+/** A page ends with the commit that fills it (service limit on responses, 4 MB). */
+const pageLengthMax = 4 * 1024 * 1024;
+/** Log entries read at a time: each may stand for an item of 2 MB. */
+const entriesPerRead = 50;
 
 export const readChangeFeed: Operation = async (context) => {
   const container = requireContainer(context);
@@ -50,29 +54,51 @@ export const readChangeFeed: Operation = async (context) => {
   const { partition, span, logical } = feedScope(scope);
   const start = startOf(context.headers, partition, full);
   const wanted = pageSizeOf(context.headers);
-  const rows: string[] = [];
-  let lsn = start.afterLsn;
-  while (rows.length < wanted && lsn < partition.committedLsn) {
-    const { store } = context.engine;
+  const page: Growing = { rows: [], length: 0, lsn: start.afterLsn };
+  while (page.rows.length < wanted && page.length < pageLengthMax && page.lsn < partition.committedLsn) {
     const batch = await readChanges(
-      store,
+      context.engine.store,
       container,
       partition.range,
-      lsn,
+      page.lsn,
       partition.committedLsn,
-      wanted - rows.length,
+      Math.min(wanted - page.rows.length, entriesPerRead),
     );
-    for (const change of batch.changes) {
-      if (change.entry.ts < start.since) continue;
-      const row = full
+    const isWhole = collect(page, batch.changes, (change) => {
+      if (change.entry.ts < start.since) return undefined;
+      return full
         ? versionRow(container, change, span, logical)
         : latestRow(context, container, change, span, logical);
-      if (row !== undefined) rows.push(row);
-    }
-    lsn = batch.lsn;
+    });
+    if (isWhole) page.lsn = batch.lsn;
   }
-  return answer(container, partition, rows, lsn);
+  return answer(container, partition, page.rows, page.lsn);
 };
+
+interface Growing {
+  readonly rows: string[];
+  /** Characters of all rows. */
+  length: number;
+  /** How far the log was read: always a whole commit. */
+  lsn: number;
+}
+
+/** Takes the rows of changes until the page is full and its last commit complete; true when it took all. */
+function collect(
+  page: Growing,
+  changes: readonly Change[],
+  rowOf: (change: Change) => string | undefined,
+): boolean {
+  for (const change of changes) {
+    if (page.length >= pageLengthMax && change.entry.lsn !== page.lsn) return false;
+    page.lsn = change.entry.lsn;
+    const row = rowOf(change);
+    if (row === undefined) continue;
+    page.rows.push(row);
+    page.length += row.length;
+  }
+  return true;
+}
 
 function isFullFidelity(headers: RequestHeaders): boolean {
   const mode = headers["a-im"]?.toLowerCase();

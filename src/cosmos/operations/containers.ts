@@ -1,18 +1,29 @@
 /** Containers: create, read, list, replace and delete, and their physical ranges. */
 import { putContainer, deleteContainer as removeContainer } from "../engine/containers.ts";
-import { renderContainer } from "../engine/records.ts";
+import { type ContainerRecord, renderContainer } from "../engine/records.ts";
 import { metadataCharge } from "../engine/request-charge.ts";
 import { childRid } from "../engine/resource-ids.ts";
+import { type RangeUsage, usageOf } from "../engine/usage.ts";
 import { badRequest, notFound } from "../errors.ts";
-import { ifMatch } from "../wire/headers.ts";
+import { prepareQuery } from "../query/prepare.ts";
+import { flag, ifMatch } from "../wire/headers.ts";
 import { feed } from "./feed.ts";
 import { throughputOf } from "./offers.ts";
-import { changeMetadata, jsonBody, type Operation, requireContainer, requireDatabase } from "./operation.ts";
+import {
+  changeMetadata,
+  type JsonObject,
+  jsonBody,
+  type Operation,
+  rejectingQuery,
+  requireContainer,
+  requireDatabase,
+} from "./operation.ts";
 
 export const createContainer: Operation = async (context) => {
   const { name } = context.account.record.account;
   const database = requireDatabase(context).record.id;
   const resource = jsonBody(context);
+  checkComputedQueries(resource);
   const { record } = await changeMetadata(context, (transaction) =>
     putContainer(context.engine, transaction, name, database, resource, {
       mustBeNew: true,
@@ -25,14 +36,40 @@ export const createContainer: Operation = async (context) => {
 export const readContainer: Operation = async (context) => {
   if (context.container === undefined) throw notFound();
   const record = context.container;
-  const headers = {
+  const headers: Record<string, string> = {
     "x-ms-documentdb-collection-index-transformation-progress": "100",
+  };
+  const wantsQuota = flag(context.headers, "x-ms-documentdb-populatequotainfo");
+  const wantsStatistics = flag(context.headers, "x-ms-documentdb-populatepartitionstatistics");
+  const usage = wantsQuota || wantsStatistics ? await usageOf(context.engine.store, record) : [];
+  if (wantsQuota) Object.assign(headers, quotaHeaders(usage));
+  const statistics = wantsStatistics ? { statistics: usage.map(statisticsOf) } : {};
+  const body = { ...renderContainer(record), ...statistics };
+  return { status: 200, body, etag: record.etag, charge: metadataCharge, headers };
+};
+
+const kilobytes = (bytes: number): number => Math.ceil(bytes / 1024);
+
+/** Limits are the service's for one container; sizes in kilobytes. */
+function quotaHeaders(usage: readonly RangeUsage[]): Record<string, string> {
+  const items = usage.reduce((sum, range) => sum + range.items, 0);
+  const size = kilobytes(usage.reduce((sum, range) => sum + range.bytes, 0));
+  return {
     "x-ms-resource-quota":
       "documentSize=10240;documentsSize=10485760;documentsCount=-1;collectionSize=10485760;",
-    "x-ms-resource-usage": "documentSize=0;documentsSize=0;documentsCount=0;collectionSize=0;",
+    "x-ms-resource-usage": `documentSize=0;documentsSize=${size};documentsCount=${items};collectionSize=${size};`,
   };
-  return { status: 200, body: renderContainer(record), etag: record.etag, charge: metadataCharge, headers };
-};
+}
+
+function statisticsOf({ id, items, bytes }: RangeUsage): object {
+  return {
+    id,
+    sizeInKB: kilobytes(bytes),
+    documentCount: items,
+    sampledDistinctPartitionKeyCount: 0,
+    partitionKeys: [],
+  };
+}
 
 export const listContainers: Operation = async (context) => {
   const database = requireDatabase(context);
@@ -50,6 +87,7 @@ export const replaceContainer: Operation = async (context) => {
   const { name } = context.account.record.account;
   const resource = jsonBody(context);
   if (resource["id"] !== id) throw badRequest("The id of a container cannot be changed.");
+  checkComputedQueries(resource);
   const { record } = await changeMetadata(context, (transaction) =>
     putContainer(context.engine, transaction, name, database, resource, {
       mustBeNew: false,
@@ -74,15 +112,16 @@ export const deleteContainer: Operation = async (context) => {
 export const listPartitionKeyRanges: Operation = async (context) => {
   const container = requireContainer(context);
   const incremental = context.headers["a-im"] !== undefined;
-  if (incremental && context.headers["if-none-match"] === container.etag) {
-    return { status: 304, etag: container.etag, charge: metadataCharge };
+  const etag = rangesEtag(container);
+  if (incremental && context.headers["if-none-match"] === etag) {
+    return { status: 304, etag, charge: metadataCharge };
   }
   const ranges = container.ranges.map((range, at) => {
     const rid = childRid(container.rid, "pkRange", at + 1);
     return {
       _rid: rid,
       id: range.id,
-      _etag: container.etag,
+      _etag: etag,
       minInclusive: range.min,
       maxExclusive: range.max,
       ridPrefix: at,
@@ -94,5 +133,26 @@ export const listPartitionKeyRanges: Operation = async (context) => {
     };
   });
   const result = feed(context, "PartitionKeyRanges", container.rid, ranges);
-  return { ...result, etag: container.etag };
+  return { ...result, etag };
 };
+
+/** New with every split, whatever else changes of the container: clients that have it know all ranges. */
+function rangesEtag({ number, ranges, retired }: ContainerRecord): string {
+  return `"${number}-${ranges.length + retired.length}"`;
+}
+
+/** 400 with the query language's own errors when the query of a computed property is none that yields a value. */
+function checkComputedQueries(resource: JsonObject): void {
+  const definitions = resource["computedProperties"];
+  if (!Array.isArray(definitions)) return;
+  for (const definition of definitions as readonly { readonly name?: unknown; readonly query?: unknown }[]) {
+    const { name, query } = definition ?? {};
+    if (typeof name !== "string" || typeof query !== "string") continue;
+    if (!/^\s*SELECT\s+VALUE\b/i.test(query))
+      throw badRequest(`The query of the computed property '${name.slice(0, 100)}' must be a SELECT VALUE.`);
+    const computedProperties = [{ name, query }];
+    rejectingQuery("", () =>
+      prepareQuery("SELECT VALUE 1", [], { now: () => 0, random: () => 0, computedProperties }),
+    );
+  }
+}

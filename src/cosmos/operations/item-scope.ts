@@ -29,6 +29,7 @@ import type { FeedScope } from "../index/item-feed.ts";
 import type { Condition } from "../query/facts.ts";
 import type { RequestHeaders } from "../wire/headers.ts";
 import type { JsonObject, OperationContext } from "./operation.ts";
+import { demandedSession } from "./request-demands.ts";
 
 export type ItemScope =
   | { readonly kind: "logical"; readonly logical: LogicalPartition; readonly partition: Partition }
@@ -52,7 +53,8 @@ export async function itemScope(context: OperationContext, container: ContainerR
     key === undefined
       ? await keylessScope(engine, headers, container)
       : await keyScope(engine, container, key);
-  for (const partition of partitionsOf(scope)) checkSession(headers["x-ms-session-token"], partition);
+  const token = demandedSession(context);
+  for (const partition of partitionsOf(scope)) checkSession(token, partition);
   return scope;
 }
 

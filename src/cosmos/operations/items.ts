@@ -32,6 +32,7 @@ import {
   requireContainer,
   requirePartition,
 } from "./operation.ts";
+import { demandedSession } from "./request-demands.ts";
 
 export const createItem: Operation = async (context) => {
   const container = requireContainer(context);
@@ -84,7 +85,7 @@ export const readItem: Operation = async (context) => {
   const container = requireContainer(context);
   const logical = requirePartition(context, container);
   const partition = await context.engine.partitions.at(container, logical.epk);
-  checkSession(context.headers["x-ms-session-token"], partition);
+  checkSession(demandedSession(context), partition);
   const item = await readStoredItem(context.engine.store, container, logical, leafId(context));
   if (item === undefined || isExpired(item, container, seconds(context.engine.clock))) throw notFound();
   const charge = readCharge(item.json.length);

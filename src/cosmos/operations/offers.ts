@@ -1,5 +1,4 @@
 /** Offers: listing, finding by query (as the SDKs do), reading, and changing throughput, which may split ranges. */
-import { currentContainer } from "../engine/commit.ts";
 import {
   listOffers as allOffers,
   replaceOffer as changeOffer,
@@ -7,11 +6,11 @@ import {
   rangesOf,
   renderOffer,
   type Throughput,
+  throughputMinOf,
 } from "../engine/offers.ts";
-import type { ContainerRecord } from "../engine/records.ts";
 import { metadataCharge } from "../engine/request-charge.ts";
-import { splitRange } from "../engine/split.ts";
-import { notFound } from "../errors.ts";
+import { splitToRanges } from "../engine/split.ts";
+import { badRequest, notFound } from "../errors.ts";
 import { ifMatch, requestedThroughput } from "../wire/headers.ts";
 import { feed } from "./feed.ts";
 import {
@@ -43,7 +42,11 @@ export const queryOffers: Operation = async (context) => {
 export const readOffer: Operation = async (context) => {
   const offer = await findOffer(context.engine.store, accountNameOf(context), leafId(context));
   if (offer === undefined) throw notFound();
-  const headers = { "x-ms-offer-replace-pending": "false", "x-ms-cosmos-min-throughput": "400" };
+  const pending = context.engine.offersInReplacement.has(replacementOf(context));
+  const headers = {
+    "x-ms-offer-replace-pending": String(pending),
+    "x-ms-cosmos-min-throughput": String(throughputMinOf(offer)),
+  };
   return { status: 200, body: renderOffer(offer), etag: offer.etag, charge: metadataCharge, headers };
 };
 
@@ -51,23 +54,23 @@ export const replaceOffer: Operation = async (context) => {
   const body = jsonBody(context);
   const account = accountNameOf(context);
   const match = ifMatch(context.headers).ifMatch;
-  const offer = await changeMetadata(context, (transaction) =>
-    changeOffer(context.engine, transaction, account, leafId(context), body, match),
-  );
-  await splitFor(context, offer.offerResourceId, rangesOf(offer.throughput));
-  return { status: 200, body: renderOffer(offer), etag: offer.etag, charge: metadataCharge };
+  const { offersInReplacement } = context.engine;
+  const replacement = replacementOf(context);
+  if (offersInReplacement.has(replacement)) {
+    throw badRequest("Another offer replace operation is in progress for this resource.", 3205);
+  }
+  offersInReplacement.add(replacement);
+  try {
+    const offer = await changeMetadata(context, (transaction) =>
+      changeOffer(context.engine, transaction, account, leafId(context), body, match),
+    );
+    await splitToRanges(context.engine, account, offer.offerResourceId, rangesOf(offer.throughput));
+    return { status: 200, body: renderOffer(offer), etag: offer.etag, charge: metadataCharge };
+  } finally {
+    offersInReplacement.delete(replacement);
+  }
 };
 
-/** Splits the container's widest ranges until it has as many as its throughput needs; ranges are never merged. */
-async function splitFor(context: OperationContext, rid: string, wanted: number): Promise<void> {
-  const databases = [...context.account.databases.values()];
-  let container: ContainerRecord | undefined = databases
-    .flatMap((database) => [...database.containers.values()])
-    .find((candidate) => candidate.rid === rid);
-  while (container !== undefined && container.ranges.length < wanted) {
-    const shallowest = [...container.ranges].sort((a, b) => a.parents.length - b.parents.length)[0];
-    if (shallowest === undefined) return;
-    await splitRange(context.engine, accountNameOf(context), container, shallowest.id);
-    container = currentContainer(context.engine, accountNameOf(context), container);
-  }
+function replacementOf(context: OperationContext): string {
+  return `${accountNameOf(context)}/${leafId(context)}`;
 }

@@ -4,7 +4,7 @@
  */
 
 import type { Transaction } from "../../storage/port.ts";
-import { cosmosLock } from "../control.ts";
+import { cosmosLock } from "../account-lock.ts";
 import type { AccountView, DatabaseView } from "../engine/catalog.ts";
 import type { Engine } from "../engine/engine.ts";
 import {

@@ -2,7 +2,8 @@
  * Permissions of a user: the right to read or change one container, item or script. Reading or writing one gives out a
  * token with that right, when the server has something to mint it with.
  */
-import { type ChildRecord, findChild, renderChild } from "../engine/child-resources.ts";
+import { type ChildPlace, type ChildRecord, findChild, renderChild } from "../engine/child-resources.ts";
+import { parsePartitionKeyHeader } from "../engine/partition-key.ts";
 import { permissionRid } from "../engine/resource-ids.ts";
 import { badRequest, conflict, notFound, ownerNotFound } from "../errors.ts";
 import { type ChildOperations, childOperations, oneOf, ownProperties, requiredText } from "./child-family.ts";
@@ -12,6 +13,10 @@ import { userPlace } from "./users.ts";
 /** What a token is to allow. */
 export interface TokenGrant {
   readonly permissionRid: string;
+  readonly permissionId: string;
+  /** Id and rid of the user. */
+  readonly user: string;
+  readonly userRid: string;
   readonly mode: "All" | "Read";
   /** Link of the resource by names or rids, without surrounding slashes. */
   readonly resource: string;
@@ -36,6 +41,7 @@ export const permissions: ChildOperations = childOperations({
       kind: "permission",
       names: [...users.names, user.rid],
       ownerRid: user.rid,
+      ownerId: user.id,
       link: `${users.link}${user.rid}/permissions/`,
       ridOf: (number) => permissionRid(user.rid, number),
       ownerExists: async (transaction) =>
@@ -63,15 +69,19 @@ export const permissions: ChildOperations = childOperations({
   },
   render(context, place, record) {
     const { target: _, ...shown } = renderChild(place, record);
-    const token = context.mintToken?.(grantOf(record), tokenSeconds(context));
+    const token = context.mintToken?.(grantOf(place, record), tokenSeconds(context));
     return token === undefined ? shown : { ...shown, _token: token };
   },
 });
 
-function grantOf({ rid, properties }: ChildRecord): TokenGrant {
+function grantOf(place: ChildPlace, record: ChildRecord): TokenGrant {
+  const { id, rid, properties } = record;
   const key = properties["resourcePartitionKey"];
   return {
     permissionRid: rid,
+    permissionId: id,
+    user: place.ownerId ?? place.ownerRid,
+    userRid: place.ownerRid,
     mode: properties["permissionMode"] === "All" ? "All" : "Read",
     resource: trimmed(String(properties["resource"])),
     ...(Array.isArray(key) ? { partitionKey: key } : {}),
@@ -111,7 +121,11 @@ function trimmed(link: string): string {
 function partitionKeyOf(resource: JsonObject): JsonObject {
   const key = resource["resourcePartitionKey"];
   if (key === undefined || key === null) return {};
-  if (!Array.isArray(key)) throw badRequest("The resourcePartitionKey of a permission must be an array.");
+  // An empty array would stand for every partition: whoever means that leaves the property out.
+  if (!Array.isArray(key) || key.length === 0) {
+    throw badRequest("The resourcePartitionKey of a permission must be an array with a value.");
+  }
+  parsePartitionKeyHeader(JSON.stringify(key));
   return { resourcePartitionKey: key };
 }
 

@@ -2,19 +2,32 @@
 import { partitionHasMore } from "../engine/documents.ts";
 import { type ContainerRecord, seconds } from "../engine/records.ts";
 import { badRequest } from "../errors.ts";
-import { planAccess } from "../index/access-plan.ts";
-import { type FeedSource, type ItemFeed, indexFeed, scanFeed, sortedScanFeed } from "../index/item-feed.ts";
-import type { PreparedQuery } from "../query/prepare.ts";
+import { type AccessPlan, planAccess } from "../index/access-plan.ts";
+import { type FeedSource, indexFeed, scanFeed, sortedScanFeed } from "../index/item-feed.ts";
+import type { FilterTest, QueryShape } from "../index/shape.ts";
 import { feedScope, type ItemScope, itemSource } from "./item-scope.ts";
 import type { OperationContext } from "./operation.ts";
 import type { OpenFeed, PageStart } from "./query-page.ts";
+
+/** How a page's items were found, for whoever wants to know. */
+export type Access =
+  | { readonly kind: "index"; readonly plan: AccessPlan }
+  | { readonly kind: "scan"; readonly reason: string };
+
+export interface FeedOptions {
+  /** The query's filter; without one it is put to whole items only. */
+  readonly test?: () => FilterTest;
+  /** Told how the items of each page are found. */
+  readonly note?: (access: Access) => void;
+}
 
 /** Opens the feed of a page; see `OpenFeed`. */
 export function feedOpener(
   context: OperationContext,
   container: ContainerRecord,
-  query: PreparedQuery,
+  query: QueryShape,
   scope: ItemScope,
+  { test, note = () => {} }: FeedOptions = {},
 ): OpenFeed {
   const { engine } = context;
   const source: FeedSource = {
@@ -25,10 +38,9 @@ export function feedOpener(
   };
   return async (start, lastTry) => {
     const order = orderOf(query, start);
-    if (!lastTry && couldHelp(query) && !(await isSmall(context, container, scope))) {
-      const feed = await openIndexed(context, query, source, start, order);
-      if (feed !== undefined) return feed;
-    }
+    const access = await findAccess(context, query, source, scope, { order, test, lastTry });
+    note(access);
+    if (access.kind === "index") return indexFeed(source, test, access.plan, start.position);
     const pages = itemSource(context, container, scope);
     if (order !== "required") {
       return scanFeed(pages, typeof start.position === "number" ? start.position : 0, needsTexts(query));
@@ -39,34 +51,49 @@ export function feedOpener(
   };
 }
 
-async function openIndexed(
-  { engine }: OperationContext,
-  query: PreparedQuery,
+interface Wish {
+  readonly order: Order;
+  readonly test: (() => FilterTest) | undefined;
+  readonly lastTry: boolean;
+}
+
+/** The index when it can help, or why it cannot. */
+async function findAccess(
+  context: OperationContext,
+  query: QueryShape,
   source: FeedSource,
-  start: PageStart,
-  order: Order,
-): Promise<ItemFeed | undefined> {
+  itemsOf: ItemScope,
+  { order, test, lastTry }: Wish,
+): Promise<Access> {
+  const { indexes } = context.engine;
   const { container, scope } = source;
-  const index = await engine.indexes.of(container);
-  if (index === undefined || !(await index.ready(container))) return undefined;
+  const scan = (reason: string): Access => ({ kind: "scan", reason });
+  if (lastTry) return scan("writes keep changing the order");
+  if (!couldHelp(query)) return scan("the query must see all of every item");
+  if (!indexes.policyOf(container).indexes) return scan("the container's indexing mode is none");
+  if (await isSmall(context, container, itemsOf)) return scan("the logical partition has few items");
+  const index = await indexes.of(container);
+  if (index === undefined) return scan("the container has few items");
+  if (!(await index.ready(container))) return scan("the index is still being made");
   const coverable = scope.whole && container.properties["defaultTtl"] === undefined;
   const allHomes = scope.homes === undefined || container.ranges.length + container.retired.length === 1;
   const { conditions } = scope;
-  const plan = await planAccess(index, query, { conditions, order, coverable, allHomes });
-  return plan === undefined ? undefined : indexFeed(source, query, plan, start.position);
+  const testable = test !== undefined;
+  const plan = await planAccess(index, query, { conditions, order, coverable, allHomes, testable });
+  return plan === undefined ? scan("no index narrows or orders the items enough") : { kind: "index", plan };
 }
 
 type Order = "required" | "allowed" | "forbidden";
 
 /** A page goes on in the manner of the one before it: in the order of ORDER BY, or sorting all items anew. */
-function orderOf(query: PreparedQuery, { state }: PageStart): Order {
-  if (query.syntax.orderBy === undefined || query.grouped) return "forbidden";
+function orderOf(query: QueryShape, { state }: PageStart): Order {
+  if (!query.ordered || query.grouped) return "forbidden";
   if (state === undefined || query.distinct) return "allowed";
   return state.kind === "position" ? "required" : "forbidden";
 }
 
 /** False for queries that must see every item in any order. */
-function couldHelp({ facts }: PreparedQuery): boolean {
+function couldHelp({ facts }: QueryShape): boolean {
   const narrows = facts.alternatives.every((alternative) => alternative.length > 0);
   return (
     narrows || facts.orderBy !== undefined || facts.reads !== undefined || facts.filterReads !== undefined
@@ -74,8 +101,8 @@ function couldHelp({ facts }: PreparedQuery): boolean {
 }
 
 /** True for `SELECT * FROM c` and its like. */
-function needsTexts({ facts, syntax }: PreparedQuery): boolean {
-  return facts.wholeItem && syntax.where === undefined && syntax.orderBy === undefined;
+function needsTexts({ facts, filtered, ordered }: QueryShape): boolean {
+  return facts.wholeItem && !filtered && !ordered;
 }
 
 async function isSmall(

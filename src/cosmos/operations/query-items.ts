@@ -6,11 +6,11 @@ import type { ChildRecord } from "../engine/child-resources.ts";
 import { effectivePartitionKey, type PartitionKeyComponent } from "../engine/effective-partition-key.ts";
 import { placePartition } from "../engine/partition-key.ts";
 import { type ContainerRecord, renderContainer, renderDatabase } from "../engine/records.ts";
-import { queryCharge } from "../engine/request-charge.ts";
 import { badRequest, CosmosError } from "../errors.ts";
 import type { ItemFeed } from "../index/item-feed.ts";
-import { encodeIndexMetrics, indexMetrics, queryMetrics } from "../index/metrics.ts";
 import { orderByProblem } from "../index/policy.ts";
+import { type QueryShape, shapeOf } from "../index/shape.ts";
+import { QueryOverrun } from "../query/error.ts";
 import type { QueryPlan } from "../query/plan.ts";
 import { queryPlan as planQuery } from "../query/planner.ts";
 import type { PrepareOptions, QueryParameter } from "../query/prepare.ts";
@@ -27,35 +27,118 @@ import {
   requireContainer,
   requireDatabase,
 } from "./operation.ts";
-import { feedOpener } from "./query-access.ts";
-import { calledFunctions, readPageInThread } from "./query-functions.ts";
-import { type IdentifiedQuery, type Page, type PageStart, readPage } from "./query-page.ts";
+import { type FeedOptions, feedOpener } from "./query-access.ts";
+import { calledFunctions } from "./query-functions.ts";
+import { type IdentifiedQuery, type OpenFeed, type Page, type PageStart, readPage } from "./query-page.ts";
+import { metricsHeaders, pageResult } from "./query-reply.ts";
 import { containerOptions, identifiedQuery, queryParameters } from "./query-text.ts";
+import { isLong, planInThread, readPageInThread, type ThreadQuery, watchStretch } from "./query-thread.ts";
 
-export const queryItems: Operation = async (context) => {
+export const queryItems: Operation = (context) => queryPage(context);
+
+/** One page of a query over items; `note` is told how its items are found. */
+export async function queryPage(
+  context: OperationContext,
+  note?: FeedOptions["note"],
+): Promise<OperationResult> {
   const container = requireContainer(context);
-  const functions = await calledFunctions(context, container, queryBody(context).text);
-  const query = prepare(context, "", container, functions);
-  const scope = await queryScope(context, container, query, functions);
+  const { text, parameters } = queryBody(context);
+  const functions = await calledFunctions(context, container, text);
   const started = context.engine.clock.now();
-  const problem = orderByProblem(context.engine.indexes.policyOf(container), query.facts.orderBy);
+  const query = { text, parameters, functions };
+  const request = { context, container, query, started, ...(note === undefined ? {} : { note }) };
+  if (functions.length > 0 || isLong(query)) return queryInThread(request);
+  try {
+    return await queryHere(request);
+  } catch (error) {
+    if (error instanceof NeedsPlan) throw notServable(await planOf(context, container, "", query));
+    if (!(error instanceof QueryOverrun)) throw error;
+    return queryInThread(request);
+  }
+}
+
+interface QueryRequest {
+  readonly context: OperationContext;
+  readonly container: ContainerRecord;
+  readonly query: ThreadQuery;
+  /** Milliseconds since the epoch. */
+  readonly started: number;
+  readonly note?: FeedOptions["note"];
+}
+
+/** A page ends after so many milliseconds where it can be resumed, as pages of the service do. */
+const pageMilliseconds = 4_000;
+
+async function queryHere({ context, container, started, note }: QueryRequest): Promise<OperationResult> {
+  const query = prepare(context, "", container);
+  const shape = shapeOf(query);
+  const options = { test: () => query.filterTest(), ...(note === undefined ? {} : { note }) };
+  const { scope, opener } = await scopeAndOpener(context, container, shape, options);
+  const began = performance.now();
+  const isLate = (): boolean => performance.now() - began > pageMilliseconds;
+  const page = await readPage(context.headers, query, opener, isLate);
+  return itemsResult(context, container, scope, shape, page, started);
+}
+
+async function queryInThread(request: QueryRequest): Promise<OperationResult> {
+  const { context, container, query, started, note } = request;
+  let opened: { readonly scope: ItemScope; readonly shape: QueryShape } | undefined;
+  let mustPlan = false;
+  const page = await readPageInThread(context, container, query, async (shape) => {
+    try {
+      const { scope, opener } = await scopeAndOpener(
+        context,
+        container,
+        shape,
+        note === undefined ? {} : { note },
+      );
+      opened = { scope, shape };
+      return opener;
+    } catch (error) {
+      mustPlan = error instanceof NeedsPlan;
+      throw error;
+    }
+  }).catch(async (error: unknown) => {
+    throw mustPlan ? notServable(await planOf(context, container, "", query)) : error;
+  });
+  const scope = opened?.scope ?? (await itemScope(context, container));
+  return itemsResult(context, container, scope, opened?.shape, page, started);
+}
+
+/** The scope of a query and where its items come from; 400 when the container's indexing policy cannot serve it. */
+async function scopeAndOpener(
+  context: OperationContext,
+  container: ContainerRecord,
+  shape: QueryShape,
+  options?: FeedOptions,
+): Promise<{ readonly scope: ItemScope; readonly opener: OpenFeed }> {
+  const scope = await queryScope(context, container, shape);
+  const problem = orderByProblem(context.engine.indexes.policyOf(container), shape.facts.orderBy);
   if (problem !== undefined) throw badRequest(problem);
-  const open = feedOpener(context, container, query, scope);
-  const page =
-    functions.length === 0
-      ? await readPage(context.headers, query, open)
-      : await readPageInThread(context, container, { ...queryBody(context), functions, open });
+  return { scope, opener: feedOpener(context, container, shape, scope, options) };
+}
+
+function itemsResult(
+  context: OperationContext,
+  container: ContainerRecord,
+  scope: ItemScope,
+  shape: QueryShape | undefined,
+  page: Page,
+  started: number,
+): OperationResult {
   const result = pageResult(page, "Documents", container.rid);
-  const headers = { ...result.headers, ...metricsHeaders(context, container, query, page, started) };
+  const headers = {
+    ...result.headers,
+    ...metricsHeaders(context, container, shape?.facts, page, started),
+  };
   return { ...result, headers, ...sessionOf(scope) };
-};
+}
 
 /** The scope of a query: a filter that fixes the partition key narrows a query that names no partition. */
 async function queryScope(
   context: OperationContext,
   container: ContainerRecord,
-  query: IdentifiedQuery,
-  functions: readonly ChildRecord[],
+  query: QueryShape,
 ): Promise<ItemScope> {
   const scope = await itemScope(context, container);
   if (scope.kind !== "container") return scope;
@@ -66,21 +149,23 @@ async function queryScope(
     return logicalScope(context.engine, container, placePartition(components, container.partitionKey));
   }
   checkCrossPartition(context);
-  if (container.ranges.length > 1 && query.crossPartitionUnservable)
-    throw notServable(context, container, functions);
+  if (container.ranges.length > 1 && query.crossPartitionUnservable) throw new NeedsPlan();
   return scope;
 }
 
+const notServableMessage =
+  "The provided cross partition query can not be directly served by the gateway. This is a first chance (internal) exception that all newer clients will know how to handle gracefully. This exception is traced, but unless you see it bubble up as an exception (which only happens on older SDK clients), then you can safely ignore this message. Cross partition query only supports 'VALUE <AggregateFunc>' for aggregates.";
+
+/** 400/1004 without the plan that must go with it. */
+class NeedsPlan extends CosmosError {
+  constructor() {
+    super(400, "BadRequest", notServableMessage, { substatus: 1004 });
+  }
+}
+
 /** 400/1004 with the plan, from which clients learn how to fan out. */
-function notServable(
-  context: OperationContext,
-  container: ContainerRecord,
-  functions: readonly ChildRecord[],
-): CosmosError {
-  const plan = planOf(context, container, "", functions);
-  const message =
-    "The provided cross partition query can not be directly served by the gateway. This is a first chance (internal) exception that all newer clients will know how to handle gracefully. This exception is traced, but unless you see it bubble up as an exception (which only happens on older SDK clients), then you can safely ignore this message. Cross partition query only supports 'VALUE <AggregateFunc>' for aggregates.";
-  return new CosmosError(400, "BadRequest", message, {
+function notServable(plan: QueryPlan): CosmosError {
+  return new CosmosError(400, "BadRequest", notServableMessage, {
     substatus: 1004,
     extra: { additionalErrorInfo: JSON.stringify(plan) },
   });
@@ -111,32 +196,40 @@ export async function listQuery(
 /** The query plan: how a client fans the query out and merges what comes back. */
 export const queryPlan: Operation = async (context) => {
   const container = requireContainer(context);
-  const functions = await calledFunctions(context, container, queryBody(context).text);
-  return {
-    status: 200,
-    body: planOf(context, container, "Gateway Failed to Retrieve Query Plan: ", functions),
-    charge: 0,
-  };
+  const { text, parameters } = queryBody(context);
+  const functions = await calledFunctions(context, container, text);
+  const query = { text, parameters, functions };
+  const body = await planOf(context, container, "Gateway Failed to Retrieve Query Plan: ", query);
+  return { status: 200, body, charge: 0 };
 };
 
-function planOf(
+async function planOf(
   context: OperationContext,
   container: ContainerRecord,
   prefix: string,
-  functions: readonly ChildRecord[],
-): QueryPlan {
-  const { text, parameters } = queryBody(context);
+  query: ThreadQuery,
+): Promise<QueryPlan> {
   const { partitionKey } = container;
   const features = context.headers["x-ms-cosmos-supported-query-features"];
-  return rejectingQuery(prefix, () =>
-    planQuery(text, parameters, {
-      ...queryOptions(context, container, functions),
-      partitionKey,
-      epk: (values) => effectivePartitionKey(values as readonly PartitionKeyComponent[], partitionKey),
-      singlePartitionKey: context.headers["x-ms-documentdb-partitionkey"] !== undefined,
-      ...(features === undefined ? {} : { supportedFeatures: features.split(",") }),
-    }),
-  );
+  const how = {
+    prefix,
+    singlePartitionKey: context.headers["x-ms-documentdb-partitionkey"] !== undefined,
+    ...(features === undefined ? {} : { supportedFeatures: features.split(",") }),
+  };
+  if (isLong(query)) return planInThread(context, container, query, how);
+  try {
+    return rejectingQuery(prefix, () =>
+      planQuery(query.text, query.parameters, {
+        ...queryOptions(context, container, query.functions),
+        partitionKey,
+        epk: (values) => effectivePartitionKey(values as readonly PartitionKeyComponent[], partitionKey),
+        ...how,
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof QueryOverrun)) throw error;
+    return planInThread(context, container, query, how);
+  }
 }
 
 function queryBody(context: OperationContext): {
@@ -162,17 +255,18 @@ function queryOptions(
     // Only that it exists matters here: queries with user-defined functions run in a script thread.
     udf: (name) => (functions.some(({ id }) => id === name) ? () => undefined : undefined),
     ...containerOptions(container),
+    ...(container === undefined ? {} : { stretch: watchStretch() }),
   };
 }
 
-function prepare(
+/** The query in the body, ready to run. */
+export function prepare(
   context: OperationContext,
   prefix = "",
   container?: ContainerRecord,
-  functions: readonly ChildRecord[] = [],
 ): IdentifiedQuery {
   const { text, parameters } = queryBody(context);
-  return identifiedQuery(text, parameters, queryOptions(context, container, functions), prefix);
+  return identifiedQuery(text, parameters, queryOptions(context, container), prefix);
 }
 
 /** Resources that are at hand, in their order. */
@@ -197,37 +291,4 @@ function checkCrossPartition({ headers }: OperationContext): void {
       "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception.",
     );
   }
-}
-
-function pageResult(page: Page, name: string, rid: string): OperationResult {
-  const { rows, cost } = page;
-  const body = `{"_rid":${JSON.stringify(rid)},${JSON.stringify(name)}:[${rows.join(",")}],"_count":${rows.length}}`;
-  const headers: Record<string, string> = { "x-ms-item-count": String(rows.length) };
-  if (page.continuation !== undefined) headers["x-ms-continuation"] = page.continuation;
-  return { status: 200, body, charge: queryCharge(cost.loaded, body.length), headers };
-}
-
-/** The headers that tell what a query cost and which indexes it used, when the client asks for them. */
-function metricsHeaders(
-  { headers, engine }: OperationContext,
-  container: ContainerRecord,
-  query: IdentifiedQuery,
-  page: Page,
-  started: number,
-): Record<string, string> {
-  const found: Record<string, string> = {};
-  if (flag(headers, "x-ms-documentdb-populatequerymetrics")) {
-    const duration = engine.clock.now() - started;
-    found["x-ms-documentdb-query-metrics"] = queryMetrics(page, duration);
-  }
-  const version = flag(headers, "x-ms-cosmos-populateindexmetrics-v2")
-    ? 2
-    : flag(headers, "x-ms-cosmos-populateindexmetrics")
-      ? 1
-      : undefined;
-  if (version !== undefined) {
-    const metrics = indexMetrics(query.facts, engine.indexes.policyOf(container));
-    found["x-ms-cosmos-index-utilization"] = encodeIndexMetrics(metrics, version);
-  }
-  return found;
 }

@@ -74,18 +74,40 @@ async function tryPage(
 ): Promise<Page> {
   const feed = query.readsItems ? await open(start) : noItems();
   const { sorted, cost } = feed;
-  const run = rejectingQuery("", () => query.start(start.state, { pageRows: size, sorted }));
+  const first = await feed.next();
+  const state = resumedState(start, first[0]?.position);
+  const run = rejectingQuery("", () => query.start(state, { pageRows: size, sorted }));
   const page: Growing = { rows: [], size, length: 0, last: start.position };
   const canStop = (): boolean => query.resumesBy === "position" && isLate();
-  if ((await fill(feed, run, page, canStop)) && !isFull(page)) {
+  if ((await fill(feed, first, run, page, canStop)) && !isFull(page)) {
     rejectingQuery("", () => run.finish());
     takeRows(run, page);
   }
   const { rows, length } = page;
-  const state = run.state();
-  if (state === undefined) return { rows, length, cost };
-  const position = state.kind === "replay" ? 0 : run.itemPending ? page.last : positionAfter(page.last);
-  return { rows, length, cost, continuation: makeToken(query.hash, position, state) };
+  const left = run.state();
+  if (left === undefined) return { rows, length, cost };
+  const position = left.kind === "replay" ? 0 : run.itemPending ? page.last : positionAfter(page.last);
+  return { rows, length, cost, continuation: makeToken(query.hash, position, left) };
+}
+
+/**
+ * The state to go on with at the item at `first`. Rows that were already returned are those of the item at the page's
+ * start; when that is gone, or lies in the other part of a split range, no row of another item may be passed over.
+ */
+function resumedState({ position, state }: PageStart, first: Position | undefined): RunState | undefined {
+  if (state?.kind !== "position" || state.rows === 0) return state;
+  if (first !== undefined && itemNumber(first) === itemNumber(position)) return state;
+  const { limit, rows } = state;
+  return {
+    kind: "position",
+    offset: 0,
+    ...(limit === undefined ? {} : { limit: Math.max(0, limit - rows) }),
+    rows: 0,
+  };
+}
+
+function itemNumber(position: Position): number | undefined {
+  return typeof position === "number" ? position : position.place?.number;
 }
 
 function noItems(): ItemFeed {
@@ -96,12 +118,25 @@ function noItems(): ItemFeed {
   };
 }
 
+/** Milliseconds of work between two turns for whoever waits. */
+const turnMilliseconds = 8;
+
 /** Feeds items until the page is full or the run needs no more; true when the feed came to its end or was not needed. */
-async function fill(feed: ItemFeed, run: QueryRun, page: Growing, canStop: () => boolean): Promise<boolean> {
-  for (;;) {
-    const batch = await feed.next();
+async function fill(
+  feed: ItemFeed,
+  first: readonly FedItem[],
+  run: QueryRun,
+  page: Growing,
+  canStop: () => boolean,
+): Promise<boolean> {
+  for (let batch = first; ; batch = await feed.next()) {
     if (batch.length === 0) return true;
+    let turn = performance.now();
     for (const fed of batch) {
+      if (performance.now() - turn > turnMilliseconds) {
+        await new Promise((resume) => setImmediate(resume));
+        turn = performance.now();
+      }
       pushItem(run, fed);
       page.last = fed.position;
       if (run.pending > 0) takeRows(run, page, fed);

@@ -5,6 +5,9 @@ import { pageSize } from "../wire/headers.ts";
 import { itemScope, itemSource, sessionOf } from "./item-scope.ts";
 import { type Operation, requireContainer } from "./operation.ts";
 
+/** Largest page (service limit); one item always fits. */
+const pageBytesMax = 4 * 1024 * 1024;
+
 export const readFeed: Operation = async (context) => {
   const container = requireContainer(context);
   const size = pageSize(context.headers);
@@ -12,14 +15,18 @@ export const readFeed: Operation = async (context) => {
   const scope = await itemScope(context, container);
   const source = itemSource(context, container, scope);
   const rows: string[] = [];
+  let bytes = 0;
   let more = true;
-  while (rows.length < size && more) {
+  while (rows.length < size && bytes < pageBytesMax && more) {
     const page = await source(position);
     more = page.length > 0;
-    for (const item of page.slice(0, size - rows.length)) {
+    for (const item of page) {
+      if (rows.length === size || (bytes > 0 && bytes + item.json.length > pageBytesMax)) break;
       rows.push(item.json.toString("utf8"));
+      bytes += item.json.length;
       position = item.number + 1;
     }
+    if (more && position <= (page.at(-1)?.number ?? 0)) break;
   }
   const body = `{"_rid":"${container.rid}","Documents":[${rows.join(",")}],"_count":${rows.length}}`;
   const headers = {

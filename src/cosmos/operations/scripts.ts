@@ -1,4 +1,5 @@
 /** Stored procedures, triggers and user-defined functions as resources. Running them is `scripts/`. */
+import type { Engine } from "../engine/engine.ts";
 import type { ScriptKind } from "../engine/records.ts";
 import { badRequest } from "../errors.ts";
 import { checkScript } from "../scripts/execute.ts";
@@ -9,33 +10,40 @@ import { scriptPlace } from "./script-place.ts";
 /** What triggers may be registered for. */
 const triggerOperations = ["All", "Create", "Update", "Delete", "Replace", "Upsert"];
 
-export const storedProcedures: ChildOperations = family("StoredProcedures", "storedProcedure", () => ({}));
+export const storedProcedures: ChildOperations = family("StoredProcedures", "storedProcedure");
 
-export const triggers: ChildOperations = family("Triggers", "trigger", (resource) => ({
-  triggerType: oneOf(resource, "triggerType", ["Pre", "Post"]),
-  triggerOperation: oneOf(resource, "triggerOperation", triggerOperations),
-}));
+export const triggers: ChildOperations = family("Triggers", "trigger");
 
-export const userDefinedFunctions: ChildOperations = family(
-  "UserDefinedFunctions",
-  "userDefinedFunction",
-  () => ({}),
-);
+export const userDefinedFunctions: ChildOperations = family("UserDefinedFunctions", "userDefinedFunction");
 
-function family(
-  feedName: string,
-  kind: ScriptKind,
-  more: (resource: JsonObject) => JsonObject,
-): ChildOperations {
+function family(feedName: string, kind: ScriptKind): ChildOperations {
   return childOperations({
     feedName,
     place: async (context) => scriptPlace(accountNameOf(context), requireContainer(context), kind),
-    async properties(context, resource) {
-      const own = { ...ownProperties(resource), ...more(resource), body: bodyOf(resource) };
-      await checkScript(context.engine, String(resource["id"]), own.body);
-      return own;
-    },
+    properties: (context, resource) => scriptProperties(context.engine, kind, resource),
   });
+}
+
+/** Checks a script that a client sent, compiles it, and returns the properties to keep; 400 for what is wrong. */
+export async function scriptProperties(
+  engine: Engine,
+  kind: ScriptKind,
+  resource: JsonObject,
+): Promise<JsonObject> {
+  const own = {
+    ...ownProperties(resource),
+    ...(kind === "trigger" ? triggerProperties(resource) : {}),
+    body: bodyOf(resource),
+  };
+  await checkScript(engine, String(resource["id"]), own.body);
+  return own;
+}
+
+function triggerProperties(resource: JsonObject): JsonObject {
+  return {
+    triggerType: oneOf(resource, "triggerType", ["Pre", "Post"]),
+    triggerOperation: oneOf(resource, "triggerOperation", triggerOperations),
+  };
 }
 
 function bodyOf(resource: JsonObject): string {

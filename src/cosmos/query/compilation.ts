@@ -3,7 +3,7 @@
  * one execution knows from outside, and its budget of work.
  */
 import type { Bound } from "./binding.ts";
-import { limitExceeded, plainError } from "./error.ts";
+import { limitExceeded, plainError, QueryOverrun } from "./error.ts";
 import type { FunctionContext, Implementation } from "./functions/signature.ts";
 import type { Expression, Subquery } from "./syntax.ts";
 import { unserialisable, type Value } from "./values.ts";
@@ -29,17 +29,40 @@ export interface Compilation {
   readonly udf: (name: string) => Implementation | undefined;
   /** Computed properties of the container by name, as functions of the item. */
   readonly computed: ReadonlyMap<string, (item: Value) => Value>;
-  /** Rows still allowed for the current item. */
-  readonly budget: { left: number };
+  readonly budget: Budget;
   /** Memo of `isConstant`. */
   readonly constants: Map<Expression, boolean>;
   /** Compiles a subquery; passed in because queries and expressions contain each other. */
   readonly compileSubquery: (compilation: Compilation, subquery: Subquery) => Evaluate;
 }
 
-/** Counts one visited row against the budget. */
-export function spend(budget: { left: number }): void {
+/** What an execution may use at a stretch. */
+export interface Budget {
+  /** Rows still allowed for the current item. */
+  left: number;
+  readonly stretch: Stretch | undefined;
+}
+
+/** The time between two moments at which the caller can do something else. */
+export interface Stretch {
+  begin(): void;
+  /** True when it has become longer than the caller can allow. */
+  isOver(): boolean;
+}
+
+/** Rows visited between two looks at the time. */
+const ROWS_BETWEEN_LOOKS = 64;
+
+/** Begins the work on one item. */
+export function renew(budget: Budget): void {
+  budget.left = ROWS_PER_ITEM_MAX;
+  budget.stretch?.begin();
+}
+
+/** Counts one visited row against the budget; throws `QueryOverrun` when the stretch is over. */
+export function spend(budget: Budget): void {
   if (--budget.left < 0) throw limitExceeded("number of joined rows for one item", ROWS_PER_ITEM_MAX);
+  if (budget.left % ROWS_BETWEEN_LOOKS === 0 && budget.stretch?.isOver() === true) throw new QueryOverrun();
 }
 
 /** Refuses a value that has grown beyond all use before it is bound to a name and used again. */

@@ -37,6 +37,11 @@ export class QueryError extends Error {
   }
 }
 
+/** Not a refusal: the query is at work longer at a stretch than the caller allowed, who should run it elsewhere. */
+export class QueryOverrun extends Error {
+  override readonly name = "QueryOverrun";
+}
+
 /** A diagnostic with a place in the query text. */
 export function diagnostic(code: string, message: string, { start, end }: Location): Diagnostic {
   return { severity: "Error", location: { start, end }, code, message };

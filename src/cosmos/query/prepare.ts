@@ -4,7 +4,7 @@
  */
 import { bind, countError } from "./binder.ts";
 import type { Bound } from "./binding.ts";
-import { type Compilation, type Evaluate, ROWS_PER_ITEM_MAX } from "./compilation.ts";
+import { type Compilation, type Evaluate, renew, type Stretch } from "./compilation.ts";
 import type { RunState } from "./continuation.ts";
 import { errorAt, plainError } from "./error.ts";
 import { compileExpression } from "./evaluate.ts";
@@ -40,6 +40,8 @@ export interface PrepareOptions {
   readonly computedProperties?: readonly ComputedProperty[];
   /** `geospatialConfig.type` of the container; Geography by default. */
   readonly geospatial?: "Geography" | "Geometry";
+  /** Ends work on one item that takes too long with a `QueryOverrun`; absent: only counted limits hold. */
+  readonly stretch?: Stretch | undefined;
   /** `vectorEmbeddingPolicy.vectorEmbeddings` of the container. */
   readonly vectorEmbeddings?: readonly VectorEmbedding[];
 }
@@ -88,6 +90,7 @@ export function prepareQuery(
   parameters: readonly QueryParameter[],
   options: PrepareOptions,
 ): PreparedQuery {
+  options.stretch?.begin();
   const query = typeof text === "string" ? parseQuery(text) : text;
   const values = parameterValues(parameters);
   const udf = options.udf ?? (() => undefined);
@@ -139,6 +142,7 @@ export function prepareQuery(
       offset !== undefined,
     filterTest: () => compileFilterTest(compile(), query),
     start(resume, runOptions = {}) {
+      options.stretch?.begin();
       const sorts = ordered && runOptions.sorted !== true;
       const complete: RunPlan = { ...plan, sorts, compilation: compile() };
       return startRun(complete, resume, runOptions);
@@ -183,10 +187,11 @@ function createCompilation(
       random: options.random,
       geospatial: options.geospatial ?? "Geography",
       embeddings: options.vectorEmbeddings ?? [],
+      stretch: options.stretch,
     },
     udf: options.udf ?? (() => undefined),
     computed: computedProperties(options),
-    budget: { left: 0 },
+    budget: { left: 0, stretch: options.stretch },
     constants: new Map(),
     compileSubquery,
   };
@@ -206,7 +211,7 @@ function computedProperties(options: PrepareOptions): ReadonlyMap<string, (item:
     functions.set(name, (item) => {
       const frame = new Array<Value>(bound.frameSize).fill(undefined);
       frame[slot] = item;
-      compilation.budget.left = ROWS_PER_ITEM_MAX;
+      renew(compilation.budget);
       return evaluate(frame);
     });
   }

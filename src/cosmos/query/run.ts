@@ -2,13 +2,7 @@
  * One execution of a prepared query in push form: the caller offers items as its scan yields them, takes rows when
  * it likes, and may stop at any item with a small state to go on from later.
  */
-import {
-  type Compilation,
-  type Evaluate,
-  type Frame,
-  ROWS_PER_ITEM_MAX,
-  VALUE_LENGTH_MAX,
-} from "./compilation.ts";
+import { type Compilation, type Evaluate, type Frame, renew, VALUE_LENGTH_MAX } from "./compilation.ts";
 import type { RunState } from "./continuation.ts";
 import { nonFiniteResult, plainError } from "./error.ts";
 import { compileExpression } from "./evaluate.ts";
@@ -103,7 +97,7 @@ export function startRun(plan: RunPlan, resume: RunState | undefined, options: R
     push(item) {
       outlet.nextItem();
       if (stopped || finished || outlet.full()) return;
-      compilation.budget.left = ROWS_PER_ITEM_MAX;
+      renew(compilation.budget);
       if (root.item(item) && (outlet.full() || (replays && outlet.pageFull()))) stopped = true;
     },
     finish() {
@@ -112,7 +106,7 @@ export function startRun(plan: RunPlan, resume: RunState | undefined, options: R
       if (!replays && root.readsItems) return;
       outlet.nextItem();
       if (outlet.full()) return;
-      compilation.budget.left = ROWS_PER_ITEM_MAX;
+      renew(compilation.budget);
       root.end();
       for (const row of collector?.drain() ?? []) if (outlet.deliver(row)) break;
     },

@@ -3,8 +3,11 @@
  * endless loop nor a greedy one can hold up requests; everything that crosses is plain data, and documents cross as
  * JSON text.
  */
+import type { PartitionKeyDefinition } from "../engine/effective-partition-key.ts";
 import type { FedItem, ItemFeed } from "../index/item-feed.ts";
+import type { QueryShape } from "../index/shape.ts";
 import type { Page, PageStart } from "../operations/query-page.ts";
+import type { QueryPlan } from "../query/plan.ts";
 import type { PrepareOptions, QueryParameter } from "../query/prepare.ts";
 
 export interface ScriptLimits {
@@ -69,19 +72,33 @@ export interface ScriptJob {
   readonly settings: QuerySettings;
 }
 
-/** Computes one page of a query that calls user-defined functions. */
-export interface QueryJob {
-  readonly kind: "query";
+/** A query, and the container as it must know it. */
+export interface QueryInThread {
   readonly text: string;
   readonly parameters: readonly QueryParameter[];
-  readonly pageSize: number;
-  readonly continuation?: string;
   readonly settings: QuerySettings;
   /** Changes whenever one of the functions does; compiled functions are kept under it. */
   readonly functionsVersion: string;
 }
 
-export type Job = CompileJob | ScriptJob | QueryJob;
+/** Computes one page of a query that calls user-defined functions or takes long. */
+export interface QueryJob extends QueryInThread {
+  readonly kind: "query";
+  readonly pageSize: number;
+  readonly continuation?: string;
+}
+
+/** Makes the plan of a query that takes long to read. */
+export interface PlanJob extends QueryInThread {
+  readonly kind: "plan";
+  /** Before the message of a refusal. */
+  readonly prefix: string;
+  readonly partitionKey: PartitionKeyDefinition;
+  readonly singlePartitionKey: boolean;
+  readonly supportedFeatures?: readonly string[];
+}
+
+export type Job = CompileJob | ScriptJob | QueryJob | PlanJob;
 
 /** What a document is called by: its id, or its `_rid`. */
 export interface DocumentTarget {
@@ -102,7 +119,12 @@ export type HostCall =
   | { readonly operation: "delete"; readonly target: DocumentTarget; readonly ifMatch?: string }
   | { readonly operation: "read"; readonly target: DocumentTarget; readonly ifNoneMatch?: string }
   /** Opens the items of a query's page, as `OpenFeed` does; it replaces the feed that was open. */
-  | { readonly operation: "open"; readonly start: PageStart; readonly lastTry: boolean }
+  | {
+      readonly operation: "open";
+      readonly start: PageStart;
+      readonly lastTry: boolean;
+      readonly shape: QueryShape;
+    }
   /** The next items of the open feed. */
   | { readonly operation: "next" };
 
@@ -131,6 +153,7 @@ export type Outcome =
   | { readonly ok: true; readonly kind: "compiled" }
   | { readonly ok: true; readonly kind: "ran"; readonly result: ScriptResult; readonly log: string }
   | { readonly ok: true; readonly kind: "page"; readonly page: Page }
+  | { readonly ok: true; readonly kind: "plan"; readonly plan: QueryPlan }
   | { readonly ok: false; readonly refusal: Refusal; readonly log: string };
 
 export type ToThread =

@@ -12,6 +12,7 @@ import type {
   HostReply,
   Job,
   Outcome,
+  PlanJob,
   QueryJob,
   ScriptLimits,
   ThreadData,
@@ -20,7 +21,7 @@ import type {
 import { runScript } from "./run-script.ts";
 import { loadEngine, openSandbox, type SandboxEngine } from "./sandbox.ts";
 import { compileScript } from "./script-source.ts";
-import { type Ask, runThreadQuery, surroundingsOf } from "./thread-feed.ts";
+import { type Ask, planInThread, runThreadQuery, surroundingsOf } from "./thread-feed.ts";
 
 /** Containers whose compiled functions are kept. */
 const roomsMax = 4;
@@ -77,6 +78,7 @@ async function runJob(
     case "script":
       return runScript(engine, job, limits, started, ask);
     case "query":
+    case "plan":
       return runQuery(engine, rooms, job, limits, started, ask);
   }
 }
@@ -84,7 +86,7 @@ async function runJob(
 async function runQuery(
   engine: SandboxEngine,
   rooms: Map<string, FunctionRoom>,
-  job: QueryJob,
+  job: QueryJob | PlanJob,
   limits: ScriptLimits,
   started: number,
   ask: Ask,
@@ -97,6 +99,7 @@ async function runQuery(
   Object.assign(room.state, { deadline, ...around });
   try {
     const options = { ...around, ...container, udf: room.find };
+    if (job.kind === "plan") return { ok: true, kind: "plan", plan: planInThread(job, options) };
     const page = await runThreadQuery(job, options, ask, isLate);
     return { ok: true, kind: "page", page };
   } catch (error) {
@@ -112,7 +115,7 @@ async function runQuery(
 function roomOf(
   engine: SandboxEngine,
   rooms: Map<string, FunctionRoom>,
-  { functionsVersion, settings }: QueryJob,
+  { functionsVersion, settings }: QueryJob | PlanJob,
 ): FunctionRoom {
   const known = rooms.get(functionsVersion);
   const room = known ?? openFunctions(engine, settings.functions);

@@ -2,12 +2,17 @@
  * Queries inside a script thread: the query room runs here, and only the items come from the server, batch by batch. A
  * query that takes long therefore holds up this thread and nothing else.
  */
+import { effectivePartitionKey, type PartitionKeyComponent } from "../engine/effective-partition-key.ts";
 import { CosmosError } from "../errors.ts";
 import { type ItemFeed, OrderChanged } from "../index/item-feed.ts";
+import { shapeOf } from "../index/shape.ts";
+import { rejectingQuery } from "../operations/operation.ts";
 import { type OpenFeed, type Page, readPage } from "../operations/query-page.ts";
 import { identifiedQuery } from "../operations/query-text.ts";
+import type { QueryPlan } from "../query/plan.ts";
+import { queryPlan } from "../query/planner.ts";
 import type { PrepareOptions, QueryParameter } from "../query/prepare.ts";
-import type { HostCall, HostReply, QuerySettings } from "./protocol.ts";
+import type { HostCall, HostReply, PlanJob, QuerySettings } from "./protocol.ts";
 
 /** Asks the server; a refusal comes back as a CosmosError. */
 export type Ask = (call: HostCall) => Promise<HostReply>;
@@ -34,11 +39,28 @@ export async function runThreadQuery(
     "x-ms-max-item-count": String(query.pageSize),
     ...(query.continuation === undefined ? {} : { "x-ms-continuation": query.continuation }),
   };
+  const shape = shapeOf(prepared);
   const open: OpenFeed = async (start, lastTry) => {
-    const opened = expected(await ask({ operation: "open", start, lastTry }), "opened");
+    const opened = expected(await ask({ operation: "open", start, lastTry, shape }), "opened");
     return feedFrom(opened.sorted, { ...opened.cost }, ask);
   };
   return readPage(headers, prepared, open, isLate);
+}
+
+/** The plan of a query; throws CosmosError for what is wrong with it. */
+export function planInThread(
+  { text, parameters, prefix, partitionKey, singlePartitionKey, supportedFeatures }: PlanJob,
+  options: PrepareOptions,
+): QueryPlan {
+  return rejectingQuery(prefix, () =>
+    queryPlan(text, parameters, {
+      ...options,
+      partitionKey,
+      epk: (values) => effectivePartitionKey(values as readonly PartitionKeyComponent[], partitionKey),
+      singlePartitionKey,
+      ...(supportedFeatures === undefined ? {} : { supportedFeatures }),
+    }),
+  );
 }
 
 function feedFrom(sorted: boolean, cost: ItemFeed["cost"], ask: Ask): ItemFeed {

@@ -84,7 +84,8 @@ export function parseAddress(target: string): Address {
   const rawLink = trimSlashes(path);
   const raw = rawLink === "" ? [] : rawLink.split("/");
   const segments = raw.map(decodeSegment);
-  const place = locate(segments);
+  const place =
+    segments[0] === "addresses" && segments.length === 1 ? locateAddresses(query) : locate(segments);
   if (place === undefined) throw unknownPath();
   const link = rawLink.includes("%") ? segments.join("/") : rawLink;
   return { ...place, link, rawLink, query };
@@ -102,8 +103,15 @@ function locate(segments: readonly string[]): Place | undefined {
       ? { kind: "offerFeed", resourceType: "offers" }
       : { kind: "offer", id: second, resourceType: "offers" };
   }
-  if (first === "addresses" && segments.length === 1) return { kind: "addresses", resourceType: "docs" };
   return undefined;
+}
+
+/** The replica addresses of the container that `$resolveFor` names by the path of its items. */
+function locateAddresses(query: string): Place {
+  const target = trimSlashes(new URLSearchParams(query).get("$resolveFor") ?? "").split("/");
+  const [, database = "", , container = ""] = target;
+  const named = target[0] === "dbs" && target[2] === "colls" && database !== "" && container !== "";
+  return { kind: "addresses", resourceType: "docs", ...(named ? { database, container } : {}) };
 }
 
 function locateDatabase(segments: readonly string[]): Place | undefined {

@@ -2,7 +2,8 @@
  * The `authorization` header: which of the three credential kinds it carries, decoded exactly once (some SDKs send it
  * percent-encoded, some raw; a `+` is never a space), and the checks that hold before any decision.
  */
-import type { TokenFault } from "../../azure/principal.ts";
+import { claimedIdentity, type Diagnosis } from "../../authz/diagnosis.ts";
+import type { AccessTokenClaims, TokenFault } from "../../azure/principal.ts";
 import { type CosmosError, forbidden, unauthorized } from "../errors.ts";
 import type { RequestHeaders } from "./headers.ts";
 
@@ -22,6 +23,7 @@ export function parseCredential(headers: RequestHeaders): RawCredential {
   if (header === undefined || header === "") {
     throw unauthorized(
       "Required Header authorization is missing. Ensure a valid Authorization token is passed.",
+      5000,
     );
   }
   const text = decodeOnce(header);
@@ -73,12 +75,15 @@ export function signatureDate(headers: RequestHeaders, now: number): SignatureDa
     throw unauthorized("The input date header is invalid format. Please pass in RFC 1123 style date format.");
   }
   if (time < now - dateAgeMax || time > now + dateLeadMax) {
-    const at = (milliseconds: number): string => new Date(milliseconds).toUTCString();
-    throw forbidden(
-      `The authorization token is not valid at the current time. Please create another token and retry (token start time: ${at(time)}, token expiry time: ${at(time + tokenLife)}, current server time: ${at(now)}).`,
-    );
+    throw forbidden(outsideTime(time, time + tokenLife, now), 0, { kind: "signatureDate", given: time, now });
   }
   return { text, plain: own === undefined };
+}
+
+/** The text for a credential outside its time; all in milliseconds since the epoch. */
+export function outsideTime(start: number, end: number, now: number): string {
+  const at = (milliseconds: number): string => new Date(milliseconds).toUTCString();
+  return `The authorization token is not valid at the current time. Please create another token and retry (token start time: ${at(start)}, token expiry time: ${at(end)}, current server time: ${at(now)}).`;
 }
 
 /** 401 for a signature that no key of the account made; the text under it helps the client's author. */
@@ -86,45 +91,54 @@ export function wrongSignature(payload: string): CosmosError {
   const shown = payload.replaceAll("\n", "\\n");
   return unauthorized(
     `The input authorization token can't serve the request. The wrong key is being used or the expected payload is not built as per the protocol. For more info: https://aka.ms/cosmosdb-tsg-unauthorized. Server used the following payload to sign: '${shown}'`,
+    0,
+    { kind: "signature" },
   );
 }
 
 /** 401 for a token that the identity room refused, with the substatus of its fault. */
-export function tokenFault(fault: TokenFault, now: number): CosmosError {
+export function tokenFault(fault: TokenFault, now: number, diagnosis?: Diagnosis): CosmosError {
+  const [message, substatus] = faultText(fault, now);
+  return unauthorized(message, substatus, diagnosis);
+}
+
+function faultText(fault: TokenFault, now: number): readonly [string, number] {
   switch (fault.kind) {
     case "format":
-      return unauthorized(`Provided AAD token has an invalid format. ${fault.detail}`, 5003);
+      return [`Provided AAD token has an invalid format. ${fault.detail}`, 5003];
     case "unknownKey":
-      return unauthorized(`Provided AAD token was signed with an unknown key. ${fault.detail}`, 5200);
+      return [`Provided AAD token was signed with an unknown key. ${fault.detail}`, 5200];
     case "signature":
-      return unauthorized(`Provided AAD token has an invalid signature. ${fault.detail}`, 5004);
+      return [`Provided AAD token has an invalid signature. ${fault.detail}`, 5004];
     case "notYetValid":
-      return unauthorized(
+      return [
         `Provided AAD token is not valid before [${serverTime(fault.notBefore * 1000)}]. Current server time is [${serverTime(now)}].`,
         5005,
-      );
+      ];
     case "expired":
-      return unauthorized(
+      return [
         `Provided AAD token has been expired since [${serverTime(fault.expiredAt * 1000)}]. Current server time is [${serverTime(now)}]. Please refresh the AAD token.`,
         5006,
-      );
+      ];
     case "issuer":
-      return unauthorized(
+      return [
         `Provided AAD token was issued by the authority [${fault.issuer}] which is not trusted by this database account. Please ensure the token has been issued by the AAD tenant(s) [${fault.tenantId}].`,
         5007,
-      );
+      ];
     case "missingObjectId":
-      return unauthorized("Provided AAD token does not contain the object identifier [oid] claim.", 5011);
+      return ["Provided AAD token does not contain the object identifier [oid] claim.", 5011];
     case "revoked":
-      return unauthorized("Provided AAD token has been revoked.", 5013);
+      return ["Provided AAD token has been revoked.", 5013];
   }
 }
 
 /** 401 for a token that is meant for another service. */
-export function wrongAudience(audience: string, accepted: readonly string[]): CosmosError {
+export function wrongAudience(claims: AccessTokenClaims, accepted: readonly string[]): CosmosError {
+  const claimed = claimedIdentity({ ...claims });
   return unauthorized(
-    `Provided AAD token is intended for [${audience}]. This database account accepts tokens intended for [${accepted.join(", ")}].`,
+    `Provided AAD token is intended for [${claims.aud}]. This database account accepts tokens intended for [${accepted.join(", ")}].`,
     5008,
+    { kind: "audience", claimed, accepted },
   );
 }
 

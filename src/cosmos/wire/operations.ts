@@ -24,6 +24,7 @@ import type { Operation } from "../operations/operation.ts";
 import { permissions } from "../operations/permissions.ts";
 import { queryContainers, queryDatabases, queryItems, queryPlan } from "../operations/query-items.ts";
 import { readAccount } from "../operations/read-account.ts";
+import { readAddresses } from "../operations/read-addresses.ts";
 import { readFeed } from "../operations/read-feed.ts";
 import { storedProcedures, triggers, userDefinedFunctions } from "../operations/scripts.ts";
 import { users } from "../operations/users.ts";
@@ -108,7 +109,7 @@ const cells: readonly Cells[] = [
     "read",
     listPartitionKeyRanges,
   ],
-  ["ReadAddresses", "GET", "addresses", "plain", "readMetadata", "container", "read"],
+  ["ReadAddresses", "GET", "addresses", "plain", "readMetadata", "container", "read", readAddresses],
 
   ["CreateItem", "POST", "itemFeed", "plain", "createItem", "container", "write", createItem],
   ["UpsertItem", "POST", "itemFeed", "upsert", "upsertItem", "container", "write", upsertItem],

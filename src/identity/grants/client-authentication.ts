@@ -8,6 +8,8 @@ import { hashSecret } from "../applications.ts";
 import { AuthorityError, faults } from "../errors.ts";
 import type { AuthorityCall, AuthorityContext } from "../operations.ts";
 import { decodeFormText } from "../parameters.ts";
+import { findPublicClient } from "../public-clients.ts";
+import type { ApplicationObject } from "../records.ts";
 import { toPrincipal } from "../records.ts";
 import { checkAssertion } from "./client-assertion.ts";
 import type { AuthenticatedClient } from "./grant.ts";
@@ -20,21 +22,36 @@ interface PresentedCredentials {
   readonly assertion?: string;
 }
 
-/** Authenticates a confidential client. Throws `AuthorityError` for an unknown client or a proof that fails. */
+/**
+ * Authenticates the client; `any` lets a public one pass without proof. Throws `AuthorityError` for an unknown client,
+ * a missing proof, or one that fails.
+ */
 export async function authenticateClient(
   context: AuthorityContext,
   call: AuthorityCall,
   form: ReadonlyMap<string, string>,
+  wanted: "proven" | "any",
 ): Promise<AuthenticatedClient> {
   const presented = readCredentials(call.request.headers["authorization"], form);
+  const bare = presented.assertion === undefined && presented.secret === undefined;
+  const builtIn = findPublicClient(presented.clientId);
+  if (builtIn !== undefined) {
+    if (bare && wanted === "any") return { appId: builtIn.appId, proof: "none" };
+    throw new AuthorityError(bare ? faults.clientProofRequired() : faults.publicClientWithProof());
+  }
   const client = await context.applications.findClient(presented.clientId);
   // A system-assigned identity has no credentials that could be presented here.
   if (client === undefined || client.servicePrincipal.managedIdentity === "system") {
     throw new AuthorityError(faults.applicationNotFound(presented.clientId, context.domain));
   }
+  const { application } = client;
+  // Which redirect addresses a client without proof may use is the code's own business (authorization-code.ts).
+  if (bare && wanted === "any" && application !== undefined && mayBePublic(application)) {
+    return { appId: application.appId, proof: "none", application };
+  }
   if (presented.assertion !== undefined) await checkAssertion(context, call, client, presented.assertion);
   else if (presented.secret !== undefined) checkSecret(context, client, presented.secret);
-  else throw new AuthorityError(faults.clientProofRequired());
+  else throw new AuthorityError(wanted === "any" ? faults.notPublicClient() : faults.clientProofRequired());
   const proof = presented.assertion === undefined ? "secret" : "assertion";
   return authenticated(context, client, proof);
 }
@@ -47,8 +64,14 @@ function authenticated(
   const principal = toPrincipal(client.servicePrincipal, context.tenantId);
   if (principal === undefined) throw new Error("unreachable: a service principal is a principal");
   const { appId } = client.servicePrincipal;
-  if (client.application === undefined) return { appId, subject: { kind: "managedIdentity", principal } };
-  return { appId, subject: { kind: "application", principal, proof } };
+  const { application } = client;
+  if (application === undefined) return { appId, proof, subject: { kind: "managedIdentity", principal } };
+  return { appId, proof, application, subject: { kind: "application", principal, proof } };
+}
+
+/** A client with a public redirect address redeems its codes without proof; `publicClient` opens the other grants. */
+function mayBePublic({ publicClient, redirectUris = [] }: ApplicationObject): boolean {
+  return publicClient === true || redirectUris.some(({ platform }) => platform === "public");
 }
 
 /** One method at a time (RFC 6749 section 2.3); `client_id` may come in both places if they agree. */

@@ -1,22 +1,35 @@
-/** What a grant receives from the token endpoint, after every check that all grants share. */
-import type { AuthorityContext } from "../operations.ts";
+/** What a grant receives from the token endpoint, after every check that all grants share, and what it gives back. */
+
+import type { AuthorityCall, AuthorityContext } from "../operations.ts";
+import type { ApplicationObject } from "../records.ts";
 import type { Resource } from "../resources.ts";
 import type { IssuedToken, TokenSubject } from "../tokens.ts";
 
-/** A client that has proven who it is. */
+/** How the client proved who it is; a public client has nothing to prove it with. */
+export type ClientProof = "none" | "secret" | "assertion";
+
+/** A client whose proof was accepted, or that needs none. */
 export interface AuthenticatedClient {
   readonly appId: string;
-  /** The client as the subject of its own tokens. */
-  readonly subject: TokenSubject;
+  readonly proof: ClientProof;
+  /** Absent for managed identities and the built-in public clients. */
+  readonly application?: ApplicationObject;
+  /** The client as the subject of its own tokens; absent for a public client. */
+  readonly subject?: TokenSubject;
 }
 
 export interface GrantRequest {
+  readonly call: AuthorityCall;
   readonly client: AuthenticatedClient;
-  readonly resource: Resource;
-  /** Scheme and host of the authority as the caller wrote them. */
-  readonly authority: string;
   readonly form: ReadonlyMap<string, string>;
 }
 
-/** Issues the token, or throws `AuthorityError`. */
-export type Grant = (context: AuthorityContext, request: GrantRequest) => Promise<IssuedToken>;
+/** What a grant yields: members of the token endpoint's answer beside the access token's own. */
+export interface GrantResult {
+  readonly issued: IssuedToken;
+  readonly resource: Resource;
+  readonly more?: Readonly<Record<string, string>>;
+}
+
+/** Issues tokens, or throws `AuthorityError`. */
+export type Grant = (context: AuthorityContext, request: GrantRequest) => Promise<GrantResult>;

@@ -17,6 +17,8 @@ export interface Workload {
   readonly hostResourceId?: string;
   /** Resource ids of user-assigned identities, beside those of the host. */
   readonly identities: readonly string[];
+  /** The developer who is signed in to its command line tools. */
+  readonly userObjectId?: string;
 }
 
 /** What a workload carries at this moment. */
@@ -29,7 +31,11 @@ export interface CarriedIdentities {
 
 export interface Workloads {
   /** Starts a workload; `secret` goes into its environment and nowhere else. */
-  register(workload: { readonly hostResourceId?: string; readonly identities?: readonly string[] }): {
+  register(workload: {
+    readonly hostResourceId?: string;
+    readonly identities?: readonly string[];
+    readonly userObjectId?: string;
+  }): {
     readonly id: string;
     readonly secret: string;
   };
@@ -52,11 +58,12 @@ export function createWorkloads(options: {
   const workloads = new Map<string, { readonly workload: Workload; readonly digest: string }>();
   const byDigest = new Map<string, Workload>();
   return {
-    register({ hostResourceId, identities = [] }) {
+    register({ hostResourceId, identities = [], userObjectId }) {
       const workload: Workload = {
         id: uuid(options.entropy),
         identities,
         ...(hostResourceId === undefined ? {} : { hostResourceId }),
+        ...(userObjectId === undefined ? {} : { userObjectId }),
       };
       const secret = Buffer.from(options.entropy.bytes(SECRET_BYTES)).toString("base64url");
       const digest = digestOf(secret);

@@ -69,14 +69,25 @@ export interface FixtureOptions {
   readonly sizes?: IndexSizes;
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly ranges?: number;
+  /** Whether the index is written to the store, as for a store that outlives the process. */
+  readonly keeps?: boolean;
+  /** Milliseconds since the epoch at which the fixture's clock begins. */
+  readonly now?: number;
 }
 
 export async function openIndexFixture(options: FixtureOptions = {}): Promise<IndexFixture> {
   const store = options.store ?? openMemory();
-  const clock = manualClock(Date.UTC(2026, 10, 21, 12));
+  const clock = manualClock(options.now ?? Date.UTC(2026, 10, 21, 12));
   const indexSizes = options.sizes ?? { itemsMin: 0, partitionItemsMin: 1, headRows: 8 };
   const rangesDefault = options.ranges ?? 1;
-  const engine = await openEngine({ store, clock, entropy: seededEntropy(3), rangesDefault, indexSizes });
+  const engine = await openEngine({
+    store,
+    clock,
+    entropy: seededEntropy(3),
+    rangesDefault,
+    indexSizes,
+    ...(options.keeps === undefined ? {} : { keepsIndexes: options.keeps }),
+  });
   const control = createCosmosControl(engine, {
     open: async () => 1,
     close: () => {},

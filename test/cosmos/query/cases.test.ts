@@ -1,40 +1,15 @@
-/**
- * The corpus of language cases, run in process. A case file is an array of documents, query, parameters and either
- * the expected rows or the expected error.
- */
+/** The corpus of language cases, run in process. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { QueryError } from "../../../src/cosmos/query/error.ts";
-import type { VectorEmbedding } from "../../../src/cosmos/query/functions/signature.ts";
 import { builtInFunctions } from "../../../src/cosmos/query/functions/table.ts";
-import type { PrepareOptions, QueryParameter } from "../../../src/cosmos/query/prepare.ts";
+import type { PrepareOptions } from "../../../src/cosmos/query/prepare.ts";
 import type { Value } from "../../../src/cosmos/query/values.ts";
+import { type Case, caseTexts, readCases } from "./case-files.ts";
 import { resultKey, rowsOf } from "./rows.ts";
 
-interface Case {
-  readonly name: string;
-  readonly docs?: readonly Value[];
-  readonly query: string;
-  readonly parameters?: readonly QueryParameter[];
-  readonly expected?: readonly Value[];
-  readonly ordered?: boolean;
-  readonly unorderedArrays?: boolean;
-  readonly error?: boolean;
-  readonly code?: string | number;
-  readonly message?: string;
-  readonly location?: readonly [number, number];
-  readonly containerOptions?: {
-    readonly vectorEmbeddingPolicy?: { readonly vectorEmbeddings: readonly VectorEmbedding[] };
-  };
-}
-
-/** Judged by the container's indexing policy, which is not this room's: the data plane's tests hold them. */
+/** Judged by the container's indexing policy, which is not this room's: they are run over HTTP. */
 const ELSEWHERE: ReadonlySet<string> = new Set(["order-by/excluded-path"]);
-
-const folder = join(dirname(fileURLToPath(import.meta.url)), "../../../../test/cosmos/query/cases");
 
 function optionsOf({ containerOptions }: Case): Partial<PrepareOptions> {
   const embeddings = containerOptions?.vectorEmbeddingPolicy?.vectorEmbeddings;
@@ -71,26 +46,21 @@ function checkRefusal(example: Case, run: () => unknown): void {
   }
 }
 
-for (const file of readdirSync(folder).filter((name) => name.endsWith(".json"))) {
-  const cases = JSON.parse(readFileSync(join(folder, file), "utf8")) as readonly Case[];
-  for (const example of cases.filter(({ name }) => !ELSEWHERE.has(name))) {
-    test(`${file} ${example.name}`, () => {
-      const run = (): Value[] =>
-        rowsOf(example.query, example.docs ?? [], example.parameters, optionsOf(example));
-      if (example.error === true) return checkRefusal(example, run);
-      const actual = run();
-      const comparison = { ordered: example.ordered === true, unorderedArrays: example.unorderedArrays };
-      const same = resultKey(actual, comparison) === resultKey(example.expected ?? [], comparison);
-      if (!same) assert.deepEqual(actual, example.expected);
-      assert.ok(same);
-    });
-  }
+for (const example of readCases().filter(({ name, server }) => server !== true && !ELSEWHERE.has(name))) {
+  test(`${example.file} ${example.name}`, () => {
+    const run = (): Value[] =>
+      rowsOf(example.query, example.docs ?? [], example.parameters, optionsOf(example));
+    if (example.error === true) return checkRefusal(example, run);
+    const actual = run();
+    const comparison = { ordered: example.ordered === true, unorderedArrays: example.unorderedArrays };
+    const same = resultKey(actual, comparison) === resultKey(example.expected ?? [], comparison);
+    if (!same) assert.deepEqual(actual, example.expected);
+    assert.ok(same);
+  });
 }
 
 test("every built-in function and every aggregate stands in some case", () => {
-  const text = readdirSync(folder)
-    .map((name) => readFileSync(join(folder, name), "utf8").toUpperCase())
-    .join("\n");
+  const text = caseTexts().toUpperCase();
   const names = builtInFunctions().map(({ name }) => name.toUpperCase());
   const aggregates = ["COUNT", "COUNTIF", "SUM", "AVG", "MIN", "MAX", "MAKELIST", "MAKESET"];
   const missing = [...names, ...aggregates].filter((name) => {

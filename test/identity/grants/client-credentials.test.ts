@@ -245,6 +245,13 @@ describe("client credentials with a secret", () => {
     });
   }
 
+  test("the reserved scopes that one library sends along mean nothing", async () => {
+    const scope = "https://cosmos.azure.com/.default openid offline_access profile";
+    assert.equal((await post(v2, good({ scope }))).status, 200);
+    const only = await post(v2, good({ scope: "openid profile" }));
+    assert.deepEqual(bodyOf(only)["error_codes"], [900144]);
+  });
+
   test("no answer repeats the secret", async () => {
     const reply = await post(v2, good({ client_secret: "hunter2-wrong" }));
     assert.doesNotMatch(String(reply.body), /hunter2/);

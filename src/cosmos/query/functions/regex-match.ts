@@ -7,6 +7,9 @@ import type { Instruction, Program, RegexProgram } from "./regex-program.ts";
 /** Instructions one search may execute; a few tenths of a second at worst. */
 const STEPS_MAX = 10_000_000;
 
+/** Steps between two looks at the time. */
+const STEPS_BETWEEN_LOOKS = 65_536;
+
 /** Visited states are kept as bits up to this many, beyond that in a hash set. */
 const BITS_MAX = 33_554_432;
 
@@ -19,6 +22,8 @@ interface Machine {
   readonly text: string;
   readonly slots: number[];
   steps: number;
+  /** Asked now and then; may throw to end the search. */
+  readonly look: () => void;
 }
 
 interface Visited {
@@ -34,8 +39,9 @@ export function searchRegex(
   program: RegexProgram,
   text: string,
   from: number,
+  look: () => void = () => {},
 ): readonly number[] | undefined {
-  const machine: Machine = { text, slots: new Array<number>(program.slots).fill(-1), steps: 0 };
+  const machine: Machine = { text, slots: new Array<number>(program.slots).fill(-1), steps: 0, look };
   const visited = program.memoizable ? createVisited(program, text) : undefined;
   for (let start = from; start <= text.length; start++) {
     if (execute(machine, program, start, visited) >= 0)
@@ -91,6 +97,7 @@ function execute(
   let at = start;
   for (;;) {
     if (++machine.steps > STEPS_MAX) throw new RegexBudgetError();
+    if (machine.steps % STEPS_BETWEEN_LOOKS === 0) machine.look();
     const instruction = program.code[pc] ?? MATCH;
     let failed = false;
     switch (instruction.kind) {

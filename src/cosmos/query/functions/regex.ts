@@ -1,12 +1,18 @@
 /**
  * RegexMatch and its kin: argument rules and a memory of the last pattern over the regex engine of this folder.
  */
-import { plainError } from "../error.ts";
+import { plainError, QueryOverrun } from "../error.ts";
 import { isArray, type Value } from "../values.ts";
 import { RegexBudgetError, searchRegex } from "./regex-match.ts";
 import { compileRegex, type RegexProgram } from "./regex-program.ts";
 import { parseRegex, RegexSyntaxError } from "./regex-syntax.ts";
-import { type BuiltIn, boundedLength, contextual, type Implementation } from "./signature.ts";
+import {
+  type BuiltIn,
+  boundedLength,
+  contextual,
+  type FunctionContext,
+  type Implementation,
+} from "./signature.ts";
 
 type Search = (text: string, from: number) => readonly number[] | undefined;
 
@@ -20,10 +26,13 @@ function compilePattern(pattern: string, modifiers: string): RegexProgram {
   }
 }
 
-function bounded(program: RegexProgram): Search {
+function bounded(program: RegexProgram, { stretch }: FunctionContext): Search {
+  const look = (): void => {
+    if (stretch?.isOver() === true) throw new QueryOverrun();
+  };
   return (text, from) => {
     try {
-      return searchRegex(program, text, from);
+      return searchRegex(program, text, from, look);
     } catch (error) {
       if (!(error instanceof RegexBudgetError)) throw error;
       throw plainError("The regular expression takes too many steps on this text.");
@@ -34,8 +43,8 @@ function bounded(program: RegexProgram): Search {
 /** A function of a search; compiles a pattern only when it differs from the last one. */
 function withPattern(
   apply: (search: Search, text: string, rest: readonly Value[]) => Value,
-): () => Implementation {
-  return () => {
+): (context: FunctionContext) => Implementation {
+  return (context) => {
     let last: string | undefined;
     let search: Search = () => undefined;
     return (...args) => {
@@ -46,7 +55,7 @@ function withPattern(
       if (/[^msix]/.test(modifiers)) return undefined;
       const key = `${modifiers}/${pattern}`;
       if (key !== last) {
-        search = bounded(compilePattern(pattern, modifiers));
+        search = bounded(compilePattern(pattern, modifiers), context);
         last = key;
       }
       return apply(search, text, args.slice(3));

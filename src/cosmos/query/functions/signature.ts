@@ -19,6 +19,8 @@ export interface FunctionContext {
   readonly geospatial: "Geography" | "Geometry";
   /** The container's vector settings by path such as `/v`, where VectorDistance takes its defaults from. */
   readonly embeddings: readonly VectorEmbedding[];
+  /** Long work looks here whether it should end with a `QueryOverrun`. */
+  readonly stretch: { isOver(): boolean } | undefined;
 }
 
 export interface VectorEmbedding {

@@ -1,0 +1,295 @@
+/**
+ * Everything between an open store and listening sockets: hands each room its clock, entropy and neighbours, and
+ * schedules what runs in the background. Apart from `celestite.ts`, which opens store and certificates while this
+ * file and the rooms it brings are still being loaded; the Cosmos gateway is loaded with the first account.
+ */
+import type { Arm } from "../arm/open.ts";
+import { localHosts } from "../azure/audiences.ts";
+import { wellKnownKey } from "../azure/emulator-key.ts";
+import type { Celestite, Surroundings } from "../celestite.ts";
+import type { ManualClock } from "../clock.ts";
+import type { Settings } from "../config.ts";
+import { createCosmosControl } from "../cosmos/control.ts";
+import { type Engine, openEngine } from "../cosmos/engine/engine.ts";
+import { purge } from "../cosmos/engine/purge.ts";
+import { sweepExpired } from "../cosmos/engine/ttl.ts";
+import type { Indexes } from "../cosmos/index/indexes.ts";
+import type { NameTable } from "../front-door/names.ts";
+import { ListenError, type Listener, type ListenOptions, listen } from "../http/listen.ts";
+import type { Service } from "../http/service.ts";
+import { type Identity, openIdentity } from "../identity/identity.ts";
+import { createRecorder, type Recorder } from "../observability/diagnostic-records.ts";
+import { createFaults } from "../operator/faults.ts";
+import { operatorPath, operatorService, type ServerStatus } from "../operator/gateway.ts";
+import type { Store } from "../storage/port.ts";
+import type { Authority } from "../tls/authority.ts";
+import { version } from "../version.ts";
+import { createDoors, type Doors } from "./doors.ts";
+import { type AccountSockets, openAccountSockets } from "./endpoints.ts";
+import { removeOperatorFile, writeOperatorFile } from "./operator-file.ts";
+import { operatorParts } from "./operator-parts.ts";
+import { publicNames } from "./public-names.ts";
+import { knownResources } from "./resources.ts";
+
+/** Items and batches of 2 MB and templates of 4 MB fit; anything longer is answered 413. */
+const bodyBytesMax = 5 * 1024 * 1024;
+
+/** Pause between two rounds of background work. */
+const backgroundMilliseconds = 10_000;
+
+/** Pause between two rounds in which the indexes follow the logs. */
+const indexMilliseconds = 2_000;
+
+/** What must be closed again, last opened first. */
+export type Closers = (() => Promise<void>)[];
+
+/** Ports as they turned out; 0 until the listener is up. */
+interface OpenPorts {
+  arm: number;
+  authority: number;
+  managed: number;
+}
+
+export interface Ground {
+  readonly settings: Settings;
+  readonly around: Surroundings;
+  readonly store: Store;
+  readonly authority: Authority;
+  readonly closers: Closers;
+  /** The clock of `around` where it can be moved: in development. */
+  readonly development: ManualClock | undefined;
+}
+
+/** Opens every room and all sockets; what it opened is in `closers`, also when it throws. */
+export async function compose(ground: Ground): Promise<Omit<Celestite, "close">> {
+  const { settings, around, store, authority, closers } = ground;
+  const recorder = createRecorder();
+  const ports: OpenPorts = { arm: 0, authority: 0, managed: 0 };
+  const engine = await openEngine({
+    store,
+    ...around,
+    keepsIndexes: settings.store !== "memory",
+    rangesDefault: settings.physicalRanges,
+  });
+  closers.push(() => engine.scripts.close());
+  const opening = openIdentity({
+    store,
+    ...around,
+    tenantId: settings.tenantId,
+    domain: settings.tenantDomain,
+    knownResource: knownResources(engine, () => [ports.arm, ports.authority]),
+  });
+  // The first start makes a signing key, which takes its time on another thread.
+  opening.catch(() => {});
+  await import("../arm/open.ts");
+  const identity = await opening;
+  closers.push(() => identity.close());
+  const { verifier, directory } = identity;
+  const gateway = {
+    engine,
+    verifier,
+    directory,
+    ...around,
+    record: recorder.record,
+    ...emulatorKeyOf(settings),
+  };
+  const faults = createFaults(around.clock);
+  const cosmos = async (account: string): Promise<Service> => {
+    const { accountService } = await import("../cosmos/gateway.ts");
+    return faults.wrap("cosmos", accountService(gateway, account));
+  };
+  const sockets = await openAccounts(ground, engine, cosmos);
+  const arm = await openArmPlane(ground, identity, createCosmosControl(engine, sockets), recorder, ports);
+  closers.push(() => arm.close());
+  const services = {
+    authority: faults.wrap("token", identity.authority),
+    arm: faults.wrap("arm", arm.service),
+    cosmos,
+  };
+  ports.authority = await opened(closers, listenTls(ground, settings.ports.authority, services.authority));
+  ports.arm = await opened(closers, listenTls(ground, settings.ports.arm, services.arm));
+  const doors = openDoors(ground, publicNames(engine, services));
+  const status = async (): Promise<ServerStatus> => ({
+    version,
+    tenantId: settings.tenantId,
+    subscriptionId: settings.subscriptionId,
+    location: settings.location,
+    endpoints: endpointsOf(settings, ports),
+    accounts: [...engine.catalog.all()].map(({ record: { account } }) => ({
+      name: account.name,
+      resourceId: account.resourceId,
+      endpoint: sockets.url(account),
+    })),
+    caFile: authority.caPath,
+    caBundleFile: authority.bundlePath,
+    javaTrustStoreFile: authority.javaTrustStorePath,
+  });
+  const secret = Buffer.from(around.entropy.bytes(32)).toString("base64url");
+  const openMetadata = async (service: Service): Promise<Listener> => {
+    const listener = await listen({ ...base(ground), port: 0, service });
+    closers.push(() => listener.close());
+    return listener;
+  };
+  const lent = { ...around, development: ground.development, doors, faults, openMetadata };
+  const operator = operatorService(operatorParts({ secret, identity, engine, recorder, status, ...lent }));
+  const managed = operatorOrManaged(operator, faults.wrap("app-service", identity.managed.endpoints));
+  ports.managed = await opened(
+    closers,
+    listen({ ...base(ground), port: settings.ports.managed, service: managed }),
+  );
+  const operatorUrl = `http://${urlHost(settings.host)}:${ports.managed}`;
+  await writeOperatorFile(settings.dataDirectory, { url: operatorUrl, secret });
+  closers.push(() => removeOperatorFile(settings.dataDirectory));
+  return { status, operatorUrl, operatorSecret: secret, identity, recorder };
+}
+
+/** The accounts' sockets and the work in the background that their data needs. */
+async function openAccounts(
+  ground: Ground,
+  engine: Engine,
+  service: (account: string) => Promise<Service>,
+): Promise<AccountSockets> {
+  const { settings, around, store, closers } = ground;
+  const sockets = openAccountSockets({
+    engine,
+    firstPort: settings.ports.cosmos,
+    listen: async (port, account) => listenTls(ground, port, await service(account)),
+  });
+  closers.push(() => sockets.closeAll());
+  await sockets.openAll();
+  closers.push(
+    schedule(around, async () => {
+      await sweepExpired(engine);
+      await purge(store);
+    }),
+  );
+  closers.push(keepIndexes(ground, engine.indexes));
+  return sockets;
+}
+
+function openDoors(ground: Ground, names: NameTable): Doors {
+  const { leaf, secureContextFor } = ground.authority;
+  const { host: _host, ...listening } = base(ground);
+  const doors = createDoors({ names, tls: { ...leaf(), secureContextFor }, listening });
+  ground.closers.push(() => doors.close());
+  return doors;
+}
+
+/** The key that everybody knows opens nothing beyond this machine: the gateway takes it from loopback callers alone. */
+function emulatorKeyOf({ emulatorKey, host }: Settings): { readonly emulatorKey?: Buffer } {
+  if (emulatorKey !== true) return {};
+  if (!/^(127\.|::1$|localhost$)/.test(host)) {
+    throw new ListenError(
+      `The emulator's well-known key is for loopback only; the server listens on ${host}.`,
+    );
+  }
+  return { emulatorKey: Buffer.from(wellKnownKey, "base64") };
+}
+
+/** Repeats background work, never twice at once; the returned function stops it and waits for the run under way. */
+function schedule(
+  around: Surroundings,
+  work: () => Promise<void>,
+  milliseconds: number = backgroundMilliseconds,
+): () => Promise<void> {
+  let running = work().catch(around.onError);
+  const timer = setInterval(() => {
+    running = running.then(work).catch(around.onError);
+  }, milliseconds);
+  timer.unref();
+  return () => {
+    clearInterval(timer);
+    return running;
+  };
+}
+
+/** Follows the logs in the background; the first round waits until the server has answered its first requests. */
+function keepIndexes({ around }: Ground, indexes: Indexes): () => Promise<void> {
+  let stop: () => Promise<void> = async () => {};
+  const timer = setTimeout(() => {
+    stop = schedule(around, () => indexes.maintain(), indexMilliseconds);
+  }, indexMilliseconds);
+  timer.unref();
+  return async () => {
+    clearTimeout(timer);
+    indexes.stop();
+    await stop();
+  };
+}
+
+async function openArmPlane(
+  { settings, around, store }: Ground,
+  identity: Identity,
+  cosmos: ReturnType<typeof createCosmosControl>,
+  recorder: Recorder,
+  ports: OpenPorts,
+): Promise<Arm> {
+  const { openArm } = await import("../arm/open.ts");
+  return openArm({
+    store,
+    ...around,
+    identity: identity.control,
+    cosmos,
+    verifier: identity.verifier,
+    directory: identity.directory,
+    subscriptionId: settings.subscriptionId,
+    subscriptionName: settings.subscriptionName,
+    tenantId: settings.tenantId,
+    tenantName: settings.tenantDomain,
+    bootstrapObjectId: identity.directory.bootstrapUserId,
+    endpoints: (origin) => armNeighbours(origin, ports),
+    ownOrigins: () => localHosts.map((host) => `https://${host}:${ports.arm}`),
+    record: recorder.record,
+    reportFault: around.onError,
+  });
+}
+
+/** The other services as a caller of ARM should see them: on the host it used, at their own ports. */
+function armNeighbours(
+  origin: string,
+  ports: OpenPorts,
+): { authority: string; graph: string; portal: string } {
+  const host = URL.canParse(origin) ? new URL(origin).hostname : "localhost";
+  if (host === "management.azure.com") {
+    return {
+      authority: "https://login.microsoftonline.com",
+      graph: "https://graph.microsoft.com",
+      portal: "https://portal.azure.com",
+    };
+  }
+  const authority = `https://${host}:${ports.authority}`;
+  return { authority, graph: authority, portal: authority };
+}
+
+function base({ settings, around }: Ground): Omit<ListenOptions, "port" | "service"> {
+  return { host: settings.host, bodyBytesMax, onError: around.onError };
+}
+
+function listenTls(ground: Ground, port: number, service: Service): Promise<Listener> {
+  const { leaf, secureContextFor } = ground.authority;
+  return listen({ ...base(ground), port, tls: { ...leaf(), secureContextFor }, service });
+}
+
+/** The port of a listener, which is closed with the rest. */
+async function opened(closers: Closers, opening: Promise<Listener>): Promise<number> {
+  const listener = await opening;
+  closers.push(() => listener.close());
+  return listener.port;
+}
+
+function endpointsOf(settings: Settings, ports: OpenPorts): ServerStatus["endpoints"] {
+  return {
+    managedIdentity: `http://${urlHost(settings.host)}:${ports.managed}/msi/token`,
+    authority: `https://localhost:${ports.authority}`,
+    arm: `https://localhost:${ports.arm}`,
+  };
+}
+
+/** Requests under `/celestite/` go to the operator interface, everything else to the managed identity endpoint. */
+function operatorOrManaged(operator: Service, managed: Service): Service {
+  return (request) => (request.target.startsWith(operatorPath) ? operator(request) : managed(request));
+}
+
+function urlHost(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}

@@ -1,0 +1,36 @@
+/**
+ * What a plan must know of a query, as plain data: queries are also prepared in other threads, and only this comes over.
+ */
+import type { Facts } from "../query/facts.ts";
+import type { PreparedQuery } from "../query/prepare.ts";
+import type { Value } from "../query/values.ts";
+
+export interface QueryShape {
+  readonly facts: Facts;
+  readonly grouped: boolean;
+  readonly distinct: boolean;
+  readonly readsItems: boolean;
+  /** It has an ORDER BY clause, or a WHERE clause. */
+  readonly ordered: boolean;
+  readonly filtered: boolean;
+  /** Sources in its FROM clause. */
+  readonly sources: number;
+  readonly crossPartitionUnservable: boolean;
+}
+
+export function shapeOf(query: PreparedQuery): QueryShape {
+  const { facts, grouped, distinct, readsItems, crossPartitionUnservable, syntax } = query;
+  return {
+    facts,
+    grouped,
+    distinct,
+    readsItems,
+    ordered: syntax.orderBy !== undefined,
+    filtered: syntax.where !== undefined,
+    sources: syntax.from?.length ?? 0,
+    crossPartitionUnservable,
+  };
+}
+
+/** Whether an item, or what stands in for it, passes the query's filter. */
+export type FilterTest = (item: Value) => boolean;

@@ -1,0 +1,80 @@
+/**
+ * The grant that ends a browser sign-in (RFC 6749 section 4.1.3, RFC 7636). A code works once, for the client, the
+ * redirect address and the verifier it was made for; whoever redeems it a second time ends what came of the first.
+ */
+import { AuthorityError, faults } from "../errors.ts";
+import type { AuthorityContext } from "../operations.ts";
+import { type AuthorizationRequest, sameSecret, sha256 } from "../sign-in/codes.ts";
+import type { Grant, GrantRequest } from "./grant.ts";
+import { issueUserTokens, requestedScopes, requireUser } from "./user-tokens.ts";
+
+/** Redeems `code`. */
+export const authorizationCode: Grant = async (context, request) => {
+  const code = request.form.get("code");
+  if (code === undefined || code === "") throw new AuthorityError(faults.missingParameter("code"));
+  const known = context.signIns.codes.get(code);
+  if (known === undefined) throw new AuthorityError(faults.malformedGrant("code"));
+  const { value: redeemable } = known;
+  const earlier = redeemable.redeemed;
+  if (earlier !== undefined) {
+    if (earlier.family !== undefined) await context.refreshTokens.revoke(earlier.family);
+    throw new AuthorityError(faults.codeRedeemed());
+  }
+  if (known.expired) throw new AuthorityError(faults.codeExpired());
+  // From here on the code is used up, whether or not the rest is right: there is no second guess at a verifier.
+  const redeemed: { family?: string } = {};
+  redeemable.redeemed = redeemed;
+  const made = redeemable.request;
+  if (made.clientId !== request.client.appId) throw new AuthorityError(faults.grantOfOtherClient());
+  checkRedirect(request, made);
+  checkProof(request, made);
+  const user = await requireUser(context, redeemable.userId);
+  const requested = requestedScopes(request, made.requested);
+  const wanted = { ...requested, offlineAccess: requested.offlineAccess || made.requested.offlineAccess };
+  await requireSameResource(context, request, made, user.objectId, wanted.audience);
+  const fresh = wanted.offlineAccess
+    ? await context.refreshTokens.issue(request.client.appId, user.objectId)
+    : undefined;
+  if (fresh !== undefined) redeemed.family = fresh.family;
+  return issueUserTokens(context, request, {
+    user,
+    requested: wanted,
+    withoutRefreshToken: true,
+    ...(made.nonce === undefined ? {} : { nonce: made.nonce }),
+    ...(fresh === undefined ? {} : { refreshToken: fresh.token }),
+  });
+};
+
+function checkRedirect({ form }: GrantRequest, made: AuthorizationRequest): void {
+  const given = form.get("redirect_uri");
+  if (given === made.redirectUri) return;
+  throw new AuthorityError(faults.redirectMismatch((given ?? "").slice(0, 300), made.redirectUri));
+}
+
+/** The code's own proof; a challenge without verifier is as wrong as a verifier without challenge. */
+function checkProof({ form, client }: GrantRequest, made: AuthorizationRequest): void {
+  const verifier = form.get("code_verifier");
+  if (made.codeChallenge === undefined) {
+    if (verifier !== undefined) throw new AuthorityError(faults.wrongVerifier());
+  } else if (
+    verifier === undefined ||
+    !/^[\w.~-]{43,128}$/.test(verifier) ||
+    !sameSecret(sha256(verifier), made.codeChallenge)
+  ) {
+    throw new AuthorityError(faults.wrongVerifier());
+  }
+  if (made.platform === "web" && client.proof === "none") throw new AuthorityError(faults.notPublicClient());
+}
+
+/** What the user allowed on the page is one resource; another needs its own consent. */
+async function requireSameResource(
+  context: AuthorityContext,
+  request: GrantRequest,
+  made: AuthorizationRequest,
+  userId: string,
+  audience: string,
+): Promise<void> {
+  if (audience === made.requested.audience) return;
+  if (await context.consents.has(request.client.appId, audience, userId)) return;
+  throw new AuthorityError(faults.consentRequired(request.client.appId, made.clientName));
+}

@@ -1,0 +1,21 @@
+/** The grant in which a program sends a user's name and password (RFC 6749 section 4.3), for scripts and tests. */
+import { AuthorityError, faults } from "../errors.ts";
+import type { Grant } from "./grant.ts";
+import { issueUserTokens, requestedScopes, requireConsent } from "./user-tokens.ts";
+
+export const password: Grant = async (context, request) => {
+  const [name, text] = [request.form.get("username"), request.form.get("password")];
+  if (name === undefined || name === "") throw new AuthorityError(faults.missingParameter("username"));
+  if (text === undefined || text === "") throw new AuthorityError(faults.missingParameter("password"));
+  const requested = requestedScopes(request);
+  const checked = await context.passwords.check(name, text);
+  if (!checked.ok) {
+    throw new AuthorityError(
+      checked.reason === "unknown"
+        ? faults.userNotFound(name.slice(0, 200), context.domain)
+        : faults.wrongPassword(),
+    );
+  }
+  await requireConsent(context, request, checked.user.objectId, requested.audience);
+  return issueUserTokens(context, request, { user: checked.user, requested });
+};

@@ -1,0 +1,33 @@
+/** The grant that goes on with an earlier sign-in (RFC 6749 section 6), for the same resource or another. */
+import { AuthorityError, faults } from "../errors.ts";
+import type { Grant } from "./grant.ts";
+import { parseScopes } from "./scopes.ts";
+import { issueUserTokens, requestedScopes, requireConsent, requireUser } from "./user-tokens.ts";
+
+export const refreshToken: Grant = async (context, request) => {
+  const given = request.form.get("refresh_token");
+  if (given === undefined || given === "") throw new AuthorityError(faults.missingParameter("refresh_token"));
+  const requested = requestedScopes(request, parseScopes("openid profile offline_access"));
+  // What can be refused without using the token up is refused first.
+  if ((await context.resources(requested.audience)) === undefined) {
+    throw new AuthorityError(faults.resourceNotFound(requested.audience, context.domain));
+  }
+  const rotated = await context.refreshTokens.rotate(given, request.client.appId);
+  if (!rotated.ok) {
+    switch (rotated.reason) {
+      case "malformed":
+        throw new AuthorityError(faults.malformedGrant("refresh_token"));
+      case "otherClient":
+        throw new AuthorityError(faults.grantOfOtherClient());
+      case "expired":
+        throw new AuthorityError(faults.refreshExpired());
+      case "reused":
+        throw new AuthorityError(faults.refreshReused());
+      case "revoked":
+        throw new AuthorityError(faults.grantRevoked());
+    }
+  }
+  const user = await requireUser(context, rotated.userId);
+  await requireConsent(context, request, user.objectId, requested.audience);
+  return issueUserTokens(context, request, { user, requested, refreshToken: rotated.token });
+};

@@ -1,0 +1,188 @@
+/**
+ * Queries made to hurt, over HTTP: each ends within its time slice, with rows or with a clear refusal, and point reads
+ * go on meanwhile. The limit on their latency is generous, because it must hold on a machine that others use too.
+ */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { Container, ErrorResponse, SqlQuerySpec } from "@azure/cosmos";
+import { openMemory } from "../../../src/storage/memory.ts";
+import { openSdkFixture, type SdkFixture } from "../sdk-fixture.ts";
+
+const items = 60;
+const hundred = Array.from({ length: 100 }, (_, i) => i);
+
+/** A query's page may take its slice and the way there; a thread that hangs is ended a little later. */
+const queryMillisecondsMax = 20_000;
+const readMillisecondsP99Max = 400;
+
+interface Pathological {
+  readonly name: string;
+  readonly query: SqlQuerySpec | string;
+  /** What must come of it: an expected first row, a part of the refusal's message, or with both one of them. */
+  readonly row?: unknown;
+  readonly refusal?: RegExp;
+}
+
+function joins(count: number): string {
+  return Array.from({ length: count }, (_, i) => ` JOIN a${i} IN c.t`).join("");
+}
+
+const queries: readonly Pathological[] = [
+  {
+    name: "a join of ten",
+    query: `SELECT VALUE COUNT(1) FROM c${joins(10)}`,
+    refusal: /joined rows|maximum alloted/,
+  },
+  {
+    name: "a join of three",
+    query: `SELECT TOP 1 VALUE 1 FROM c${joins(3)} WHERE a0 + a1 + a2 = 297`,
+    row: 1,
+  },
+  {
+    name: "nested subqueries",
+    query:
+      "SELECT VALUE ARRAY_LENGTH(ARRAY(SELECT VALUE ARRAY(SELECT VALUE ARRAY(SELECT VALUE a + b + d FROM d IN c.t) FROM b IN c.t) FROM a IN c.t)) FROM c WHERE c.id = 'i1'",
+    row: 100,
+  },
+  {
+    name: "a pattern that backtracks",
+    query: "SELECT VALUE RegexMatch(c.s, '^(x+x+)+y$') FROM c",
+    row: false,
+  },
+  {
+    name: "a pattern with back references",
+    query: "SELECT VALUE RegexMatch(CONCAT(c.s, c.s, c.s), '^(x*)*\\\\1b$') FROM c",
+    refusal: /too many steps|maximum alloted/,
+  },
+  {
+    name: "a constant that backtracks",
+    query: "SELECT VALUE RegexMatch(CONCAT(REPLICATE('a', 5000), 'bd'), '(?<=(a+)+b)c') FROM c",
+    refusal: /too many steps|maximum alloted/,
+  },
+  {
+    name: "deep nesting",
+    query: `SELECT VALUE ${"(".repeat(100_000)}1${")".repeat(100_000)}`,
+    refusal: /nesting/,
+  },
+  {
+    name: "a long chain",
+    query: `SELECT VALUE 1${"+1".repeat(100_000)} FROM c`,
+    refusal: /expression height/,
+  },
+  {
+    name: "a tenth of a megabyte of members",
+    query: `SELECT VALUE c.id FROM c WHERE c.id IN (${Array.from({ length: 10_000 }, (_, i) => `'i${i}'`).join()})`,
+    row: "i0",
+  },
+  {
+    name: "half a megabyte of members",
+    query: `SELECT VALUE c.id FROM c WHERE c.id IN (${Array.from({ length: 50_000 }, (_, i) => `'i${i}'`).join()})`,
+    row: "i0",
+    refusal: /maximum alloted/,
+  },
+  {
+    name: "a tenth of a megabyte of conjuncts",
+    query: `SELECT VALUE c.id FROM c WHERE true${" AND c.n >= 0".repeat(8_000)}`,
+    row: "i0",
+    refusal: /maximum alloted/,
+  },
+  {
+    name: "a tenth of a megabyte of alternatives",
+    query: `SELECT VALUE c.id FROM c WHERE false${" OR c.n = 7".repeat(8_000)}`,
+    row: "i7",
+    refusal: /maximum alloted/,
+  },
+  { name: "too long a text", query: `SELECT VALUE '${"x".repeat(600_000)}'`, refusal: /text length/ },
+  {
+    name: "a half-million of members in a parameter",
+    query: {
+      query: "SELECT VALUE c.id FROM c WHERE ARRAY_CONTAINS(@all, c.n)",
+      parameters: [{ name: "@all", value: Array.from({ length: 500_000 }, (_, i) => i) }],
+    },
+    row: "i0",
+  },
+  {
+    name: "a value that doubles",
+    query:
+      `SELECT VALUE ${Array.from({ length: 60 }, (_, i) => `(LET x${i + 1} = [x${i}, x${i}] IN `).join("")}x60${")".repeat(60)}`.replace(
+        "[x0, x0]",
+        "[1, 1]",
+      ),
+    refusal: /too large/,
+  },
+];
+
+describe("queries made to hurt", () => {
+  let fixture: SdkFixture;
+  let container: Container;
+  const latencies: number[] = [];
+
+  before(async () => {
+    fixture = await openSdkFixture(openMemory(), 1);
+    const { database } = await fixture.client.databases.create({ id: "d" });
+    ({ container } = await database.containers.create({ id: "c", partitionKey: { paths: ["/id"] } }));
+    for (let n = 0; n < items; n++) {
+      await container.items.create({ id: `i${n}`, n, t: hundred, s: "x".repeat(3_000) });
+    }
+  });
+
+  after(() => fixture.close());
+
+  for (const example of queries) {
+    test(example.name, async () => {
+      const started = performance.now();
+      const asking = firstRow(container, example.query);
+      const reading = readWhile(container, asking, latencies);
+      const outcome = await asking;
+      const elapsed = performance.now() - started;
+      await reading;
+      assert.ok(elapsed < queryMillisecondsMax, `it took ${elapsed.toFixed(0)} ms`);
+      if (example.row !== undefined && (outcome.row !== undefined || example.refusal === undefined)) {
+        assert.deepEqual(outcome.row, example.row, outcome.message);
+        return;
+      }
+      assert.match(outcome.message ?? "it was served", example.refusal ?? /never/);
+      assert.ok([400, 408].includes(outcome.status ?? 200), `status ${outcome.status}`);
+      assert.doesNotMatch(outcome.message ?? "", /\n\s+at /);
+    });
+  }
+
+  test("point reads went on", () => {
+    assert.ok(latencies.length > 100, `only ${latencies.length} reads were made`);
+    const p99 = latencies.toSorted((a, b) => a - b)[Math.floor(latencies.length * 0.99)] ?? 0;
+    assert.ok(p99 < readMillisecondsP99Max, `p99 ${p99.toFixed(0)} ms`);
+  });
+});
+
+interface Outcome {
+  readonly row?: unknown;
+  readonly status?: number;
+  readonly message?: string;
+}
+
+async function firstRow(container: Container, query: SqlQuerySpec | string): Promise<Outcome> {
+  try {
+    const { resources } = await container.items.query<unknown>(query).fetchNext();
+    return { row: resources?.[0] };
+  } catch (error) {
+    const { code, message } = error as ErrorResponse;
+    return { status: Number(code), message: String(message) };
+  }
+}
+
+/** Reads items one after another until `busy` is settled. */
+async function readWhile(container: Container, busy: Promise<unknown>, latencies: number[]): Promise<void> {
+  let ended = false;
+  const stop = (): void => {
+    ended = true;
+  };
+  busy.then(stop, stop);
+  for (let n = 0; !ended; n++) {
+    const started = performance.now();
+    const id = `i${n % items}`;
+    const { statusCode } = await container.item(id, id).read();
+    assert.equal(statusCode, 200);
+    latencies.push(performance.now() - started);
+    await new Promise((resume) => setTimeout(resume, 2));
+  }
+}
