@@ -113,6 +113,16 @@ export async function residentMegabytes(pid: number): Promise<number | undefined
   return kilobytes === undefined ? undefined : Math.round(Number(kilobytes) / 1024);
 }
 
+/**
+ * The part of it that is the process's own: without the pages of files that are mapped, which the system counts once
+ * for each mapping and takes back at need.
+ */
+export async function ownMegabytes(pid: number): Promise<number | undefined> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+  const kilobytes = /^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1];
+  return kilobytes === undefined ? undefined : Math.round(Number(kilobytes) / 1024);
+}
+
 /** The middle of the values, or of the two in the middle their mean; 0 when there are none. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

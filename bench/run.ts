@@ -14,6 +14,7 @@ import { createWorkload, pointReadWorkload } from "./workloads/items-under-load.
 import { queryWorkload } from "./workloads/query.ts";
 import { rightsWorkload } from "./workloads/rights.ts";
 import { startWorkload } from "./workloads/start.ts";
+import { tokensWorkload } from "./workloads/tokens.ts";
 import type { Workload } from "./workloads/workload.ts";
 
 const workloads: readonly Workload[] = [
@@ -21,6 +22,7 @@ const workloads: readonly Workload[] = [
   createWorkload,
   startWorkload,
   rightsWorkload,
+  tokensWorkload,
   queryWorkload,
 ];
 

@@ -5,7 +5,7 @@
 import { fileURLToPath } from "node:url";
 import { type Conversation, converse } from "./lib/processes.ts";
 import type { Report } from "./lib/report.ts";
-import { cli, type ServerUnderTest } from "./lib/server.ts";
+import { cli, type ServerUnderTest, withAccount } from "./lib/server.ts";
 
 export interface Language {
   readonly name: string;
@@ -185,7 +185,15 @@ async function endedIdentities({ server, language: { name, app }, report }: Flow
   const open = (...who: string[]): Conversation =>
     converse(
       process.execPath,
-      [cli, "run", ...who, "--", ...app, "read-again-and-again", "orders", `item-${name}`],
+      [
+        cli,
+        ...withAccount(["run", ...who], server.outputs["accountName"]),
+        "--",
+        ...app,
+        "read-again-and-again",
+        "orders",
+        `item-${name}`,
+      ],
       server.env,
     );
   const line = async (conversation: Conversation): Promise<Line> =>

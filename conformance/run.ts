@@ -4,18 +4,21 @@
  * said plainly otherwise. The last line counts.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Language, runFlows } from "./flows.ts";
+import { runIdentityFlows } from "./identity-flows.ts";
 import { run } from "./lib/processes.ts";
 import { createReport, type Report } from "./lib/report.ts";
-import { type ServerUnderTest, startServer } from "./lib/server.ts";
+import { cli, type ServerUnderTest, startServer } from "./lib/server.ts";
 
 const here = fileURLToPath(new URL("../../conformance/", import.meta.url));
 const wanted = process.argv.slice(2);
 
 interface Suite {
   readonly name: string;
+  /** Only its own tests: it has no app for the flows that every language shows. */
+  readonly ownTestsOnly?: true;
   /** Known once it is prepared: some runtimes need paths that the build finds. */
   language(): Language;
   /** Installs runtime and SDKs; the text says why it could not. */
@@ -29,6 +32,7 @@ interface Suite {
 const jsNode = join(here, "js/node_modules/.bin/node");
 const python = join(here, "python/.venv/bin/python");
 
+const azPython = join(here, "az/.venv/bin/python");
 const goApp = join(here, "go/bin/app");
 const javaTarget = join(here, "java/target");
 
@@ -42,6 +46,35 @@ function javaCommand(main: string): readonly [string, ...string[]] {
   const path = join(javaTarget, "classpath.txt");
   const classpath = existsSync(path) ? readFileSync(path, "utf8").trim() : "";
   return ["java", "-cp", `${join(javaTarget, "classes")}:${classpath}`, `dev.celestite.${main}`];
+}
+
+/** Makes a virtual environment in `directory` with what its requirements.txt names; the text says why it could not. */
+async function preparePython(directory: string): Promise<string | undefined> {
+  const interpreter = join(directory, ".venv/bin/python");
+  const made = existsSync(interpreter)
+    ? { code: 0, stderr: "" }
+    : await run("python3", ["-m", "venv", join(directory, ".venv")]);
+  if (made.code !== 0) return `python3 with venv is needed: ${made.stderr.slice(-2000)}`;
+  const requirements = join(directory, "requirements.txt");
+  const installed = await run(interpreter, ["-m", "pip", "install", "-q", "-r", requirements]);
+  return installed.code === 0 ? undefined : `pip failed: ${installed.stderr.slice(-2000)}`;
+}
+
+/** Runs the unittest files of `directory` and counts. */
+async function unittests(
+  interpreter: string,
+  directory: string,
+  env: Readonly<Record<string, string>>,
+): Promise<{ readonly passed: number; readonly failed: number; readonly output: string }> {
+  const discover = ["-m", "unittest", "discover", "-s", directory, "-p", "test_*.py"];
+  const finished = await run(interpreter, discover, { env });
+  const total = Number(/^Ran (\d+) tests?/m.exec(finished.stderr)?.[1] ?? 0);
+  const broken = [...finished.stderr.matchAll(/(?:failures|errors)=(\d+)/g)].reduce(
+    (sum, match) => sum + Number(match[1]),
+    0,
+  );
+  const failed = finished.code === 0 ? 0 : Math.max(1, broken);
+  return { passed: Math.max(0, total - failed), failed, output: finished.stdout + finished.stderr };
 }
 
 const suites: readonly Suite[] = [
@@ -72,35 +105,8 @@ const suites: readonly Suite[] = [
   {
     name: "python",
     language: () => ({ name: "python", app: [python, join(here, "python/app.py")] }),
-    async prepare() {
-      const made = existsSync(python)
-        ? { code: 0, stderr: "" }
-        : await run("python3", ["-m", "venv", join(here, "python/.venv")]);
-      if (made.code !== 0) return `python3 with venv is needed: ${made.stderr.slice(-2000)}`;
-      const installed = await run(python, [
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "-r",
-        join(here, "python/requirements.txt"),
-      ]);
-      return installed.code === 0 ? undefined : `pip failed: ${installed.stderr.slice(-2000)}`;
-    },
-    async test(env) {
-      const finished = await run(
-        python,
-        ["-m", "unittest", "discover", "-s", join(here, "python"), "-p", "test_*.py"],
-        { env },
-      );
-      const total = Number(/^Ran (\d+) tests?/m.exec(finished.stderr)?.[1] ?? 0);
-      const broken = [...finished.stderr.matchAll(/(?:failures|errors)=(\d+)/g)].reduce(
-        (sum, match) => sum + Number(match[1]),
-        0,
-      );
-      const failed = finished.code === 0 ? 0 : Math.max(1, broken);
-      return { passed: Math.max(0, total - failed), failed, output: finished.stdout + finished.stderr };
-    },
+    prepare: () => preparePython(join(here, "python")),
+    test: (env) => unittests(python, join(here, "python"), env),
   },
   {
     name: "go",
@@ -141,6 +147,21 @@ const suites: readonly Suite[] = [
       return { ...countedLine(finished.stdout, finished.code), output: finished.stdout + finished.stderr };
     },
   },
+  {
+    name: "az",
+    ownTestsOnly: true,
+    language: () => ({ name: "az", app: [azPython] }),
+    // The worker of its tour needs newer packages than az brings.
+    prepare: async () => (await preparePython(join(here, "python"))) ?? preparePython(join(here, "az")),
+    test: (env) =>
+      unittests(azPython, join(here, "az"), {
+        ...env,
+        CONFORMANCE_node: process.execPath,
+        CONFORMANCE_python: python,
+        CONFORMANCE_cli: cli,
+        CONFORMANCE_bicep: join(dirname(cli), "cli/bicep-main.js"),
+      }),
+  },
 ];
 
 async function runSuite(suite: Suite, server: ServerUnderTest, report: Report): Promise<void> {
@@ -152,7 +173,10 @@ async function runSuite(suite: Suite, server: ServerUnderTest, report: Report): 
     else process.stdout.write(`NOT RUN - ${name}: ${missing}\n`);
     return;
   }
-  await runFlows(server, suite.language(), report);
+  if (suite.ownTestsOnly !== true) {
+    await runFlows(server, suite.language(), report);
+    await runIdentityFlows(server, suite.language(), report);
+  }
   const settings = await server.celestite(
     "env",
     "--identity",
@@ -191,14 +215,27 @@ async function recordProven(under: ServerUnderTest): Promise<void> {
     client: string;
     statusCode: number;
   }[];
-  const proven: Record<string, string[]> = {};
+  const statuses: Record<string, Record<string, string[]>> = {};
   for (const { category, operationName, client, statusCode } of usage) {
     const language = client === "azure-cosmos-js" ? "js" : /^azsdk-(js|python|go|java)-/.exec(client)?.[1];
-    if (category !== "DataPlaneRequests" || language === undefined || statusCode >= 300) continue;
-    proven[operationName] = [...new Set([...(proven[operationName] ?? []), language])].sort();
+    if (category !== "DataPlaneRequests" || language === undefined) continue;
+    const byStatus = statuses[operationName] ?? {};
+    statuses[operationName] = byStatus;
+    byStatus[statusCode] = [...new Set([...(byStatus[statusCode] ?? []), language])].sort();
   }
-  const sorted = Object.fromEntries(Object.entries(proven).sort(([a], [b]) => (a < b ? -1 : 1)));
-  writeFileSync(join(here, "proven.json"), `${JSON.stringify(sorted, undefined, 2)}\n`);
+  const successes = (byStatus: Readonly<Record<string, readonly string[]>>): string[] =>
+    Object.entries(byStatus).flatMap(([status, languages]) => (Number(status) < 300 ? languages : []));
+  const proven = Object.entries(statuses).flatMap(([name, byStatus]): [string, string[]][] => {
+    const languages = [...new Set(successes(byStatus))].sort();
+    return languages.length === 0 ? [] : [[name, languages]];
+  });
+  writeSorted("proven.json", proven);
+  writeSorted("proven-statuses.json", Object.entries(statuses));
+}
+
+function writeSorted(file: string, entries: readonly (readonly [string, unknown])[]): void {
+  const sorted = Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
+  writeFileSync(join(here, file), `${JSON.stringify(sorted, undefined, 2)}\n`);
 }
 
 const report = createReport((text) => process.stdout.write(text));

@@ -34,6 +34,10 @@ export interface Settings {
   readonly location: string;
   /** Takes the well-known key of Microsoft's emulator as every account's primary key; on loopback only. */
   readonly emulatorKey?: boolean;
+  /** Where diagnostic logs are written as NDJSON files; nowhere when absent. */
+  readonly logDirectory?: string;
+  /** Base URL of an OpenTelemetry collector (OTLP over http with JSON), for logs and metrics. */
+  readonly otlpEndpoint?: string;
   /** Physical ranges of a new Cosmos container whose throughput does not ask for more. */
   readonly physicalRanges: number;
 }

@@ -24,6 +24,7 @@ const arrows: Readonly<
   "storage/port.ts": { imports: [], node: [] },
   "storage/keys.ts": { imports: ["storage/port.ts"], node: [] },
   observability: { imports: [], node: [] },
+  "observability/sinks.ts": { imports: ["observability"], node: ["node:fs/promises", "node:path"] },
   x509: { imports: [], node: ["node:crypto"] },
   tls: { imports: ["x509"], node: "any" },
   http: { imports: ["observability"], node: "any" },

@@ -9,10 +9,15 @@ import { fileURLToPath } from "node:url";
 import { builtInDataRoles, cosmosActions } from "../src/azure/cosmos-actions.ts";
 import { commands } from "../src/cli/command-line.ts";
 import { type OperationRow, operations } from "../src/cosmos/wire/operations.ts";
+import { checklist } from "./checklist.ts";
 
 const proven = JSON.parse(
   readFileSync(fileURLToPath(new URL("../../conformance/proven.json", import.meta.url)), "utf8"),
 ) as Readonly<Record<string, readonly string[]>>;
+/** SDKs by operation and status. */
+const statuses = JSON.parse(
+  readFileSync(fileURLToPath(new URL("../../conformance/proven-statuses.json", import.meta.url)), "utf8"),
+) as Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
 const directory = fileURLToPath(new URL("../../docs/reference/", import.meta.url));
 
 function rightOf(row: OperationRow): string {
@@ -38,7 +43,28 @@ Generated from \`src/cosmos/wire/operations.ts\` by \`npm run docs\`. ${built} o
 | operation | request | right needed | built | proven with |
 |---|---|---|---|---|
 ${rows.join("\n")}
+
+## Checklist
+
+What the protocol asks of a server, with the SDKs that had all of a row's operations answered, and those that met each
+error.
+
+| # | what | proven with | errors met | elsewhere |
+|---|---|---|---|---|
+${checklistRows().join("\n")}
 `;
+}
+
+function checklistRows(): string[] {
+  return checklist.map(({ number, what, operations: names, errors, note = "" }) => {
+    const [first = [], ...others] = names.map((name) => proven[name] ?? []);
+    const all = first.filter((sdk) => others.every((sdks) => sdks.includes(sdk)));
+    const met = errors.map((status) => {
+      const sdks = [...new Set(names.flatMap((name) => statuses[name]?.[status] ?? []))].sort();
+      return `${status}${sdks.length === 0 ? "" : ` (${sdks.join(", ")})`}`;
+    });
+    return `| ${number} | ${what} | ${all.join(", ")} | ${met.join("; ")} | ${note} |`;
+  });
 }
 
 function dataRoles(): string {

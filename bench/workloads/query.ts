@@ -7,7 +7,7 @@ import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { requestTemplate, requireOnce } from "../exchange.ts";
 import type { Access } from "../items.ts";
-import { cpuSeconds, median, residentMegabytes } from "../machine.ts";
+import { cpuSeconds, median, ownMegabytes, residentMegabytes } from "../machine.ts";
 import {
   type BenchQuery,
   benchQueries,
@@ -60,7 +60,9 @@ interface Stage {
   readonly peer: Times | undefined;
   readonly indexedGrowth: Growth;
   readonly scannedGrowth: Growth | undefined;
+  /** Resident memory, and the part of it without the mapped pages of the store. */
   readonly megabytes: number | undefined;
+  readonly ownMegabytes: number | undefined;
 }
 
 export const queryWorkload: Workload = {
@@ -98,10 +100,13 @@ async function stage(
   const indexed = await measure(client, queriedContainer, items);
   const scanned = scans ? await measure(client, scannedContainer, items) : undefined;
   client.close();
-  const megabytes = await residentMegabytes(celestite.pid);
+  const memory = {
+    megabytes: await residentMegabytes(celestite.pid),
+    ownMegabytes: await ownMegabytes(celestite.pid),
+  };
   const peer =
     vercel !== undefined && items <= peerItemsMax ? await measurePeer(bench, vercel, from, items) : undefined;
-  return { items, indexed, scanned, peer, indexedGrowth, scannedGrowth, megabytes };
+  return { items, indexed, scanned, peer, indexedGrowth, scannedGrowth, ...memory };
 }
 
 async function measurePeer(bench: Bench, vercel: Subject, from: number, items: number): Promise<Times> {
@@ -145,6 +150,7 @@ async function write(
     expectedStatus: 201,
     bodyBytesMin: 1,
   });
+  if (result.nextNumber < items) throw new Error(`only ${result.nextNumber} of ${items} items were written`);
   return (items - from) / result.elapsedSeconds;
 }
 
@@ -157,9 +163,9 @@ async function caughtUp(access: Access, items: number): Promise<number> {
   const begun = performance.now();
   try {
     for (;;) {
-      const { loaded } = await client.ask(queriedContainer, lookup, items, 0.999);
+      const { loaded, rows } = await client.ask(queriedContainer, lookup, items, 0.999);
       const elapsed = performance.now() - begun;
-      if (loaded !== undefined && loaded <= loadedMax) return elapsed;
+      if (rows === 1 && loaded !== undefined && loaded <= loadedMax) return elapsed;
       if (elapsed > catchUpMilliseconds) throw new Error("the index did not catch up");
       await sleep(200);
     }
@@ -185,7 +191,11 @@ async function measureQuery(
   for (let i = 0; i < repeats; i++) {
     if (i >= repeatsMin && performance.now() - begun > repeatMilliseconds) break;
     // The golden ratio spreads the values evenly without chance.
-    times.push((await client.ask(container, query, items, (i * 0.618) % 1)).milliseconds);
+    const { milliseconds, rows } = await client.ask(container, query, items, (i * 0.618) % 1);
+    if (rows !== query.rows(items)) {
+      throw new Error(`'${query.name}' of ${items} items in '${container}' gave ${rows} rows`);
+    }
+    times.push(milliseconds);
   }
   return median(times);
 }
@@ -256,7 +266,12 @@ function growthRows(stages: readonly Stage[]): readonly Row[] {
       "the same without an index",
       (stage) => stage.scannedGrowth?.cpuMicroseconds,
     ),
-    row("memory MB", "resident memory, the pages of the store included", (stage) => stage.megabytes),
+    row("memory MB", "resident memory without the mapped pages of the store", (stage) => stage.ownMegabytes),
+    row(
+      "memory MB, with the store's pages",
+      "the same with them, which the system counts for each mapping and takes back at need",
+      (stage) => stage.megabytes,
+    ),
   ];
 }
 
@@ -290,9 +305,9 @@ function budgetsOf(stages: readonly Stage[]): readonly Budget[] {
       met: share >= 0.8,
     },
     {
-      what: `memory with ${at} items below 1,500 MB`,
-      measured: last.megabytes === undefined ? "unknown" : `${last.megabytes} MB`,
-      met: (last.megabytes ?? 0) < 1500,
+      what: `memory with ${at} items below 1,500 MB, without the mapped pages of the store`,
+      measured: last.ownMegabytes === undefined ? "unknown" : `${last.ownMegabytes} MB`,
+      met: (last.ownMegabytes ?? 0) < 1500,
     },
   ];
 }

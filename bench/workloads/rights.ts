@@ -23,6 +23,18 @@ const account = "bench";
 const accountId = `/subscriptions/s/resourceGroups/g/providers/Microsoft.DocumentDB/databaseAccounts/${account}`;
 const contributor = `${accountId}/sqlRoleDefinitions/00000000-0000-0000-0000-000000000002`;
 
+const readAction = "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers/items/read";
+const createAction = "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers/items/create";
+
+/** The service's limits for one account; one in a hundred assignments is the principal's own. */
+const definitionsMax = 100;
+const assignmentsMax = 2000;
+const ownEvery = 100;
+
+function guid(kind: number, at: number): string {
+  return `0000000${kind}-0000-4000-8000-${String(at).padStart(12, "0")}`;
+}
+
 const rounds = 7;
 /** Checks in a round: some tens of milliseconds each. */
 const checksWithKnownToken = 10_000;
@@ -75,7 +87,7 @@ function resultOf(known: number, first: number, signature: number): WorkloadResu
     workload: "rights",
     title: "Access check",
     description:
-      "From the headers of a point read to the decision, in one process without sockets: the token's signature and claims, the principal and its groups, the account's roles.",
+      "From the headers of a point read to the decision, in one process without sockets: the token's signature and claims, the principal and its groups, the account's roles: 100 definitions and 2 000 assignments, of which the last one grants.",
     columns: [{ title: "µs", digits: 1 }],
     ratioTitle: "a known token takes",
     rows: [
@@ -166,13 +178,28 @@ async function populate(store: Store, engine: Engine, identity: Identity): Promi
     await control.putDatabase(transaction, account, { id: "bench" });
     const partitionKey = { paths: ["/pk"], kind: "Hash" };
     await control.putContainer(transaction, account, "bench", { id: "items", partitionKey });
-    const assignment = {
-      name: "00000000-0000-0000-0000-00000000000a",
-      roleDefinitionId: contributor,
-      principalId,
-      scope: accountId,
-    };
-    await control.putRoleAssignment(transaction, account, assignment);
+    for (let at = 0; at < definitionsMax; at++) {
+      await control.putRoleDefinition(transaction, account, {
+        name: guid(1, at),
+        roleName: `Role ${at}`,
+        type: "CustomRole",
+        assignableScopes: [accountId],
+        permissions: [{ dataActions: [at % 2 === 0 ? createAction : readAction], notDataActions: [] }],
+      });
+    }
+    // The one that grants comes last, and the principal has others at its side that do not.
+    for (let at = 0; at < assignmentsMax; at++) {
+      const isLast = at === assignmentsMax - 1;
+      const isOwn = at % ownEvery === 0;
+      await control.putRoleAssignment(transaction, account, {
+        name: guid(2, at),
+        roleDefinitionId: isLast
+          ? contributor
+          : `${accountId}/sqlRoleDefinitions/${guid(1, at % definitionsMax)}`,
+        principalId: isLast || isOwn ? principalId : guid(3, at),
+        scope: isLast ? accountId : `${accountId}/dbs/bench/colls/other-${at}`,
+      });
+    }
   });
   return principalId;
 }

@@ -30,7 +30,9 @@ export async function startServer(): Promise<ServerUnderTest> {
     readonly endpoints: { readonly arm: string };
   };
   const env = { CELESTITE_DATA: data };
-  const celestite = (...args: string[]): Promise<Finished> => run(process.execPath, [cli, ...args], { env });
+  let account: string | undefined;
+  const celestite = (...args: string[]): Promise<Finished> =>
+    run(process.execPath, [cli, ...withAccount(args, account)], { env });
   const stop = async (): Promise<void> => {
     const ended = new Promise((resolve) => child.once("exit", resolve));
     if (child.exitCode === null) {
@@ -56,6 +58,7 @@ export async function startServer(): Promise<ServerUnderTest> {
   const outputs = Object.fromEntries(
     Object.entries(properties.outputs).map(([name, output]) => [name, output.value]),
   );
+  account = outputs["accountName"];
   const subscription = `/subscriptions/${status.subscriptionId}`;
   const assigned = await celestite(
     "rest",
@@ -86,6 +89,13 @@ export async function startServer(): Promise<ServerUnderTest> {
 
 /** The built-in Azure role that the identity of the control-plane tests holds on the subscription. */
 const ownerRole = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
+
+/** The template has two accounts; COSMOS_ENDPOINT is to be that of the one without keys. */
+export function withAccount(args: readonly string[], account: string | undefined): readonly string[] {
+  const [command = "", ...rest] = args;
+  const needsOne = (command === "run" || command === "env") && account !== undefined;
+  return needsOne ? [command, "--account", account, ...rest] : args;
+}
 
 /** The first line that the server prints: what listens, as JSON. */
 function firstOutput(child: ChildProcess): Promise<string> {

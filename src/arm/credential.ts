@@ -10,6 +10,8 @@ import type { Caller } from "./operation.ts";
 export interface Unauthenticated {
   readonly error: ArmError;
   readonly description: string;
+  /** Claims that a new token must satisfy, for clients of continuous access evaluation. */
+  readonly claims?: string;
 }
 
 export type CredentialVerdict =
@@ -94,7 +96,16 @@ function refuseFault(fault: TokenFault, context: CredentialContext): CredentialV
       `The access token is from the wrong issuer '${fault.issuer}'. It must match the tenant '${context.tenantId}' associated with this subscription.`,
     );
   }
-  return refuse("InvalidAuthenticationToken", faultText(fault, context));
+  const refused = refuse("InvalidAuthenticationToken", faultText(fault, context));
+  return fault.kind === "revoked" && !refused.ok
+    ? { ok: false, refusal: { ...refused.refusal, claims: newerThan(context.now) } }
+    : refused;
+}
+
+/** Asks for a token that was issued after now; a client that understands it gets one without its user's help. */
+function newerThan(now: number): string {
+  const nbf = { essential: true, value: String(Math.floor(now / 1000)) };
+  return Buffer.from(JSON.stringify({ access_token: { nbf } })).toString("base64");
 }
 
 function faultText(

@@ -391,5 +391,8 @@ function innerRequest(job: Pick<Job, "address" | "origin">, method: string): Req
 function challengeOf(gateway: Gateway, origin: string, refused: Unauthenticated): string {
   const { authority } = gateway.plane.endpoints(origin);
   const description = clip(refused.description).replace(/[^\x20-\x7e]|["\\]/g, " ");
+  if (refused.claims !== undefined) {
+    return `Bearer authorization_uri="${authority}/${gateway.plane.tenantId}", error="insufficient_claims", claims="${refused.claims}"`;
+  }
   return `Bearer authorization_uri="${authority}/${gateway.plane.tenantId}", error="invalid_token", error_description="${description}"`;
 }

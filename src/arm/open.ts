@@ -80,7 +80,7 @@ export async function openArm(options: ArmOptions): Promise<Arm> {
     endpoints,
     ownOrigins,
     removals: removalTable(),
-    running: { active: new Map() },
+    running: { active: new Map(), spent: new Map() },
     inlineMilliseconds: options.inlineMilliseconds ?? inlineMillisecondsDefault,
   };
   await makeFirstSubscription(options);

@@ -33,6 +33,8 @@ export interface Removal {
 /** Deployments that this process is running, under their normalized ids. */
 export interface RunningDeployments {
   readonly active: Map<string, { canceled: boolean; readonly finished: Promise<void> }>;
+  /** By correlation id: how many outermost deployments run under it, and how many resources they have written. */
+  readonly spent: Map<string, { roots: number; writes: number }>;
 }
 
 /** Everything a handler may use, made once by `openArm`. */

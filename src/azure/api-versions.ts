@@ -121,6 +121,7 @@ export const namespaces: readonly NamespaceInfo[] = [
   open("Microsoft.DBforMySQL", ["2023-12-30"], ["flexibleServers"]),
   open("Microsoft.DBforPostgreSQL", ["2024-08-01", "2022-12-01"], ["flexibleServers"]),
   open("Microsoft.Devices", ["2023-06-30"], ["IotHubs"]),
+  listed("Microsoft.Features", ["2021-07-01"], ["features", "providers/features"]),
   open("Microsoft.EventGrid", ["2025-02-15", "2022-06-15"], ["topics", "systemTopics"]),
   open("Microsoft.EventHub", ["2024-01-01", "2021-11-01"], ["namespaces"]),
   open("Microsoft.Insights", ["2021-05-01-preview", "2020-02-02"], ["components", "diagnosticSettings"]),

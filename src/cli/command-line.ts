@@ -1,16 +1,25 @@
 /** The list of commands, help, and the one place where errors become a line of text and an exit code. */
 import { version } from "../version.ts";
+import { auditCommand } from "./audit.ts";
 import { bicepCommand } from "./bicep.ts";
+import { canICommand } from "./can-i.ts";
+import { clockCommand } from "./clock.ts";
 import { type Command, CommandError, type Terminal, UsageError } from "./command.ts";
+import { dataCommand } from "./data.ts";
 import { deployCommand } from "./deploy.ts";
 import { envCommand } from "./env.ts";
 import { explainCommand } from "./explain.ts";
+import { faultCommand } from "./fault.ts";
+import { identityCommand } from "./identity.ts";
 import { issuerCommand } from "./issuer.ts";
+import { keyCommand } from "./key.ts";
 import { keysCommand } from "./keys.ts";
+import { logsCommand } from "./logs.ts";
 import { restCommand } from "./rest.ts";
 import { roleCommand } from "./role.ts";
 import { runCommand } from "./run.ts";
 import { startCommand } from "./start.ts";
+import { suggestRoleCommand } from "./suggest-role.ts";
 
 export const commands: readonly Command[] = [
   startCommand,
@@ -19,8 +28,17 @@ export const commands: readonly Command[] = [
   envCommand,
   explainCommand,
   roleCommand,
+  canICommand,
+  suggestRoleCommand,
+  auditCommand,
+  logsCommand,
   keysCommand,
+  dataCommand,
+  identityCommand,
   issuerCommand,
+  keyCommand,
+  clockCommand,
+  faultCommand,
   restCommand,
   bicepCommand,
 ];
@@ -57,7 +75,7 @@ function help(name: string | undefined, terminal: Terminal): number {
     terminal.out(command.help);
     return 0;
   }
-  const list = commands.map((candidate) => `  ${candidate.name.padEnd(9)} ${candidate.summary}`).join("\n");
+  const list = commands.map((candidate) => `  ${candidate.name.padEnd(12)} ${candidate.summary}`).join("\n");
   terminal.out(`celestite ${version}: Azure managed identity, Entra tokens and Cosmos DB access control on this machine.
 
 Usage: celestite COMMAND [OPTIONS]

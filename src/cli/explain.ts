@@ -5,23 +5,31 @@ import type { Decision } from "../authz/decision.ts";
 import { dataDirectoryDefault } from "../config.ts";
 import type { Explanation } from "../operator/gateway.ts";
 import { type Command, UsageError } from "./command.ts";
+import { explainQuery, renderQueryExplanation } from "./explain-query.ts";
 import { assign, builtInFor, findTrap, scopeOf, type Trap } from "./explain-traps.ts";
 import { operator, requireServer } from "./server.ts";
 
 const help = `Usage: celestite explain [ACTIVITY-ID | --last] [--json]
+       celestite explain --query TEXT --container [ACCOUNT/]DATABASE/CONTAINER [--parameter @NAME=VALUE]...
 
 Shows the principal, the required action, every role assignment that was considered and why it did or did not apply,
 and for a denial the smallest command that mends it. Without an id, the last denied request.
+With --query: how the query finds its items, what its first page costs, and which indexes would help.
 
 Options:
   --last       the last request of all, allowed or denied
   --json       the recorded decision as JSON
   --data DIR   data directory of the running server
+  --query TEXT           a query to explain; its first page is run
+  --container NAMES      the container that it is for; the account may be left out when there is one
+  --parameter @N=VALUE   a parameter of the query, as JSON or text; may be repeated
+  --partition-key VALUE  only this partition is asked
 
 Examples:
   celestite explain
   celestite explain --last
   celestite explain 2f7c1c5e-5d0c-4c55-9d3f-0a1f2f6e4c11
+  celestite explain --container shop/orders --query "SELECT * FROM c WHERE c.total > @t" --parameter @t=100
 `;
 
 export const explainCommand: Command = {
@@ -32,12 +40,28 @@ export const explainCommand: Command = {
     const { values, positionals } = parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { last: { type: "boolean" }, json: { type: "boolean" }, data: { type: "string" } },
+      options: {
+        last: { type: "boolean" },
+        json: { type: "boolean" },
+        data: { type: "string" },
+        query: { type: "string" },
+        container: { type: "string" },
+        parameter: { type: "string", multiple: true, default: [] },
+        "partition-key": { type: "string" },
+      },
     });
     if (positionals.length > 1) throw new UsageError("Name one activity id.");
     const server = await requireServer(
       values.data === undefined ? dataDirectoryDefault() : resolve(values.data),
     );
+    const { query, container, parameter: parameters, "partition-key": partitionKey } = values;
+    if (query !== undefined) {
+      const found = await explainQuery(server, { query, container, parameters, partitionKey });
+      terminal.out(
+        values.json === true ? `${JSON.stringify(found, undefined, 2)}\n` : renderQueryExplanation(found),
+      );
+      return 0;
+    }
     const [id] = positionals;
     const path = id ?? (values.last === true ? "last" : "last?denied=true");
     const explanation = await operator<Explanation>(server, "GET", `decisions/${path}`);
@@ -64,13 +88,12 @@ export function renderExplanation(explanation: Explanation): string {
     const why = `No access decision was made. ${record.message?.split("\r\n")[0] ?? ""}`.trimEnd();
     return lines([...head, "", why, ...(trap === undefined ? [] : renderTrap(trap))]);
   }
-  return lines([
-    ...head,
-    "",
-    ...who(explanation, decision),
-    ...considered(decision),
-    ...verdict(explanation, decision),
-  ]);
+  return lines([...head, "", renderDecision(explanation, decision).trimEnd()]);
+}
+
+/** The decision itself as text: who, what, every assignment considered, the verdict and what mends it. */
+export function renderDecision(explanation: Explanation, decision: Decision): string {
+  return lines([...who(explanation, decision), ...considered(decision), ...verdict(explanation, decision)]);
 }
 
 /** The verdict, the trap behind it if it is a known one, and what mends it. */

@@ -19,6 +19,9 @@ Options:
   --ranges N     give new containers N physical ranges (default: one per started 10,000 RU/s, as in Azure), to meet
                  cross-partition behaviour early
   --emulator-key take the well-known key of Microsoft's emulator as every account's primary key (loopback only)
+  --development  let 'celestite clock advance' move the time; not for an instance that others rely on
+  --log-files DIR write diagnostic logs (DataPlaneRequests, ControlPlaneRequests, Administrative) as NDJSON files
+  --otlp URL     send logs and metrics to an OpenTelemetry collector, e.g. http://localhost:4318
   --json         print what listens as one line of JSON
 
 Examples:
@@ -41,7 +44,10 @@ export const startCommand: Command = {
         store: { type: "string" },
         "any-ports": { type: "boolean" },
         ranges: { type: "string" },
+        development: { type: "boolean" },
         "emulator-key": { type: "boolean" },
+        "log-files": { type: "string" },
+        otlp: { type: "string" },
         json: { type: "boolean" },
       },
     });
@@ -52,7 +58,9 @@ export const startCommand: Command = {
       ...storeOf(values.memory === true, values.store),
       ...(values["any-ports"] === true ? { ports: anyPorts } : {}),
       ...rangesOf(values.ranges),
+      development: values.development === true,
       ...(values["emulator-key"] === true ? { emulatorKey: true } : {}),
+      ...telemetryOf(values["log-files"], values.otlp),
     };
     // The server is most of the program; commands that only talk to one do without it.
     const { startCelestite } = await import("../celestite.ts");
@@ -69,6 +77,19 @@ export const startCommand: Command = {
     return 0;
   },
 };
+
+function telemetryOf(
+  directory: string | undefined,
+  endpoint: string | undefined,
+): { readonly logDirectory?: string; readonly otlpEndpoint?: string } {
+  if (endpoint !== undefined && !/^https?:\/\/[^/]/.test(endpoint)) {
+    throw new UsageError("--otlp takes the http:// URL of a collector.");
+  }
+  return {
+    ...(directory === undefined ? {} : { logDirectory: resolve(directory) }),
+    ...(endpoint === undefined ? {} : { otlpEndpoint: endpoint }),
+  };
+}
 
 /** More would be of no use to anybody: each is a log of its own. */
 const rangesMax = 100;

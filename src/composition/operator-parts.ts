@@ -1,7 +1,7 @@
 /** What the running server lends to the operator interface, assembled from the rooms. */
 
 import type { Principal } from "../azure/principal.ts";
-import type { Entropy, ManualClock } from "../clock.ts";
+import type { Clock, Entropy, ManualClock } from "../clock.ts";
 import type { Engine } from "../cosmos/engine/engine.ts";
 import type { Listener } from "../http/listen.ts";
 import type { Service } from "../http/service.ts";
@@ -9,10 +9,12 @@ import type { Identity } from "../identity/identity.ts";
 import type { Recorder } from "../observability/diagnostic-records.ts";
 import type { Faults } from "../operator/faults.ts";
 import type { OperatorParts, ServerStatus } from "../operator/gateway.ts";
+import { accessRoutes } from "./access-routes.ts";
 import { developmentRoutes } from "./development-routes.ts";
 import type { Doors } from "./doors.ts";
 import { explainRecord } from "./explanation.ts";
 import { identityRoutes } from "./identity-routes.ts";
+import { queryRoutes } from "./query-routes.ts";
 import { createRunningWorkloads } from "./workloads.ts";
 
 export interface OperatorContext {
@@ -21,6 +23,7 @@ export interface OperatorContext {
   readonly engine: Engine;
   readonly recorder: Recorder;
   readonly status: () => Promise<ServerStatus>;
+  readonly clock: Clock;
   readonly entropy: Entropy;
   readonly faults: Faults;
   readonly doors: Doors;
@@ -36,7 +39,12 @@ export function operatorParts(context: OperatorContext): OperatorParts {
   const workloads = createRunningWorkloads({ ...context, store: context.engine.store, findPrincipal: find });
   return {
     secret,
-    routes: { ...identityRoutes({ identity, findPrincipal: find }), ...developmentRoutes(context) },
+    routes: {
+      ...identityRoutes({ identity, findPrincipal: find, now: context.clock.now }),
+      ...developmentRoutes(context),
+      ...accessRoutes({ ...context, findPrincipal: find }),
+      ...queryRoutes(context.engine),
+    },
     recorder,
     status,
     addWorkload: workloads.add,

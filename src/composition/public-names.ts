@@ -6,6 +6,7 @@ import type { Service } from "../http/service.ts";
 export interface NamedServices {
   readonly authority: Service;
   readonly arm: Service;
+  readonly graph: Service;
   readonly cosmos: (account: string) => Promise<Service>;
 }
 
@@ -18,6 +19,7 @@ export function publicNames(engine: Engine, services: NamedServices): NameTable 
       "login.microsoft.com": services.authority,
       "sts.windows.net": services.authority,
       "management.azure.com": services.arm,
+      "graph.microsoft.com": services.graph,
     },
     [
       {

@@ -30,6 +30,7 @@ import { removeOperatorFile, writeOperatorFile } from "./operator-file.ts";
 import { operatorParts } from "./operator-parts.ts";
 import { publicNames } from "./public-names.ts";
 import { knownResources } from "./resources.ts";
+import { openTelemetry } from "./telemetry.ts";
 
 /** Items and batches of 2 MB and templates of 4 MB fit; anything longer is answered 413. */
 const bodyBytesMax = 5 * 1024 * 1024;
@@ -62,28 +63,11 @@ export interface Ground {
 
 /** Opens every room and all sockets; what it opened is in `closers`, also when it throws. */
 export async function compose(ground: Ground): Promise<Omit<Celestite, "close">> {
-  const { settings, around, store, authority, closers } = ground;
+  const { settings, around, authority, closers } = ground;
   const recorder = createRecorder();
+  closers.push(await openTelemetry({ settings, around, recorder }));
   const ports: OpenPorts = { arm: 0, authority: 0, managed: 0 };
-  const engine = await openEngine({
-    store,
-    ...around,
-    keepsIndexes: settings.store !== "memory",
-    rangesDefault: settings.physicalRanges,
-  });
-  closers.push(() => engine.scripts.close());
-  const opening = openIdentity({
-    store,
-    ...around,
-    tenantId: settings.tenantId,
-    domain: settings.tenantDomain,
-    knownResource: knownResources(engine, () => [ports.arm, ports.authority]),
-  });
-  // The first start makes a signing key, which takes its time on another thread.
-  opening.catch(() => {});
-  await import("../arm/open.ts");
-  const identity = await opening;
-  closers.push(() => identity.close());
+  const { engine, identity } = await openRooms(ground, ports);
   const { verifier, directory } = identity;
   const gateway = {
     engine,
@@ -104,6 +88,7 @@ export async function compose(ground: Ground): Promise<Omit<Celestite, "close">>
   const services = {
     authority: faults.wrap("token", identity.authority),
     arm: faults.wrap("arm", arm.service),
+    graph: identity.graph,
     cosmos,
   };
   ports.authority = await opened(closers, listenTls(ground, settings.ports.authority, services.authority));
@@ -141,6 +126,34 @@ export async function compose(ground: Ground): Promise<Omit<Celestite, "close">>
   await writeOperatorFile(settings.dataDirectory, { url: operatorUrl, secret });
   closers.push(() => removeOperatorFile(settings.dataDirectory));
   return { status, operatorUrl, operatorSecret: secret, identity, recorder };
+}
+
+/** Data and identity: what every other room works with. */
+async function openRooms(
+  { settings, around, store, closers }: Ground,
+  ports: OpenPorts,
+): Promise<{ readonly engine: Engine; readonly identity: Identity }> {
+  const engine = await openEngine({
+    store,
+    ...around,
+    keepsIndexes: settings.store !== "memory",
+    rangesDefault: settings.physicalRanges,
+  });
+  closers.push(() => engine.scripts.close());
+  const opening = openIdentity({
+    store,
+    ...around,
+    tenantId: settings.tenantId,
+    domain: settings.tenantDomain,
+    knownResource: knownResources(engine, () => [ports.arm, ports.authority]),
+  });
+  // The first start makes a signing key, which takes its time on another thread.
+  opening.catch(() => {});
+  await import("../arm/open.ts");
+  const identity = await opening;
+  closers.push(() => identity.close());
+  closers.push(schedule(around, () => identity.maintain()));
+  return { engine, identity };
 }
 
 /** The accounts' sockets and the work in the background that their data needs. */

@@ -85,6 +85,7 @@ function placeOf({ progress, request, reply, result }: Outcome): NonNullable<Dia
     ...(database === undefined ? {} : { databaseRid: database.record.rid }),
     ...(container === undefined ? {} : { collectionRid: container.rid }),
     ...(result?.partition === undefined ? {} : { partitionId: result.partition.range.id }),
+    ...(progress.access?.actions === undefined ? {} : { actions: progress.access.actions }),
     ...wantedOf(progress, request),
     ...askedPartition(progress, request),
   };

@@ -30,13 +30,13 @@ export interface ProxyOptions {
   readonly onError: (error: unknown) => void;
 }
 
-export interface Proxy {
+export interface OpenProxy {
   readonly port: number;
   close(): Promise<void>;
 }
 
 /** Listens on a loopback port that the system chooses. */
-export async function openProxy(options: ProxyOptions): Promise<Proxy> {
+export async function openProxy(options: ProxyOptions): Promise<OpenProxy> {
   const open = new Set<Duplex>();
   const track = (socket: Duplex): void => {
     open.add(socket);

@@ -62,6 +62,13 @@ export interface NewApplication {
   readonly publicClient?: boolean;
 }
 
+export interface NewSecret {
+  readonly displayName?: string;
+  readonly lifetimeSeconds?: number;
+  /** Instead of a lifetime: milliseconds since the epoch. */
+  readonly endsAt?: number;
+}
+
 /** The client behind an app id: what may authenticate, and how. */
 export interface ClientIdentity {
   readonly servicePrincipal: ServicePrincipalObject;
@@ -79,7 +86,7 @@ export interface Applications {
   /** Makes a secret; its text is returned once and not kept. `lifetimeSeconds` may be negative to make an expired one. */
   addSecret(
     appId: string,
-    options?: { readonly displayName?: string; readonly lifetimeSeconds?: number },
+    options?: NewSecret,
   ): Promise<{ readonly keyId: string; readonly secretText: string; readonly endsAt: number }>;
   /** Registers the certificate (PEM or DER) whose key signs the client's assertions; RSA only. */
   addCertificate(
@@ -260,7 +267,7 @@ export function hashSecret(secretText: string): string {
 async function addSecret(
   context: DirectoryContext,
   appId: string,
-  options: { readonly displayName?: string; readonly lifetimeSeconds?: number },
+  options: NewSecret,
 ): Promise<{ readonly keyId: string; readonly secretText: string; readonly endsAt: number }> {
   const secretText = Buffer.from(context.entropy.bytes(32)).toString("base64url");
   return context.change(async (transaction) => {
@@ -271,7 +278,7 @@ async function addSecret(
       displayName: options.displayName ?? "",
       hash: hashSecret(secretText),
       startsAt: now,
-      endsAt: now + (options.lifetimeSeconds ?? SECRET_LIFETIME_SECONDS) * 1000,
+      endsAt: options.endsAt ?? now + (options.lifetimeSeconds ?? SECRET_LIFETIME_SECONDS) * 1000,
     };
     const changed = { ...application, secrets: [...application.secrets, secret] };
     replaceObject(transaction, application, changed);

@@ -15,6 +15,9 @@ import type { Directory } from "./directory.ts";
 import { DirectoryError, openDirectory } from "./directory.ts";
 import { AuthorityError, faults } from "./errors.ts";
 import { createAuthority } from "./gateway.ts";
+import { createGraph, graphPath } from "./graph/gateway.ts";
+import type { CertificateTimes, IdentityCertificates } from "./identity-certificates.ts";
+import { createIdentityCertificates } from "./identity-certificates.ts";
 import type { FederatedKeys } from "./issuer-keys.ts";
 import { createFederatedKeys } from "./issuer-keys.ts";
 import type { Issuers } from "./issuers.ts";
@@ -29,6 +32,7 @@ import type { ManagedIdentityContext } from "./managed/select-identity.ts";
 import type { Workloads } from "./managed/workloads.ts";
 import { createWorkloads } from "./managed/workloads.ts";
 import { createIdentityControl } from "./managed-identities.ts";
+import type { AuthorityContext } from "./operations.ts";
 import type { Passwords } from "./passwords.ts";
 import { createPasswords } from "./passwords.ts";
 import type { RefreshTokens } from "./refresh-tokens.ts";
@@ -59,6 +63,8 @@ export interface IdentityOptions {
   readonly knownResource: (audience: string) => boolean;
   /** Further hosts (`name` or `name:port`) under which the authority is reached. */
   readonly authorityHosts?: readonly string[];
+  /** How long the certificates of managed identities live; the platform's times unless told. */
+  readonly certificateTimes?: CertificateTimes;
   /** Where keys of federated issuers come from; the network unless told. */
   readonly federatedKeys?: FederatedKeys;
 }
@@ -77,7 +83,11 @@ export interface Identity {
   /** Federated issuers whose keys are kept here, and the clusters that this system plays. */
   readonly issuers: Issuers;
   readonly keys: SigningKeys;
+  /** The certificates behind managed identities. */
+  readonly certificates: IdentityCertificates;
   readonly verifier: TokenVerifier;
+  /** The Microsoft Graph subset; `authority` serves it, too, for callers without the public names. */
+  readonly graph: Service;
   /** The Entra endpoints. */
   readonly authority: Service;
   readonly managed: {
@@ -96,6 +106,8 @@ export interface Identity {
    * no such principal or it is a group, `AuthorityError` (AADSTS500011) for an unknown resource.
    */
   issueFor(objectId: string, audience: string): Promise<IssuedToken>;
+  /** Renews what is near its end: signing keys, certificates. To be called now and then. */
+  maintain(): Promise<void>;
   /** Waits for work in the background; to be awaited before the store is closed. */
   close(): Promise<void>;
 }
@@ -125,18 +137,21 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     revocations,
   };
   const workloads = createWorkloads({ store, control, entropy });
-  const managed = { workloads, directory, resources, tokens };
+  const certificates = createIdentityCertificates(context, options.certificateTimes);
+  const managed = { workloads, directory, resources, tokens, certificates };
+  const graph = createGraph({ ...options, tenantId, directory, applications, verifier, ...signingIn });
   return {
     tenantId,
     domain,
     control,
+    graph,
     directory,
     applications,
     ...signingIn,
     issuers,
     keys,
     verifier,
-    authority: createAuthority({
+    authority: authorityAndGraph(graph, {
       tenantId,
       domain,
       clock,
@@ -160,8 +175,18 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
       imds: (workloadId, imdsOptions) => createImds(managed, workloadId, imdsOptions),
     },
     issueFor: (objectId, audience) => issueFor({ directory, resources, tokens }, objectId, audience),
+    certificates,
+    async maintain() {
+      await keys.maintain(clock.now());
+      await certificates.maintain();
+    },
     close: () => keys.settled(),
   };
+}
+
+function authorityAndGraph(graph: Service, context: AuthorityContext): Service {
+  const authority = createAuthority(context);
+  return (request) => (graphPath.test(request.target) ? graph(request) : authority(request));
 }
 
 function managedEndpoints(managed: ManagedIdentityContext): Service {

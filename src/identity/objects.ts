@@ -35,6 +35,7 @@ export function replaceObject(transaction: Transaction, old: DirectoryObject, ob
 /** Removes an object, its index entries, its memberships in both directions and its federated credentials. */
 export async function removeObject(transaction: Transaction, object: DirectoryObject): Promise<void> {
   transaction.delete(recordKey.object(object.id));
+  if (object.kind === "servicePrincipal") transaction.delete(recordKey.identityCertificates(object.id));
   for (const key of indexKeys(object)) transaction.delete(key);
   for (const memberId of await scanRecords<string>(transaction, collection.members(object.id))) {
     transaction.delete(recordKey.member(object.id, memberId));

@@ -132,6 +132,26 @@ export interface RevocationRecord {
   readonly issuedUntil: number;
 }
 
+/** A certificate that proves a managed identity; the key never leaves the store. */
+export interface IdentityCertificateRecord {
+  /** SHA-256 of the DER, base64url. */
+  readonly thumbprint: string;
+  /** DER in base64. */
+  readonly certificate: string;
+  readonly key: JsonWebKey;
+  /** Milliseconds since the epoch. */
+  readonly startsAt: number;
+  readonly endsAt: number;
+  /** An operator ended it; it is not renewed by itself. */
+  readonly held?: true;
+}
+
+/** All living certificates of one managed identity, the newest first. */
+export interface IdentityCertificatesRecord {
+  readonly principalId: string;
+  readonly certificates: readonly IdentityCertificateRecord[];
+}
+
 /** A federated issuer whose keys are kept here: uploaded, or of one of our own token-minting clusters. */
 export interface IssuerRecord {
   /** The `iss` claim, exactly. */
@@ -190,6 +210,8 @@ export const recordKey = {
   federated: (objectId: string, name: string): Bytes =>
     encodeKey([ROOT, "federated", objectId, name.toLowerCase()]),
   signingKey: (kid: string): Bytes => encodeKey([ROOT, "signingKey", kid]),
+  identityCertificates: (principalId: string): Bytes =>
+    encodeKey([ROOT, "identityCertificate", principalId.toLowerCase()]),
   refreshFamily: (family: string): Bytes => encodeKey([ROOT, "refreshFamily", family]),
   consent: (clientId: string, resource: string, userId: string): Bytes =>
     encodeKey([ROOT, "consent", clientId.toLowerCase(), digestPart(resource), userId]),
@@ -206,6 +228,7 @@ export const collection = {
   attachments: (identityId: string): readonly KeyPart[] => [ROOT, "attachment", identityId],
   federated: (objectId: string): readonly KeyPart[] => [ROOT, "federated", objectId],
   signingKeys: (): readonly KeyPart[] => [ROOT, "signingKey"],
+  identityCertificates: (): readonly KeyPart[] => [ROOT, "identityCertificate"],
   refreshFamilies: (): readonly KeyPart[] => [ROOT, "refreshFamily"],
   consents: (): readonly KeyPart[] => [ROOT, "consent"],
   revocations: (): readonly KeyPart[] => [ROOT, "revocation"],

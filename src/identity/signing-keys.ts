@@ -21,6 +21,10 @@ const LOCK = "identity-signing-keys";
 /** How long a key that signs no more is accepted: 28 hours, the longest life a token may have. */
 export const keyOverlapMilliseconds: number = 28 * 3600 * 1000;
 
+/** A key signs for sixty days; its successor is published two days, more than any token's life, before. */
+const keyLifeMilliseconds = 60 * 24 * 3600 * 1000;
+const publishAheadMilliseconds = 2 * 24 * 3600 * 1000;
+
 type KeyState = "next" | "current" | "previous" | "revoked";
 
 interface KeyRecord {
@@ -34,6 +38,8 @@ interface KeyRecord {
   readonly createdAt: number;
   /** For a previous key: when its tokens stop being accepted. */
   readonly acceptedUntil?: number;
+  /** Since when it signs; its making for the first key. */
+  readonly currentSince?: number;
 }
 
 /** Signs tokens; `kid` goes into their header as `kid` and `x5t`. */
@@ -54,7 +60,19 @@ export interface PublishedKey {
   readonly x5c: readonly string[];
 }
 
+/** What operators see of a key. Times in milliseconds since the epoch. */
+export interface KeyView {
+  readonly kid: string;
+  readonly state: "next" | "current" | "previous" | "revoked";
+  readonly createdAt: number;
+  readonly acceptedUntil?: number;
+}
+
 export interface SigningKeys {
+  /** All keys, the oldest first. */
+  list(): readonly KeyView[];
+  /** Publishes the next key when the current one is near its end, and rotates when it is there. */
+  maintain(now: number): Promise<void>;
   /** The key that signs now; waits for the first key of a new store. */
   current(): Promise<SigningKey>;
   /** The public key under `kid` if we published it; one map look-up. */
@@ -127,6 +145,27 @@ export async function openSigningKeys(options: KeyOptions): Promise<SigningKeys>
   if (ring.byState("current") === undefined) ready().catch(() => undefined);
 
   return {
+    list: () =>
+      ring
+        .all()
+        .map(({ record: { kid, state, createdAt, acceptedUntil } }) => ({
+          kid,
+          state,
+          createdAt,
+          ...(acceptedUntil === undefined ? {} : { acceptedUntil }),
+        }))
+        .sort((a, b) => a.createdAt - b.createdAt),
+    async maintain(now) {
+      const record = ring.byState("current")?.record;
+      if (record === undefined) return;
+      const age = now - (record.currentSince ?? record.createdAt);
+      if (age >= keyLifeMilliseconds - publishAheadMilliseconds) {
+        await ring.inTurn(() => ring.ensure("next"));
+      }
+      const next = ring.byState("next")?.record;
+      const isKnown = next !== undefined && now - next.createdAt >= publishAheadMilliseconds;
+      if (age >= keyLifeMilliseconds && isKnown) await ring.inTurn(() => rotate(now));
+    },
     async current() {
       const key = await ready();
       key.signer ??= createSigner(key.record);
@@ -201,7 +240,7 @@ function rotated(records: readonly KeyRecord[], now: number): readonly KeyRecord
   return records
     .filter((record) => record.acceptedUntil === undefined || now < record.acceptedUntil)
     .map((record) => {
-      if (record.state === "next") return { ...record, state: "current" };
+      if (record.state === "next") return { ...record, state: "current", currentSince: now };
       if (record.state !== "current") return record;
       return { ...withoutPrivateKey(record), state: "previous", acceptedUntil: now + keyOverlapMilliseconds };
     });

@@ -4,6 +4,8 @@
  * is ever part of a record.
  */
 
+import { type AccessUse, createAccessUseLog } from "./access-use.ts";
+
 export interface DiagnosticRecord {
   readonly time: number;
   readonly activityId: string;
@@ -50,6 +52,8 @@ export interface DataPlanePlace {
   readonly databaseRid?: string;
   readonly collectionRid?: string;
   readonly partitionId?: string;
+  /** The data actions of a request that needs several. */
+  readonly actions?: readonly string[];
   /** The partition key header of a request that a resource token did not cover. */
   readonly partitionKey?: string;
   /** Id and partition key paths of the database or container that a refused request would have created. */
@@ -78,6 +82,12 @@ export interface Recorder {
   last(matches?: (entry: DiagnosticRecord) => boolean): DiagnosticRecord | undefined;
   find(activityId: string): DiagnosticRecord | undefined;
   usage(): readonly UsageCount[];
+  /** Who used which rights of the data plane. */
+  accessUse(): readonly AccessUse[];
+  /** The newest records that `matches`, oldest first; up to `max`. */
+  recent(max: number, matches: (entry: DiagnosticRecord) => boolean): readonly DiagnosticRecord[];
+  /** Calls `listener` with every record from now on; the returned function stops it. */
+  listen(listener: (entry: DiagnosticRecord) => void): () => void;
 }
 
 /** Kinds of use that are counted apart; what goes beyond is not counted, so that strange user agents cost no memory. */
@@ -109,12 +119,29 @@ export function createRecorder(capacity: number = capacityDefault): Recorder {
     else if (counts.size < usageKindsMax)
       counts.set(key, { category, operationName, client, statusCode, count: 1 });
   };
+  const uses = createAccessUseLog();
+  const listeners = new Set<(entry: DiagnosticRecord) => void>();
   return {
     usage: () => [...counts.values()],
+    accessUse: uses.list,
+    recent(max, matches) {
+      const found: DiagnosticRecord[] = [];
+      for (const entry of newestFirst()) {
+        if (found.length >= max) break;
+        if (matches(entry)) found.push(entry);
+      }
+      return found.reverse();
+    },
+    listen(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
     record(entry) {
       ring[next] = entry;
       next = (next + 1) % capacity;
       count(entry);
+      uses.observe(entry);
+      for (const listener of listeners) listener(entry);
     },
     last: (matches = () => true) => last(matches),
     find: (activityId) => last((entry) => entry.activityId === activityId),

@@ -467,3 +467,18 @@ describe("all versions and deletes", () => {
     assert.equal((await feed({ "if-none-match": reply.headers["etag"] ?? "" })).status, 304);
   });
 });
+
+test("the latest versions come in the newer format to clients that name it", async () => {
+  const fixture = await openCosmosFixture();
+  await put(fixture, { id: "1", pk: "a", v: 1 });
+  const headers = {
+    "a-im": "Incremental Feed",
+    "x-ms-cosmos-changefeed-wire-format-version": "2021-09-15",
+  };
+  const { Documents } = bodyOf(await fixture.sendSigned("GET", docs, { headers })) as {
+    Documents: { current: { id: string; v: number }; metadata: { lsn: number; crts: number } }[];
+  };
+  const [only] = Documents;
+  assert.deepEqual([Documents.length, only?.current.id, only?.current.v], [1, "1", 1]);
+  assert.deepEqual([only?.metadata.lsn, only?.metadata.crts], [1, fixture.clock.now() / 1000]);
+});

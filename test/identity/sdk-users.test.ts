@@ -26,7 +26,10 @@ before(async () => {
   userId = (await identity.directory.addUser({ userPrincipalName: user })).objectId;
   await passwords.set(user, "correct horse");
   const redirectUri = "https://shop.example.com/";
-  const web = await applications.add({ displayName: "web", redirectUris: [{ uri: redirectUri, platform: "web" }] });
+  const web = await applications.add({
+    displayName: "web",
+    redirectUris: [{ uri: redirectUri, platform: "web" }],
+  });
   const webSecret = (await applications.addSecret(web.appId)).secretText;
   const api = await applications.add({ displayName: "api", identifierUris: ["api://orders"] });
   apiId = api.appId;

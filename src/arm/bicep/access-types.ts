@@ -63,9 +63,8 @@ export function accessType(model: Model, node: syntax.PropertyAccess): Type {
 function propertyOf(model: Model, whole: Type, name: string, span: Span, safe: boolean): Type {
   const type = asValue(whole);
   if (isUnknown(type)) return type;
-  if (type.kind === "union") {
-    return unionOf(type.members.map((member) => propertyOf(model, member, name, span, safe)));
-  }
+  if (type.kind === "never") return anyType;
+  if (type.kind === "union") return propertyOfUnion(model, type.members, name, span, safe);
   if (type.kind === "discriminated") return anyType;
   if (type.kind !== "object") {
     report(model.reporter, "BCP055", span, typeName(type));
@@ -77,6 +76,25 @@ function propertyOf(model: Model, whole: Type, name: string, span: Span, safe: b
   if (safe) return { kind: "null" };
   reportUnknownProperty(model, type, name, span);
   return errorType;
+}
+
+/** Of several kinds of objects, one that has the property is enough; of other unions nothing is known. */
+function propertyOfUnion(
+  model: Model,
+  members: readonly Type[],
+  name: string,
+  span: Span,
+  safe: boolean,
+): Type {
+  const objects = members.flatMap((member) => {
+    const value = asValue(member);
+    return value.kind === "object" ? [value] : [];
+  });
+  const [first] = objects;
+  if (first === undefined || objects.length < members.length) return anyType;
+  const having = objects.filter((object) => object.properties.has(name) || object.additional !== undefined);
+  if (having.length === 0) return propertyOf(model, first, name, span, safe);
+  return unionOf(having.map((object) => propertyOf(model, object, name, span, safe)));
 }
 
 function reportUnknownProperty(model: Model, type: ObjectType, name: string, span: Span): void {
@@ -121,7 +139,7 @@ function itemAt(model: Model, node: syntax.IndexAccess, base: Type, index: Type)
       }
       return anyType;
     case "union":
-      return unionOf(base.members.map((member) => itemAt(model, node, asValue(member), index)));
+      return anyType;
     default:
       report(model.reporter, "BCP076", node.base, typeName(base));
       return errorType;

@@ -59,6 +59,8 @@ export function resultType(
       return arrayOf(closedObject("object", { key: stringType, value: valueTypeOf(first) }));
     case "flatten":
       return arrayOf(itemTypeOf(itemTypeOf(first)));
+    case "split":
+      return { ...arrayOf(stringType), minLength: 1 };
     case "concat":
       return values.every((value) => value.kind === "tuple" || value.kind === "array")
         ? arrayOf(unionOf(values.map(itemTypeOf)))
@@ -79,7 +81,7 @@ function loadedType(model: Model, node: Call, definition: FunctionDefinition): T
 }
 
 function endType(name: string, type: Extract<Type, { kind: "array" | "tuple" }>): Type {
-  if (type.kind === "array") return nullable(type.item());
+  if (type.kind === "array") return (type.minLength ?? 0) > 0 ? type.item() : nullable(type.item());
   const item = name === "first" ? type.items[0] : type.items.at(-1);
   return item === undefined ? { kind: "null" } : item();
 }

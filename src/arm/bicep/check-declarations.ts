@@ -76,6 +76,7 @@ function checkOther(model: Model, node: syntax.Statement): void {
       checkDecorators(model, node, anyType);
       return;
     case "import":
+      return;
     case "using":
     case "extends":
       checkDecorators(model, node, anyType);

@@ -70,6 +70,8 @@ export function checkDecorators(model: Model, node: Decorable, type: Type): void
     }
     seen.set(call.name, [...(seen.get(call.name) ?? []), decorator]);
     if (!fitsTarget(definition, target)) {
+      // The reference compiler does not judge qualified decorators of parts of types, and files rely on it.
+      if (target === "type" && decorator.expression.kind === "method-call") continue;
       report(model.reporter, misplaced[target] ?? "BCP152", call.nameNode, call.name);
       continue;
     }

@@ -3,7 +3,7 @@
 import { cycleOf } from "./cycles.ts";
 import { findDecoratorCall, integerArgument } from "./decorators.ts";
 import { type Code, type Part, report } from "./diagnostics.ts";
-import { type ImportTarget, importTarget, wildcardTarget } from "./exports.ts";
+import { type ImportTarget, importTarget, isFromRegistry, wildcardTarget } from "./exports.ts";
 import { ambientTypes, parameterizedTypes } from "./functions.ts";
 import { type Model, parentOf, symbolAt } from "./model.ts";
 import { parseTypeReference } from "./resources.ts";
@@ -114,6 +114,7 @@ function namedType(model: Model, node: syntax.TypeVariable): Type {
     case "type":
       return aliasType(model, symbol);
     case "imported":
+      if (isFromRegistry(symbol.declaration)) return anyType;
       return targetType(model, node, importTarget(model, symbol));
     case "namespace":
     case "wildcard":
@@ -285,6 +286,7 @@ function memberType(model: Model, node: syntax.TypeMember): Type {
     return refuse(model, node.name, "BCP302", node.name.name, ambientTypes.join(", "));
   }
   if (base?.kind === "wildcard") {
+    if (isFromRegistry(base.declaration)) return anyType;
     const target = wildcardTarget(model, base, node.name.name);
     if (target === undefined) return refuse(model, node.name, "BCP052", base.name, node.name.name);
     return targetType(model, node, target);

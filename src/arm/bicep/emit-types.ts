@@ -427,8 +427,28 @@ export function withModifiers(context: Context, target: Decorated, schema: IrObj
   return withDescription(context, target, result);
 }
 
+/** The path to a member of a resource type in a schema that refers to one. */
+function derivedFrom(schema: IrExpression | undefined): string | undefined {
+  if (schema?.kind !== "object") return undefined;
+  for (const { key, value } of schema.properties) {
+    const inner =
+      key.kind === "string" && key.value === "source" && value.kind === "string" ? value.value : undefined;
+    const found = inner ?? derivedFrom(value);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 function makeSecure(schema: IrObject): IrObject {
-  const type = schema.properties.find(({ key }) => key.kind === "string" && key.value === "type")?.value;
+  const find = (name: string) =>
+    schema.properties.find(({ key }) => key.kind === "string" && key.value === name)?.value;
+  const type = find("type");
+  const source = type === undefined ? derivedFrom(find("metadata")) : undefined;
+  if (source !== undefined) {
+    // Only the name of the member tells whether it is a text.
+    const text = /(password|key|secret|token|connectionstring|certificate|data)$/i.test(source);
+    return merge(schema, "type", irString(text ? "securestring" : "secureObject"));
+  }
   if (type?.kind !== "string") return schema;
   if (type.value === "string") return merge(schema, "type", irString("securestring"));
   return type.value === "object" ? merge(schema, "type", irString("secureObject")) : schema;

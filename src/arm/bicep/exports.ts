@@ -2,6 +2,7 @@
 import { isObject, type Json, type JsonObject, member, objectMember, stringMember } from "../json.ts";
 import { isExported } from "./decorators.ts";
 import type { Loaded, Model } from "./model.ts";
+import { referenceScheme } from "./paths.ts";
 import type {
   DeclaredSymbol,
   FunctionSymbol,
@@ -9,6 +10,8 @@ import type {
   TypeSymbol,
   VariableSymbol,
 } from "./symbols.ts";
+import type * as syntax from "./syntax.ts";
+import { literalText } from "./walk.ts";
 
 export type Exportable = TypeSymbol | VariableSymbol | FunctionSymbol;
 
@@ -28,6 +31,14 @@ export function exportedSymbols(model: Model): readonly Exportable[] {
 
 function referenced(model: Model, symbol: DeclaredSymbol): Loaded | undefined {
   return model.references.get(symbol.declaration);
+}
+
+/** True for references to registries, which cannot be followed; what they bring is of any type. */
+export function isFromRegistry(declaration: {
+  readonly path: syntax.StringLiteral | syntax.Skipped;
+}): boolean {
+  const scheme = referenceScheme(literalText(declaration.path) ?? "");
+  return scheme === "br" || scheme === "ts";
 }
 
 export function importTarget(model: Model, symbol: ImportedSymbol): ImportTarget | undefined {

@@ -18,9 +18,9 @@ import {
   errorType,
   intType,
   isAssignable,
-  isUnknown,
   nullType,
   type ObjectType,
+  objectType,
   type PropertyType,
   stringType,
   type Type,
@@ -116,11 +116,8 @@ function objectLiteralType(model: Model, node: syntax.ObjectLiteral): Type {
     if (item.kind === "spread") {
       const spread = asValue(model.typeOf(item.expression));
       const object = withoutNull(spread) ?? spread;
-      if (object.kind === "object") {
-        for (const [name, property] of object.properties) properties.set(name, property);
-        if (object.additional !== undefined) additional = anyType;
-      } else if (isUnknown(object)) additional = anyType;
-      else report(model.reporter, "BCP402", item, "object");
+      if (!isAssignable(object, objectType)) report(model.reporter, "BCP402", item, "object");
+      else if (spreadInto(properties, object)) additional = anyType;
     } else if (item.kind === "property") {
       const name = keyText(item.key);
       if (item.key.kind === "string" && name === undefined) model.typeOf(item.key);
@@ -133,6 +130,26 @@ function objectLiteralType(model: Model, node: syntax.ObjectLiteral): Type {
   return additional === undefined
     ? { kind: "object", properties }
     : ({ kind: "object", properties, additional: () => anyType } satisfies ObjectType);
+}
+
+/** Adds what is spread to the properties of an object; true when it may have others, too. */
+function spreadInto(properties: Map<string, PropertyType>, object: Type): boolean {
+  if (object.kind === "object") {
+    for (const [name, property] of object.properties) properties.set(name, property);
+    return object.additional !== undefined;
+  }
+  if (object.kind !== "union") return true;
+  let open = false;
+  for (const member of object.members) {
+    const some = new Map<string, PropertyType>();
+    if (spreadInto(some, asValue(member))) open = true;
+    for (const [name, property] of some) {
+      const known = properties.get(name);
+      const type = () => (known === undefined ? property.type() : unionOf([known.type(), property.type()]));
+      properties.set(name, { ...property, type, required: known?.required ?? false });
+    }
+  }
+  return open;
 }
 
 function checkDuplicateKeys(model: Model, node: syntax.ObjectLiteral): void {
@@ -155,14 +172,19 @@ function arrayLiteralType(model: Model, node: syntax.ArrayLiteral): Type {
       spreads = true;
       const spread = model.typeOf(item.expression);
       const array = withoutNull(spread) ?? spread;
-      if (array.kind === "array") items.push(array.item());
-      else if (array.kind === "tuple") items.push(...array.items.map((each) => each()));
-      else if (isUnknown(array)) items.push(anyType);
+      if (isAssignable(array, arrayType)) items.push(...spreadItems(array));
       else report(model.reporter, "BCP402", item, "array");
     } else items.push(model.typeOf(item));
   }
   if (items.some((item) => item.kind === "error")) return errorType;
   return spreads ? arrayOf(unionOf(items)) : { kind: "tuple", items: items.map((item) => () => item) };
+}
+
+/** The types of the items that a spread array brings. */
+function spreadItems(array: Type): readonly Type[] {
+  if (array.kind === "array") return [array.item()];
+  if (array.kind === "tuple") return array.items.map((item) => item());
+  return array.kind === "union" ? array.members.flatMap(spreadItems) : [anyType];
 }
 
 function unaryOperation(model: Model, node: syntax.Unary): Type {
@@ -299,7 +321,6 @@ export function itemType(type: Type): Type {
   const array = withoutNull(type) ?? type;
   if (array.kind === "array") return array.item();
   if (array.kind === "tuple") return unionOf(array.items.map((item) => item()));
-  if (array.kind === "union") return unionOf(array.members.map(itemType));
   return array.kind === "error" ? errorType : anyType;
 }
 

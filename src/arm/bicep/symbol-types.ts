@@ -5,6 +5,7 @@ import { findDecoratorCall } from "./decorators.ts";
 import {
   exportedSymbols,
   importTarget,
+  isFromRegistry,
   templateOutputs,
   templateParameters,
   wildcardTarget,
@@ -116,10 +117,23 @@ function resourceType(symbol: ResourceSymbol): Type {
   return { kind: "resource", type: reference.type, body };
 }
 
+/** A module that cannot be read, which is complained about where it is named. */
+const unknownModule: Type = {
+  kind: "module",
+  body: {
+    kind: "object",
+    name: "module",
+    properties: new Map([
+      ["name", property(stringType, true)],
+      ["outputs", property(anyType, true)],
+    ]),
+  },
+};
+
 /** A module as a value: its name and its outputs. */
 function moduleType(model: Model, symbol: ModuleSymbol): Type {
   const loaded = model.references.get(symbol.declaration);
-  if (loaded === undefined) return errorType;
+  if (loaded === undefined) return isFromRegistry(symbol.declaration) ? unknownModule : errorType;
   const outputs: ObjectType = { kind: "object", name: "outputs", properties: moduleOutputs(loaded) };
   const body: ObjectType = {
     kind: "object",
@@ -169,7 +183,8 @@ export function moduleParameters(loaded: Extract<Loaded, { kind: "bicep" | "json
   const { model } = loaded;
   const parameters = symbolsOfKind(model, "param").map((symbol): [string, PropertyType] => {
     const type = symbolType(model, symbol);
-    const required = symbol.declaration.defaultValue === undefined && withoutNull(type) === undefined;
+    const open = withoutNull(type) !== undefined || type.kind === "error";
+    const required = symbol.declaration.defaultValue === undefined && !open;
     return [symbol.name, { type: () => type, required }];
   });
   return { kind: "object", name: "params", properties: new Map(parameters) };

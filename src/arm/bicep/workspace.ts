@@ -7,6 +7,7 @@ import { bindFile } from "./binder.ts";
 import { checkModel } from "./check.ts";
 import { createReporter, hasErrors, report } from "./diagnostics.ts";
 import { expressionType } from "./expression-types.ts";
+import { lintModel } from "./lint.ts";
 import {
   createMemory,
   type FileAccess,
@@ -87,6 +88,7 @@ function createModel(workspace: Workspace, path: string, text: string): Model {
   try {
     for (const statement of program.statements) refer(model, statement);
     checkModel(model);
+    lintModel(model);
   } catch (error) {
     // Chains of names can be longer than what is left of the stack.
     if (!(error instanceof RangeError)) throw error;

@@ -13,7 +13,7 @@ import { listResources } from "../resources.ts";
 import { expandInput } from "./evaluate.ts";
 import { ExpressionError } from "./expressions.ts";
 import type { ResourceInstance } from "./instances.ts";
-import { followReference, isSecure, readType } from "./parameters.ts";
+import { followReference, isSecure, readType, typeOfValue } from "./parameters.ts";
 import { bodyOf, isNestedDeployment, type PreparedDeployment } from "./prepare.ts";
 import {
   type DeploymentOperationRecord,
@@ -41,6 +41,20 @@ interface Run {
   readonly succeeded: string[];
   readonly errors: ArmErrorDetail[];
   operations: number;
+}
+
+/** Resources that one request may write with all its nested deployments; each template by itself may have 800. */
+const writesMax = 2000;
+
+/** Loops of nested deployments multiply: this is what keeps a small template from running for hours. */
+function spendWrite({ plane, correlationId }: Call): void {
+  const spent = plane.running.spent.get(correlationId);
+  if (spent === undefined || ++spent.writes <= writesMax) return;
+  throw new ArmError(
+    400,
+    "DeploymentResourceLimitExceeded",
+    `The deployment with its nested deployments has more than the allowed ${writesMax} resources.`,
+  );
 }
 
 /** Runs to the end, whatever fails on the way; throws only for faults of ours. */
@@ -107,13 +121,14 @@ async function evaluateOutput(run: Run, name: string, declared: Json): Promise<J
   const evaluate = (value: Json): Promise<Json> =>
     evaluateRunning(call, prepared.index, value, prepared.environment);
   if ((await evaluate(member(declared, "condition") ?? true)) === false) return undefined;
-  const type = readType(
-    followReference(declared, prepared.request.template.definitions),
-    `the output '${name}'`,
-  );
+  const { definitions, symbolic } = prepared.request.template;
+  const schema = followReference(declared, definitions);
+  const untyped = symbolic && member(schema, "type") === undefined;
+  const declaredType = untyped ? undefined : readType(schema, `the output '${name}'`);
   const copy = objectMember(declared, "copy");
   const value =
     copy === undefined ? await evaluate(member(declared, "value") ?? null) : await loop(run, name, copy);
+  const type = declaredType ?? typeOfValue(value);
   return isSecure(type) ? { type } : { type, value };
 }
 
@@ -136,6 +151,7 @@ async function applyInstance(run: Run, instance: ResourceInstance): Promise<void
   let status = 500;
   let error: ArmErrorDetail | undefined;
   try {
+    spendWrite(run.call);
     const body = await makeBody(run.call, run.prepared, instance);
     const outcome = await run.call.dispatch({
       method: "PUT",

@@ -40,6 +40,14 @@ export function readType(declaration: Json | undefined, owner: string): Paramete
   );
 }
 
+/** The type of what is declared without one, as language version 2.0 allows it. */
+export function typeOfValue(value: Json): ParameterType {
+  if (typeof value === "string") return "String";
+  if (typeof value === "number") return "Int";
+  if (typeof value === "boolean") return "Bool";
+  return isArray(value) ? "Array" : "Object";
+}
+
 const referenceDepthMax = 32;
 
 /** A declaration with its `$ref` followed; members beside the reference win. */
@@ -105,14 +113,15 @@ export function readParameter(
   if (!isObject(declared))
     throw invalidTemplate(`The template parameter '${name}' must be an object.`, position);
   const declaration = followReference(declared, template.definitions);
-  const type = readType(declaration, `the template parameter '${name}'`);
+  const typed = member(declaration, "type") !== undefined || !template.symbolic;
+  const declaredType = typed ? readType(declaration, `the template parameter '${name}'`) : undefined;
   const sent = sentValue(member(given, name), name);
   const nullable = member(declaration, "nullable") === true;
   const initial = member(declaration, "defaultValue");
   let value = sent;
   if (value === undefined || (value === null && !nullable)) {
     if (initial !== undefined) value = evaluateDefault(initial);
-    else if (nullable) return { name, type, value: null };
+    else if (nullable) return { name, type: declaredType ?? typeOfValue(null), value: null };
     else {
       throw invalidTemplate(
         `The value for the template parameter '${name}' ${place(position)} is not provided. Please see https://aka.ms/arm-create-parameter-file for usage details.`,
@@ -120,6 +129,7 @@ export function readParameter(
       );
     }
   }
+  const type = declaredType ?? typeOfValue(value);
   if (value === null && nullable) return { name, type, value };
   checkType(name, type, value);
   checkLimits(name, declaration, value);

@@ -154,8 +154,8 @@ function shownBefore({ id, name, type, body }: StoredResource): JsonObject {
   return { id, name, type, ...body };
 }
 
-/** Members that are sent but never read back. */
-const writeOnly: ReadonlySet<string> = new Set(["properties.options", "properties.createMode"]);
+/** Members that are sent but that some or all types never show: children of an account have no place of their own. */
+const writeOnly: ReadonlySet<string> = new Set(["location", "properties.options", "properties.createMode"]);
 
 /** The changes of the members that the template gives; what a provider adds on its own is no change. */
 function compare(path: string, before: JsonObject, after: JsonObject): PropertyChange[] {
@@ -205,7 +205,7 @@ function compareItems(before: readonly Json[], after: readonly Json[]): Property
 function isSame(path: string, before: Json, after: Json): boolean {
   if (before === after) return true;
   if (typeof before !== "string" || typeof after !== "string") return false;
-  if (path === "location") return normalizeLocation(before) === normalizeLocation(after);
+  if (/(^|\.)location(Name)?$/.test(path)) return normalizeLocation(before) === normalizeLocation(after);
   // Ids and enumerations are compared without regard to case, as providers do.
   return before.toLowerCase() === after.toLowerCase();
 }

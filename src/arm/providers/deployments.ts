@@ -257,12 +257,15 @@ async function runToEnd(
 ): Promise<DeploymentRecord> {
   const { plane } = call;
   let result: RunResult;
+  if (!call.nested) beginSpending(call);
   try {
     result = await applyDeployment(call, prepared, record, isCanceled);
   } catch (fault) {
     call.reportFault(fault);
     const error = { code: "InternalServerError", message: "The server encountered an internal error." };
     result = { state: "Failed", error, outputResources: [] };
+  } finally {
+    if (!call.nested) endSpending(call);
   }
   const done: DeploymentRecord = { ...record, ...result, changedAt: plane.clock.now() };
   await plane.store.transact([armLock], async (transaction) => {
@@ -270,6 +273,19 @@ async function runToEnd(
     if (present?.statusId === record.statusId) putDeployment(transaction, done);
   });
   return done;
+}
+
+function beginSpending({ plane, correlationId }: Call): void {
+  const { spent } = plane.running;
+  const present = spent.get(correlationId);
+  if (present === undefined) spent.set(correlationId, { roots: 1, writes: 0 });
+  else present.roots++;
+}
+
+function endSpending({ plane, correlationId }: Call): void {
+  const { spent } = plane.running;
+  const present = spent.get(correlationId);
+  if (present !== undefined && --present.roots === 0) spent.delete(correlationId);
 }
 
 async function requireDeployment(call: Call): Promise<DeploymentRecord> {

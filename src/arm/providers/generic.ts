@@ -22,7 +22,7 @@ import {
   type StoredResource,
   writableBody,
 } from "../resources.ts";
-import { shownProperties } from "./record-types.ts";
+import { shownAround, shownProperties } from "./record-types.ts";
 
 const resourcePath = "{+scope}/providers/{namespace}/{*parents}/{type}/{name}";
 const collectionPath = "{+scope}/providers/{namespace}/{*parents}/{last}";
@@ -116,6 +116,7 @@ async function render(plane: ControlPlane, reader: Reader, resource: StoredResou
     id: resource.id,
     name: resource.name,
     type: resource.type,
+    ...shownAround(resource),
     ...rest,
     ...(identity === undefined ? {} : { identity }),
     properties: { ...shownProperties(resource, own), provisioningState: "Succeeded" },

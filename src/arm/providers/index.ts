@@ -2,6 +2,7 @@
 import type { Provider } from "../operation.ts";
 import { authorizationProvider } from "./authorization.ts";
 import { documentDbProvider } from "./document-db.ts";
+import { featuresProvider } from "./features.ts";
 import { managedIdentityProvider } from "./managed-identity.ts";
 import { recordTypesProvider } from "./record-types.ts";
 import { resourcesProvider } from "./resources.ts";
@@ -11,5 +12,6 @@ export const providers: readonly Provider[] = [
   authorizationProvider,
   managedIdentityProvider,
   documentDbProvider,
+  featuresProvider,
   recordTypesProvider,
 ];

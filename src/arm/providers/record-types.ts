@@ -16,6 +16,8 @@ interface RecordType {
   readonly filled?: (resource: StoredResource) => JsonObject;
   /** Properties that the service derives, whatever was written. */
   readonly derived?: (resource: StoredResource) => JsonObject;
+  /** Members beside the properties that the service fills in. */
+  readonly around?: JsonObject;
   /** Properties that are sent and never shown. */
   readonly hidden?: readonly string[];
 }
@@ -60,6 +62,7 @@ const sqlServer: RecordType = {
 const sqlDatabase: RecordType = {
   filled: () => ({ collation: "SQL_Latin1_General_CP1_CI_AS", zoneRedundant: false }),
   derived: ({ createdAt }) => ({ status: "Online", creationDate: new Date(createdAt).toISOString() }),
+  around: { sku: { name: "GP_Gen5", tier: "GeneralPurpose", family: "Gen5", capacity: 2 } },
 };
 
 /** By full type in lower case. */
@@ -76,6 +79,11 @@ export function shownProperties(resource: StoredResource, own: JsonObject): Json
   const hidden = new Set(known?.hidden?.map((name) => name.toLowerCase()));
   const kept = Object.entries(own).filter(([name]) => !hidden.has(name.toLowerCase()));
   return { ...known?.filled?.(resource), ...Object.fromEntries(kept), ...known?.derived?.(resource) };
+}
+
+/** The members beside the properties that the service adds when they were not written. */
+export function shownAround(resource: StoredResource): JsonObject {
+  return recordTypes.get(resource.type.toLowerCase())?.around ?? {};
 }
 
 /** Whether a name is free is a question; two of the three services call it a read, though it is sent as a POST. */

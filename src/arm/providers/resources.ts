@@ -2,6 +2,7 @@
 import { cloudMetadataOperation } from "../cloud-metadata.ts";
 import type { Provider } from "../operation.ts";
 import { deploymentOperations } from "./deployments.ts";
+import { exportGroupOperation } from "./export-group.ts";
 import { resourceGroupOperations } from "./resource-groups.ts";
 import { subscriptionOperations } from "./subscriptions.ts";
 import { tagOperations } from "./tags.ts";
@@ -13,5 +14,6 @@ export const resourcesProvider: Provider = {
     ...resourceGroupOperations,
     ...deploymentOperations,
     ...tagOperations,
+    exportGroupOperation,
   ],
 };

@@ -11,6 +11,7 @@ import {
   countStrings,
   isCut,
   packStrings,
+  poolBytes,
   poolSize,
   type StringPool,
   stringAt,
@@ -55,6 +56,8 @@ export interface Column extends ColumnData {
   /** One more than the greatest ordinal. */
   readonly ordinals: number;
   postings(): Postings;
+  /** The string at a place among the strings. */
+  text(index: number): string;
   /** The ordinals, ascending, whose value only the item holds: cut strings, arrays, objects. */
   inexact(): readonly number[];
   /** The bytes it takes up in memory now. */
@@ -70,6 +73,7 @@ export interface OrdinalRange {
 export function createColumn(data: ColumnData): Column {
   let postings: Postings | undefined;
   let inexact: readonly number[] | undefined;
+  let bytes: Buffer | undefined;
   const ordinals = FIRST_NUMBER + data.numbers.length + poolSize(data.strings) + 2;
   const own =
     data.numbers.byteLength +
@@ -80,6 +84,10 @@ export function createColumn(data: ColumnData): Column {
   return {
     ...data,
     ordinals,
+    text(index) {
+      bytes ??= poolBytes(data.strings);
+      return stringAt(data.strings, index, bytes);
+    },
     postings() {
       postings ??= sortByOrdinal(data, ordinals);
       return postings;
@@ -215,7 +223,7 @@ export function ordinalValue(column: Column, ordinal: number): Value {
   if (ordinal < FIRST_NUMBER) return [undefined, null, false, true][ordinal];
   const first = firstString(column);
   if (ordinal < first) return column.numbers[ordinal - FIRST_NUMBER];
-  return stringAt(column.strings, ordinal - first);
+  return column.text(ordinal - first);
 }
 
 /** The ordinals whose value may equal `value`; empty when no document has it. */
@@ -273,6 +281,13 @@ export function ordinalsPrefixed(column: Column, prefix: Value): OrdinalRange {
     from: first + countStrings(column.strings, key, "below"),
     to: first + countStrings(column.strings, key, "upToPrefixed"),
   };
+}
+
+/** The ordinals of numbers from `low` to `high`, and of what has no number of its own. */
+export function ordinalsNear(column: Column, low: Value, high: Value): readonly OrdinalRange[] {
+  if (typeof low !== "number" || typeof high !== "number") return [ordinalsDefined(column)];
+  const elsewhere = { from: arrayOrdinal(column), to: column.ordinals };
+  return [numberRange(column, low, high, false, false), elsewhere];
 }
 
 /** The ordinals of every value there is. */

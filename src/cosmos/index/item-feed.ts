@@ -6,14 +6,16 @@ import type { Reader } from "../../storage/port.ts";
 import { isExpired, numbersPerRange, readItemNumber, type StoredItem } from "../engine/documents.ts";
 import type { ContainerRecord } from "../engine/records.ts";
 import type { Condition, OrderFact } from "../query/facts.ts";
-import { compareOrder, element, setProperty, type Value } from "../query/values.ts";
-import type { AccessPlan, CoveredPath, PlannedPart, SortPlan } from "./access-plan.ts";
+import { compareOrder, element, type Value } from "../query/values.ts";
+import type { AccessPlan, PlannedPart, SortPlan } from "./access-plan.ts";
 import { type Bits, nextBit } from "./bits.ts";
-import { countNumbers, isExact, ordinalValue } from "./column.ts";
+import { countNumbers } from "./column.ts";
 import { compareOrderPlaces, inOrder, type OrderedDocument, type OrderPlace } from "./order.ts";
 import { keysDigest, type OrderPosition, type PlaceInOrder, type Position } from "./position.ts";
 import type { SegmentView } from "./segment.ts";
 import type { FilterTest } from "./shape.ts";
+import { createStandIns, type StandIns } from "./stand-in.ts";
+import { sortInTurns } from "./turns.ts";
 
 export interface FedItem {
   /** The item, or what the query reads of it. */
@@ -82,6 +84,7 @@ interface Reading {
   readonly source: FeedSource;
   readonly plan: Omit<AccessPlan, "parts">;
   readonly test?: FilterTest;
+  readonly standIns?: StandIns;
   readonly cost: ItemFeed["cost"];
 }
 
@@ -98,7 +101,16 @@ export async function indexFeed(
   const cost = { loaded: 0, loadedBytes: 0, seeks: plan.seeks, keys: plan.keys };
   const { sort, cover } = plan;
   const tests = test !== undefined && cover !== undefined && cover.kind !== "items";
-  const reading = { source, plan, cost, ...(tests ? { test: test() } : {}) };
+  const reading = {
+    source,
+    plan,
+    cost,
+    ...(tests ? { test: test() } : {}),
+    ...(cover === undefined ? {} : { standIns: createStandIns(cover.paths) }),
+  };
+  if (cover?.kind === "items" && sort === undefined) {
+    return coveredFeed(reading, plan.parts, typeof start === "number" ? start : 0);
+  }
   const candidates =
     sort === undefined
       ? byNumber(plan.parts, source.scope, typeof start === "number" ? start : 0)
@@ -136,12 +148,48 @@ function candidateFeed(reading: Reading, candidates: Iterator<Candidate, void>, 
   };
 }
 
+/**
+ * Feeds stand-ins by number: the way of aggregates over very many documents, in which nothing is made for a document
+ * but its stand-in.
+ */
+function coveredFeed(reading: Reading, parts: readonly PlannedPart[], start: number): ItemFeed {
+  const { source, standIns } = reading;
+  const runs = numberRuns(parts, start);
+  return {
+    sorted: false,
+    cost: reading.cost,
+    async next() {
+      const found: (FedItem | Promise<FedItem | undefined>)[] = [];
+      let loading = 0;
+      while (runs.length > 0 && found.length < coveredBatch && loading < batchMax) {
+        const { first, until } = leastRun(runs);
+        const { view, bits } = first;
+        while (first.at >= 0 && found.length < coveredBatch && loading < batchMax) {
+          const document = first.at;
+          const number = view.numbers[document] as number;
+          if (number > until) break;
+          first.at = nextBit(bits, document + 1);
+          if (!atHome(source.scope, number)) continue;
+          const item = standIns?.(view, document);
+          if (item === undefined) {
+            loading++;
+            found.push(load(reading, { view, document, number, position: number }, undefined));
+          } else found.push({ item, position: number });
+        }
+        if (first.at < 0) runs.splice(runs.indexOf(first), 1);
+      }
+      if (loading === 0) return found as readonly FedItem[];
+      const fed = (await Promise.all(found)).filter((item) => item !== undefined);
+      return fed.length > 0 || runs.length === 0 ? fed : this.next();
+    },
+  };
+}
+
 /** The item of a candidate, or what stands in for it; undefined when it is not in the result. */
 function feedOne(reading: Reading, candidate: Candidate): FedItem | Promise<FedItem | undefined> | undefined {
   const { cover } = reading.plan;
   const { view, document, position } = candidate;
-  const standIn =
-    cover === undefined || view === undefined ? undefined : fromColumns(view, document, cover.paths);
+  const standIn = view === undefined ? undefined : reading.standIns?.(view, document);
   if (standIn === undefined) return load(reading, candidate, undefined);
   if (cover?.kind === "items") return { item: standIn, position };
   if (reading.test?.(standIn) === false) return undefined;
@@ -175,9 +223,7 @@ function* byNumber(
   scope: FeedScope,
   start: number,
 ): Generator<Candidate, void> {
-  const runs = parts
-    .map(({ view, bits }) => ({ view, bits, at: nextBit(bits, countNumbers(view.numbers, start, false)) }))
-    .filter(({ at }) => at >= 0);
+  const runs = numberRuns(parts, start);
   while (runs.length > 0) {
     const { first, until } = leastRun(runs);
     const { view, bits } = first;
@@ -191,6 +237,12 @@ function* byNumber(
     }
     if (first.at < 0) runs.splice(runs.indexOf(first), 1);
   }
+}
+
+function numberRuns(parts: readonly PlannedPart[], start: number): NumberRun[] {
+  return parts
+    .map(({ view, bits }) => ({ view, bits, at: nextBit(bits, countNumbers(view.numbers, start, false)) }))
+    .filter(({ at }) => at >= 0);
 }
 
 interface NumberRun {
@@ -297,38 +349,6 @@ function checkKeys(found: readonly Value[], expected: readonly Value[]): void {
   for (const [i, key] of found.entries()) if (compareOrder(key, expected[i]) !== 0) throw new OrderChanged();
 }
 
-/** An object with the covered paths of a document; undefined when a column does not hold a value whole. */
-function fromColumns(view: SegmentView, document: number, cover: readonly CoveredPath[]): Value {
-  const item: Record<string, Value> = {};
-  for (const { steps, slot } of cover) {
-    const column = slot === undefined ? undefined : view.column(slot);
-    if (column === undefined) continue;
-    const ordinal = column.ords[document] as number;
-    if (!isExact(column, ordinal)) return undefined;
-    place(item, steps, ordinalValue(column, ordinal));
-  }
-  return item;
-}
-
-function place(item: Record<string, Value>, steps: readonly string[], value: Value): void {
-  if (value === undefined) return;
-  let at = item;
-  for (const [i, step] of steps.entries()) {
-    if (i === steps.length - 1) {
-      setProperty(at, step, value);
-      return;
-    }
-    const known = Object.hasOwn(at, step) ? at[step] : undefined;
-    if (typeof known === "object" && known !== null) {
-      at = known as Record<string, Value>;
-      continue;
-    }
-    const made: Record<string, Value> = {};
-    setProperty(at, step, made);
-    at = made;
-  }
-}
-
 /** Items by number from `position` on; none is the end. */
 export type StoredPages = (position: number) => Promise<readonly StoredItem[]>;
 
@@ -373,9 +393,9 @@ export async function sortedScanFeed(
     }
     await new Promise((resume) => setImmediate(resume));
   }
-  places.sort((a, b) => compareOrderPlaces(paths, a, b));
+  const sorted = await sortInTurns(places, (a, b) => compareOrderPlaces(paths, a, b));
   const from = await locate(source, { steps }, start);
-  const candidates = ranked(source.scope, [], { paths, steps, inexact: [] }, places, from);
+  const candidates = ranked(source.scope, [], { paths, steps, inexact: [] }, sorted, from);
   const plan = { applied: new Map<number, number>(), seeks: 0, keys: 0 };
   return { ...candidateFeed({ source, plan, cost: feed.cost }, candidates, batchMax), sorted: true };
 }

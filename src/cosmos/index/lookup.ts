@@ -11,6 +11,7 @@ import {
   ordinalsBeyond,
   ordinalsDefined,
   ordinalsEqual,
+  ordinalsNear,
   ordinalsPrefixed,
 } from "./column.ts";
 import type { Paths } from "./paths.ts";
@@ -191,6 +192,8 @@ function rawRanges(
       return [ordinalsPrefixed(column, value)];
     case "defined":
       return [ordinalsDefined(column)];
+    case "near":
+      return ordinalsNear(column, value, values[1]);
     default:
       return [ordinalsBeyond(column, test, value)];
   }

@@ -115,7 +115,9 @@ interface CompositeSpec {
 function filteredPaths({ alternatives }: Facts): FilteredPath[] {
   const found: FilteredPath[] = [];
   for (const alternative of alternatives) {
-    for (const condition of alternative) addPath(found, indexPath(condition.path), isEquality(condition));
+    for (const condition of alternative) {
+      if (condition.test !== "near") addPath(found, indexPath(condition.path), isEquality(condition));
+    }
   }
   return found;
 }
@@ -151,6 +153,7 @@ function specOf(path: IndexPath): string {
   return path
     .map((step) => {
       if (step === null) return "/[]";
+      if (typeof step === "number") return "";
       return /^[A-Za-z_][A-Za-z0-9_]*$/.test(step) ? `/${step}` : `/${JSON.stringify(step)}`;
     })
     .join("");

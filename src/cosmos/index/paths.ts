@@ -2,9 +2,10 @@
  * The paths of a container as they are met in its items, each with a slot, the number of its column. Apart from the
  * segments, which only know slots. Limits keep items whose property names are data from making a column for each.
  */
+import { LATITUDE, LONGITUDE } from "../query/item-paths.ts";
 import type { Value } from "../query/values.ts";
 import { ARRAY, type IndexKey, indexKey, OBJECT } from "./column.ts";
-import type { IndexPath, IndexPolicy } from "./policy.ts";
+import type { IndexPath, IndexPolicy, IndexStep } from "./policy.ts";
 
 /** Slots at the top of items, below it, and for elements of arrays. */
 const topSlotsMax = 100;
@@ -62,7 +63,7 @@ interface PathNode {
   readonly elements: boolean;
   /** -1 when its values are not indexed. */
   readonly slot: number;
-  readonly children: Map<string, PathNode>;
+  readonly children: Map<string | number, PathNode>;
   each: PathNode | undefined;
   /** Of a node for elements: how many were seen, and whether they are too many. */
   entries: number;
@@ -117,7 +118,7 @@ function pathNode(path: IndexPath, elements: boolean, slot: number): PathNode {
 }
 
 /** The node below `node`, made when it is new; undefined past a limit. */
-function childOf(registry: Registry, node: PathNode, step: string | null): PathNode | undefined {
+function childOf(registry: Registry, node: PathNode, step: IndexStep): PathNode | undefined {
   const found = step === null ? node.each : node.children.get(step);
   if (found !== undefined) return found;
   if (node.path.length >= stepsMax) return undefined;
@@ -149,7 +150,8 @@ function newSlot(registry: Registry, path: IndexPath, elements: boolean): number
 }
 
 function isIndexed(policy: IndexPolicy, path: IndexPath): boolean {
-  return policy.includes(path) && !(path.length === 1 && unindexed.has(path[0] ?? ""));
+  if (typeof path.at(-1) === "number") return policy.locates(path.slice(0, -1));
+  return policy.includes(path) && !(path.length === 1 && unindexed.has(String(path[0])));
 }
 
 function nodeAt(registry: Registry, path: IndexPath): PathNode | undefined {
@@ -180,10 +182,29 @@ function extractObject(registry: Registry, node: PathNode, value: Value, take: T
   }
 }
 
+/** The coordinates of a point; for another geometry what stands for all places. */
+function extractPlace(registry: Registry, node: PathNode, value: Value, take: TakeKey): void {
+  const { type, coordinates } = value as Readonly<Record<string, Value>>;
+  if (typeof type !== "string" || !Array.isArray(coordinates)) return;
+  const [x, y] = coordinates as readonly Value[];
+  const isPoint = type === "Point" && typeof x === "number" && typeof y === "number";
+  const keys = [
+    [LONGITUDE, isPoint ? x : OBJECT],
+    [LATITUDE, isPoint ? y : OBJECT],
+  ] as const;
+  for (const [step, key] of keys) {
+    const child = childOf(registry, node, step);
+    if (child !== undefined && child.slot >= 0) take(child.slot, key);
+  }
+}
+
 function extractValue(registry: Registry, node: PathNode, value: Value, take: TakeKey): void {
   const key = indexKey(value);
   if (node.slot >= 0) take(node.slot, key);
-  if (key === OBJECT) extractObject(registry, node, value, take);
+  if (key === OBJECT) {
+    extractObject(registry, node, value, take);
+    if (registry.policy.locates(node.path)) extractPlace(registry, node, value, take);
+  }
   if (key !== ARRAY) return;
   const list = value as readonly Value[];
   const each = list.length === 0 ? undefined : childOf(registry, node, null);

@@ -3,9 +3,11 @@
  * rules are the service's (index policy reference): the more precise path wins, and `/?` beats `/*`.
  */
 import type { OrderFact, Path } from "../query/facts.ts";
+import { LATITUDE, LONGITUDE } from "../query/item-paths.ts";
 
-/** Steps into an item; null is any element of an array. */
-export type IndexPath = readonly (string | null)[];
+/** Steps into an item; null is any element of an array, a number a coordinate of a point. */
+export type IndexPath = readonly IndexStep[];
+export type IndexStep = string | null | typeof LONGITUDE | typeof LATITUDE;
 
 export interface CompositePath {
   readonly path: IndexPath;
@@ -17,6 +19,8 @@ export interface IndexPolicy {
   readonly indexes: boolean;
   readonly composites: readonly (readonly CompositePath[])[];
   includes(path: IndexPath): boolean;
+  /** Whether points at `path` are indexed by their coordinates. */
+  locates(path: IndexPath): boolean;
 }
 
 interface PolicyPath {
@@ -34,7 +38,9 @@ export function compilePolicy(indexingPolicy: unknown): IndexPolicy {
     ...(included ?? ["/*"]).flatMap((path) => policyPath(path, true)),
     ...(pathsOf(policy["excludedPaths"]) ?? []).flatMap((path) => policyPath(path, false)),
   ];
+  const spatial = (pathsOf(policy["spatialIndexes"]) ?? []).flatMap((path) => policyPath(path, true));
   return {
+    locates: (path) => spatial.some((entry) => covers({ ...entry, exact: false }, path)),
     indexes: String(policy["indexingMode"] ?? "consistent").toLowerCase() !== "none",
     composites: compositesOf(policy["compositeIndexes"]),
     includes(path) {
@@ -51,7 +57,10 @@ export function compilePolicy(indexingPolicy: unknown): IndexPolicy {
 
 /** Steps of a query's path as the index names them. */
 export function indexPath(path: Path): IndexPath {
-  return path.map((step) => (typeof step === "number" ? null : step));
+  return path.map((step) => {
+    if (step === LONGITUDE || step === LATITUDE) return step;
+    return typeof step === "number" ? null : step;
+  });
 }
 
 /** The two refusals of ORDER BY that a policy can cause, in the service's words; undefined when it may be served. */

@@ -45,11 +45,16 @@ export function poolSize(pool: StringPool): number {
   return pool.offsets.length - 1;
 }
 
+/** The units of a pool as bytes, for reading many of its strings. */
+export function poolBytes({ units }: StringPool): Buffer {
+  return Buffer.from(units.buffer, units.byteOffset, units.byteLength);
+}
+
 /** The string at `index`. */
-export function stringAt({ offsets, units }: StringPool, index: number): string {
+export function stringAt(pool: StringPool, index: number, bytes: Buffer = poolBytes(pool)): string {
+  const { offsets, units } = pool;
   const start = (offsets[index] as number) * units.BYTES_PER_ELEMENT;
   const end = (offsets[index + 1] as number) * units.BYTES_PER_ELEMENT;
-  const bytes = Buffer.from(units.buffer, units.byteOffset, units.byteLength);
   return bytes.toString(units.BYTES_PER_ELEMENT === 1 ? "latin1" : "utf16le", start, end);
 }
 

@@ -170,7 +170,10 @@ function latestRow(
   const text = item.json.toString("utf8");
   if (logical !== undefined && (item.epk !== logical.epk || !belongs(container, text, logical)))
     return undefined;
-  return `${text.slice(0, -1)},"_lsn":${item.lsn}}`;
+  // Clients that name the newer format of the wire read the item from `current`, in this mode as well.
+  return context.headers["x-ms-cosmos-changefeed-wire-format-version"] === undefined
+    ? `${text.slice(0, -1)},"_lsn":${item.lsn}}`
+    : `{"current":${text},"metadata":{"lsn":${item.lsn},"crts":${item.ts}}}`;
 }
 
 function belongs(container: ContainerRecord, text: string, logical: LogicalPartition): boolean {

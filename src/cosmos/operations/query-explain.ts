@@ -8,7 +8,8 @@ import { indexMetrics } from "../index/metrics.ts";
 import { indexPath } from "../index/policy.ts";
 import { shapeOf } from "../index/shape.ts";
 import type { Condition, Path } from "../query/facts.ts";
-import { EACH } from "../query/item-paths.ts";
+import { EACH, LATITUDE, LONGITUDE } from "../query/item-paths.ts";
+import { parseAddress } from "../wire/address.ts";
 import type { RequestHeaders } from "../wire/headers.ts";
 import type { OperationContext } from "./operation.ts";
 import type { Access } from "./query-access.ts";
@@ -77,7 +78,8 @@ export async function explainQuery(engine: Engine, request: ExplainRequest): Pro
       path: policyText(path),
       test,
       values: values.length,
-      indexed: policy.includes(indexPath(path)),
+      indexed:
+        test === "near" ? policy.locates(indexPath(path).slice(0, -1)) : policy.includes(indexPath(path)),
     })),
   );
   const plan = access?.kind === "index" ? access.plan : undefined;
@@ -114,6 +116,8 @@ function accessOf(
 
 function policyText(path: Path): string {
   const steps = path.map((step) => {
+    if (step === LONGITUDE) return "longitude";
+    if (step === LATITUDE) return "latitude";
     if (typeof step === "number") return step === EACH ? "[]" : `[${step}]`;
     return /^[A-Za-z_][A-Za-z0-9_]*$/.test(step) ? step : JSON.stringify(step);
   });
@@ -140,11 +144,9 @@ function contextOf(
     account,
     database,
     container,
-    address: {
-      kind: "items",
-      database: request.database,
-      container: request.container,
-    } as unknown as OperationContext["address"],
+    address: parseAddress(
+      `/dbs/${encodeURIComponent(request.database)}/colls/${encodeURIComponent(request.container)}/docs`,
+    ),
     headers,
     body: Buffer.from(JSON.stringify({ query: request.query, parameters: request.parameters })),
     origin: "",

@@ -120,6 +120,39 @@ function noItems(): ItemFeed {
 
 /** Milliseconds of work between two turns for whoever waits. */
 const turnMilliseconds = 8;
+/** Items between two looks at the time, while they are done quickly. */
+const itemsBetweenLooks = 64;
+
+/** Looks at the time now and then: looking costs as much as many an item. */
+interface Pace {
+  /** Gives others a turn when it is time. True when a look was taken. */
+  step(): Promise<boolean> | false;
+}
+
+function createPace(): Pace {
+  let last = performance.now();
+  let turn = last;
+  let interval = 1;
+  let left = 1;
+  return {
+    step() {
+      if (--left > 0) return false;
+      const now = performance.now();
+      // Slow items are looked at one by one.
+      interval = now - last > 1 ? 1 : Math.min(interval * 2, itemsBetweenLooks);
+      left = interval;
+      last = now;
+      if (now - turn <= turnMilliseconds) return Promise.resolve(true);
+      return new Promise((resume) =>
+        setImmediate(() => {
+          turn = performance.now();
+          last = turn;
+          resume(true);
+        }),
+      );
+    },
+  };
+}
 
 /** Feeds items until the page is full or the run needs no more; true when the feed came to its end or was not needed. */
 async function fill(
@@ -129,19 +162,17 @@ async function fill(
   page: Growing,
   canStop: () => boolean,
 ): Promise<boolean> {
+  const pace = createPace();
   for (let batch = first; ; batch = await feed.next()) {
     if (batch.length === 0) return true;
-    let turn = performance.now();
     for (const fed of batch) {
-      if (performance.now() - turn > turnMilliseconds) {
-        await new Promise((resume) => setImmediate(resume));
-        turn = performance.now();
-      }
       pushItem(run, fed);
       page.last = fed.position;
       if (run.pending > 0) takeRows(run, page, fed);
       if (run.done) return true;
-      if (run.pending > 0 || isFull(page) || canStop()) return false;
+      if (run.pending > 0 || isFull(page)) return false;
+      const looked = pace.step();
+      if (looked !== false && (await looked) && canStop()) return false;
     }
     await new Promise((resume) => setImmediate(resume));
   }

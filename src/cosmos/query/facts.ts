@@ -7,6 +7,7 @@ import { constantValue, isConstant } from "./evaluate.ts";
 import { EACH, itemPath, type Path, partPath } from "./item-paths.ts";
 import { likePrefix } from "./like.ts";
 import { filterReadsOf, readsOf } from "./reads.ts";
+import { withinDistance } from "./spatial-facts.ts";
 import { type Binary, type Call, type Expression, operands, type Query, type Subquery } from "./syntax.ts";
 import { isArray, type Value } from "./values.ts";
 
@@ -14,11 +15,12 @@ export type { Path };
 
 /**
  * One test on a path of the item. A path with a step to `EACH` element asks that some value there passes the test. `in` lists the only possible values (one for equality). Bounds are of the type of
- * their value: `gt 3` holds only for numbers. `defined` only asks that the path exists. `startsWith` is ordinal.
+ * their value: `gt 3` holds only for numbers. `defined` only asks that the path exists. `startsWith` is ordinal. `near`
+ * ends in a step to a coordinate, which lies between the two values if the geometry is a point.
  */
 export interface Condition {
   readonly path: Path;
-  readonly test: "in" | "lt" | "le" | "gt" | "ge" | "startsWith" | "defined";
+  readonly test: "in" | "lt" | "le" | "gt" | "ge" | "startsWith" | "defined" | "near";
   readonly values: readonly Value[];
 }
 
@@ -48,6 +50,9 @@ export interface Facts {
   /** All that its filter looks at, when that is a list of paths and the filter always answers the same. */
   readonly filterReads?: readonly Path[];
 }
+
+/** Shapes that touch may be so far apart, in metres or units of the plane: more than what counts as touching. */
+const TOUCHING = 0.001;
 
 /** More alternatives than this are merged into "nothing is known". */
 const ALTERNATIVES_MAX = 2_000;
@@ -213,9 +218,29 @@ function comparison(c: Compilation, filter: Binary): readonly Condition[] | unde
   const [side, constant] = flipped ? [filter.right, filter.left] : [filter.left, filter.right];
   if (operator === undefined || !(operator in MIRRORED) || !isConstant(c, constant)) return undefined;
   const value = constantValue(c, constant);
+  if (side.kind === "call" && (operator === "<" || operator === "<=")) {
+    return typeof value === "number" ? nearby(c, side, "ST_DISTANCE", value) : undefined;
+  }
   const test = operator === "=" ? "in" : TESTS[operator];
   if (test === undefined) return undefined;
   return onPath(c, side, test, test === "in" ? definedOnly([value]) : [value]);
+}
+
+/** A call of two geometries, one of which is constant: how far apart they can be where the call is true or small. */
+function nearby(
+  c: Compilation,
+  call: Call,
+  name: string,
+  distance: number,
+): readonly Condition[] | undefined {
+  const [first, second] = call.args;
+  if (call.udf || call.name.toUpperCase() !== name || first === undefined || second === undefined)
+    return undefined;
+  const [side, constant] = isConstant(c, first) ? [second, first] : [first, second];
+  const path = isConstant(c, constant) ? partPath(c, side) : undefined;
+  if (path === undefined || path.length === 0) return undefined;
+  const geography = c.context.geospatial === "Geography";
+  return withinDistance(path, constantValue(c, constant), distance, geography);
 }
 
 function callCondition(c: Compilation, call: Call): readonly Condition[] | undefined {
@@ -233,6 +258,12 @@ function callCondition(c: Compilation, call: Call): readonly Condition[] | undef
       if (second === undefined || third !== undefined || !isConstant(c, second)) return undefined;
       return onPath(c, first, "startsWith", [constantValue(c, second)]);
     }
+    case "ST_INTERSECTS":
+      return nearby(c, call, "ST_INTERSECTS", TOUCHING);
+    case "ST_WITHIN":
+      return second === undefined || !isConstant(c, second)
+        ? undefined
+        : nearby(c, call, "ST_WITHIN", TOUCHING);
     case "ARRAY_CONTAINS":
     case "_TRY_ARRAY_CONTAINS": {
       if (second === undefined || third !== undefined) return undefined;

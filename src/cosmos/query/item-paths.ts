@@ -11,6 +11,9 @@ export type Path = readonly (string | number)[];
 
 /** A step to any one element of an array: told apart from an index, which is never negative. */
 export const EACH = -1;
+/** Steps from a point to its coordinates, which only a spatial index knows. */
+export const LONGITUDE = -2;
+export const LATITUDE = -3;
 
 /** The steps of a path below the item; computed properties are not paths of the stored item. */
 export function itemPath(c: Compilation, expression: Expression): Path | undefined {

@@ -61,6 +61,8 @@ export interface Access {
   readonly decision: Decision;
   /** What would be decided if the account had no locks; absent where locks have no part in the decision. */
   readonly unlocked?: Decision;
+  /** The data actions, when there are several. */
+  readonly actions?: readonly string[];
   /** Set for a principal that the directory does not have: audit mode lets nothing of it pass. */
   readonly gone?: true;
   readonly authTokenType: string;
@@ -106,14 +108,18 @@ async function decideToken(parts: AccessParts, request: AccessRequest, token: st
     resource: resourceName(request),
   };
   const policy = request.account.policy();
-  const decisions = neededActions(request).map((action) => decideCosmos(policy, { ...facts, action }));
+  const needed = neededActions(request);
+  const decisions = needed.map((action) => decideCosmos(policy, { ...facts, action }));
   // INVARIANT: at least one action is always needed, so there is a decision, and one refusal refuses the request.
   const decision = decisions.find((one) => !one.allowed) ?? decisions[0];
   if (decision === undefined) throw new Error("a request needs at least one action");
   const locked = metadataLock(request, facts);
-  const gone = facts.principalExists ? {} : ({ gone: true } as const);
-  if (locked === undefined) return { decision, authTokenType: "AadToken", claims, ...gone };
-  return { decision: locked, unlocked: decision, authTokenType: "AadToken", claims, ...gone };
+  const more = {
+    ...(facts.principalExists ? {} : ({ gone: true } as const)),
+    ...(needed.length < 2 ? {} : { actions: needed.map((action) => action ?? request.row.name) }),
+  };
+  if (locked === undefined) return { decision, authTokenType: "AadToken", claims, ...more };
+  return { decision: locked, unlocked: decision, authTokenType: "AadToken", claims, ...more };
 }
 
 /** 401 in the words for what is wrong with the token. One of another tenant is called so, although its key is unknown, too. */

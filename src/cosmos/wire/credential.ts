@@ -26,6 +26,8 @@ export function parseCredential(headers: RequestHeaders): RawCredential {
       5000,
     );
   }
+  const token = usualToken(header);
+  if (token !== undefined) return { kind: "aad", token };
   const text = decodeOnce(header);
   const match = /^type=(master|resource|aad)&ver=1(?:\.0)?&sig=(.+)$/is.exec(text);
   const kind = match?.[1]?.toLowerCase();
@@ -36,6 +38,21 @@ export function parseCredential(headers: RequestHeaders): RawCredential {
   if (text.length > headerBytesMax[kind]) throw unauthorized(malformed, 5001);
   if (kind === "master") return { kind, signature };
   return kind === "resource" ? { kind, token: text } : { kind, token: signature };
+}
+
+/** How SDKs begin the header of an Entra token: as they are, and percent-encoded. */
+const usualPrefixes: readonly string[] = ["type%3Daad%26ver%3D1.0%26sig%3D", "type=aad&ver=1.0&sig="];
+
+/**
+ * The token of a header in one of the usual spellings, which every request of an SDK has: found without decoding,
+ * copying or matching some kilobytes. Anything unusual is left to the slow way.
+ */
+function usualToken(header: string): string | undefined {
+  if (header.length > headerBytesMax.aad) return undefined;
+  const prefix = usualPrefixes.find((usual) => header.startsWith(usual));
+  if (prefix === undefined || header.length === prefix.length) return undefined;
+  if (prefix.includes("%") && header.includes("%", prefix.length)) return undefined;
+  return header.slice(prefix.length);
 }
 
 /** A percent-encoded token: only its prefix is encoded, for a JWT has nothing to encode. */

@@ -359,6 +359,16 @@ const cells: readonly Cells[] = [
     clientEncryptionKeys.list,
   ],
   [
+    "QueryClientEncryptionKeys",
+    "POST",
+    "clientEncryptionKeyFeed",
+    "query",
+    "readMetadata",
+    "database",
+    "read",
+    clientEncryptionKeys.query,
+  ],
+  [
     "CreateClientEncryptionKey",
     "POST",
     "clientEncryptionKeyFeed",

@@ -65,9 +65,18 @@ function checkCertificateAssertion(
 function findCertificate(client: ClientIdentity, { header }: Jws): CertificateRecord | undefined {
   return client.application?.certificates.find((certificate) =>
     header["x5t#S256"] === undefined
-      ? header["x5t"] === certificate.sha1
-      : header["x5t#S256"] === certificate.sha256,
+      ? thumbprintText(header["x5t"]) === certificate.sha1
+      : thumbprintText(header["x5t#S256"]) === certificate.sha256,
   );
+}
+
+/** Some SDKs pad the thumbprint or write it in plain base64, against RFC 7515 section 2; it is the same thumbprint. */
+function thumbprintText(value: unknown): string | undefined {
+  if (typeof value !== "string") return undefined;
+  return value
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replace(/={1,2}$/, "");
 }
 
 /** The token endpoint in either version, under the caller's address or a public one, by tenant id or domain. */

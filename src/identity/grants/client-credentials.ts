@@ -27,7 +27,10 @@ function readAudience(call: AuthorityCall, form: ReadonlyMap<string, string>): s
     return resource;
   }
   // One library sends the reserved names along; without a user they mean nothing, as in the cloud.
-  const given = form.get("scope")?.split(" ").filter((name) => name !== "" && !isReservedScope(name));
+  const given = form
+    .get("scope")
+    ?.split(" ")
+    .filter((name) => name !== "" && !isReservedScope(name));
   const scope = given?.join(" ");
   if (scope === undefined || scope === "") throw new AuthorityError(faults.missingParameter("scope"));
   if (scope.includes(" ")) throw new AuthorityError(faults.invalidScope(scope));

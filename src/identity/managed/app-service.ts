@@ -130,7 +130,7 @@ function render(token: ManagedToken, selector: Selector | undefined): Reply {
       token_type: "Bearer",
     });
   }
-  if (token.reason === "resource") return refuse(400, describe(token.fault));
+  if ("fault" in token) return refuse(400, describe(token.fault));
   return refuse(400, selector === undefined ? NO_SYSTEM_ASSIGNED : NOT_ASSIGNED);
 }
 

@@ -30,7 +30,7 @@ export function createCloudShellEndpoint(context: ManagedIdentityContext): Servi
       authority: request.origin,
     });
     if (!token.ok) {
-      return token.reason === "resource"
+      return "fault" in token
         ? refuse(400, "invalid_resource", describe(token.fault))
         : refuse(400, "invalid_request", "Identity not found");
     }

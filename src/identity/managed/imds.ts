@@ -114,6 +114,7 @@ async function answer(
     });
   }
   if (token.reason === "resource") return refuse(400, "invalid_resource", describe(token.fault));
+  if (token.reason === "proof") return refuse(400, token.fault.error, describe(token.fault));
   if (token.reason === "none") return refuse(400, "invalid_request", "Identity not found");
   return refuse(
     400,

@@ -2,11 +2,13 @@
  * Choosing one of a workload's identities and making its token: the part of managed identity that is the same
  * behind every kind of endpoint. The endpoints differ in how they ask and how they say no.
  */
+import type { Principal } from "../../azure/principal.ts";
 import { sameResourceId } from "../../azure/resource-id.ts";
 import type { ManagedIdentityRecord } from "../control.ts";
 import type { Directory } from "../directory.ts";
 import type { AuthorityFault } from "../errors.ts";
-import { faults } from "../errors.ts";
+import { AuthorityError, faults } from "../errors.ts";
+import type { IdentityCertificates } from "../identity-certificates.ts";
 import type { ResourceResolver } from "../resources.ts";
 import type { IssuedToken, TokenIssuer } from "../tokens.ts";
 import type { CarriedIdentities, Workload, Workloads } from "./workloads.ts";
@@ -17,6 +19,7 @@ export interface ManagedIdentityContext {
   readonly directory: Directory;
   readonly resources: ResourceResolver;
   readonly tokens: TokenIssuer;
+  readonly certificates: IdentityCertificates;
 }
 
 /** How a caller names a user-assigned identity. */
@@ -66,7 +69,8 @@ export type ManagedToken =
       readonly audience: string;
     }
   | { readonly ok: false; readonly reason: "none" | "ambiguous" }
-  | { readonly ok: false; readonly reason: "resource"; readonly fault: AuthorityFault };
+  /** `resource`: no such resource; `proof`: the identity's certificate does not prove it any more. */
+  | { readonly ok: false; readonly reason: "resource" | "proof"; readonly fault: AuthorityFault };
 
 /** The token of the chosen identity for `audience`; the resource must exist. */
 export async function issueManagedToken(
@@ -90,6 +94,8 @@ export async function issueManagedToken(
   }
   const principal = await context.directory.find(identity.principalId);
   if (principal === undefined) return { ok: false, reason: "none" };
+  const fault = await proofFault(context, principal);
+  if (fault !== undefined) return { ok: false, reason: "proof", fault };
   const { hostResourceId } = carried;
   const subject = {
     kind: "managedIdentity",
@@ -98,4 +104,18 @@ export async function issueManagedToken(
   } as const;
   const issued = await context.tokens.issue(subject, resource, request.authority);
   return { ok: true, issued, identity, audience: resource.audience };
+}
+
+/** Obtains the platform's own proof of the identity; what is wrong with it, or nothing. */
+async function proofFault(
+  { certificates }: ManagedIdentityContext,
+  principal: Principal,
+): Promise<AuthorityFault | undefined> {
+  try {
+    await certificates.prove(principal);
+    return undefined;
+  } catch (error) {
+    if (error instanceof AuthorityError) return error.fault;
+    throw error;
+  }
 }

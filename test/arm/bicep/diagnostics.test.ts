@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { compileBicep } from "../../../src/arm/bicep/compile.ts";
 import { formatDiagnostic, hasErrors } from "../../../src/arm/bicep/diagnostics.ts";
-import { accessTo, type Case, compileCase, positions, runTable } from "./table.ts";
+import { accessTo, type Case, compileCase, compilerFindings, positions, runTable } from "./table.ts";
 
 function run(each: Case): string {
   const { template, text, diagnostics } = compileCase(each);
   assert.equal(template === undefined, hasErrors(diagnostics));
   assert.equal(text === undefined, template === undefined);
-  return positions(diagnostics).join("\n");
+  return compilerFindings(diagnostics).join("\n");
 }
 
 describe("findings", () => runTable("diagnostics.table", run));

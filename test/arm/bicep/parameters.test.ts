@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { compileBicepParameters, type ParametersResult } from "../../../src/arm/bicep/compile.ts";
 import type { JsonObject } from "../../../src/arm/json.ts";
-import { accessTo, type Case, positions, runTable } from "./table.ts";
+import { accessTo, type Case, compilerFindings, runTable } from "./table.ts";
 
 function compile(files: ReadonlyMap<string, string>, overrides?: JsonObject): ParametersResult {
   const [path = ""] = files.keys();
@@ -17,7 +17,7 @@ function compile(files: ReadonlyMap<string, string>, overrides?: JsonObject): Pa
 
 function run({ files }: Case): string {
   const { parameters, diagnostics } = compile(files);
-  const found = positions(diagnostics);
+  const found = compilerFindings(diagnostics);
   if (parameters === undefined) return found.join("\n");
   return [...found, JSON.stringify(parameters["parameters"], undefined, 2)].join("\n");
 }
@@ -61,9 +61,9 @@ test("values given from outside stand for missing assignments", () => {
     ["main.bicepparam", "using 'main.bicep'\n"],
     ["main.bicep", "param a string\n"],
   ]);
-  assert.deepEqual(positions(compile(bare).diagnostics), ["main.bicepparam(1,7) Error BCP258"]);
+  assert.deepEqual(compilerFindings(compile(bare).diagnostics), ["main.bicepparam(1,7) Error BCP258"]);
   assert.deepEqual(compile(bare, { a: "x" }).parameters?.["parameters"], { a: { value: "x" } });
-  assert.deepEqual(positions(compile(bare, { a: "x", z: 1 }).diagnostics), [
+  assert.deepEqual(compilerFindings(compile(bare, { a: "x", z: 1 }).diagnostics), [
     "main.bicepparam(1,7) Error BCP259",
   ]);
 });

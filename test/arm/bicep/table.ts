@@ -75,6 +75,11 @@ export function compileCase({ files }: Case): CompileResult {
   return compileBicep({ path, ...accessTo(files) });
 }
 
+/** Findings of the compiler proper, not of its linter. */
+export function compilerFindings(diagnostics: readonly Diagnostic[]): string[] {
+  return positions(diagnostics.filter(({ code }) => /^(BCP|CEL)/.test(code)));
+}
+
 /** Findings without their words, which may change: `file(line,column) Level CODE`. */
 export function positions(diagnostics: readonly Diagnostic[]): string[] {
   return diagnostics.map(

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { compileBicep } from "../../../src/arm/bicep/compile.ts";
 import type { Json } from "../../../src/arm/json.ts";
-import { accessTo, type Case, compileCase, positions, runTable } from "./table.ts";
+import { accessTo, type Case, compileCase, compilerFindings, runTable } from "./table.ts";
 
 const generated: ReadonlySet<string> = new Set(["contentVersion", "_generator"]);
 
@@ -23,7 +23,7 @@ function essential(value: Json): Json {
 
 function run(each: Case): string {
   const { template, diagnostics } = compileCase(each);
-  const found = positions(diagnostics);
+  const found = compilerFindings(diagnostics);
   if (template === undefined) return found.join("\n");
   return [...found, JSON.stringify(essential(template), undefined, 2)].join("\n");
 }

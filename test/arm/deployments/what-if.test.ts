@@ -78,6 +78,30 @@ describe("what-if", () => {
     });
   }
 
+  test("an account and its children, deployed again, do not change", async () => {
+    const account = {
+      type: "Microsoft.DocumentDB/databaseAccounts",
+      apiVersion: "2024-08-15",
+      name: "shop",
+      location: "West Europe",
+      properties: {
+        databaseAccountOfferType: "Standard",
+        locations: [{ locationName: "westeurope", failoverPriority: 0 }],
+      },
+    };
+    const database = {
+      type: "Microsoft.DocumentDB/databaseAccounts/sqlDatabases",
+      apiVersion: "2024-08-15",
+      name: "shop/db",
+      location: "westeurope",
+      properties: { resource: { id: "db" }, options: {} },
+      dependsOn: ["shop"],
+    };
+    const fixture = await deployed(account, database);
+    const changes = await whatIf(fixture, body([account, database]));
+    assert.deepEqual(summary(changes), ["NoChange shop", "NoChange db"]);
+  });
+
   test("removed tags and changed arrays", async () => {
     const cors = (origins: readonly string[]): Resource => ({ properties: { cors: origins } });
     const fixture = await deployed(site({ tags: { a: "1", b: "2" }, ...cors(["x", "y"]) }));

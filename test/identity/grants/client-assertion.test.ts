@@ -138,6 +138,17 @@ interface Case {
 
 const certificateCases: readonly Case[] = [
   { what: "PS256", assertion: () => jwt(ps256(), claims()), code: 0 },
+  {
+    what: "a thumbprint in plain base64, as MSAL4J sends it",
+    assertion: () =>
+      jwt({ ...rs256(), x5t: Buffer.from(thumbprints.sha1, "base64url").toString("base64") }, claims()),
+    code: 0,
+  },
+  {
+    what: "a padded thumbprint, as MSAL for Python and Go send it",
+    assertion: () => jwt({ ...rs256(), x5t: `${thumbprints.sha1}=` }, claims()),
+    code: 0,
+  },
   { what: "RS256", assertion: () => jwt(rs256(), claims()), code: 0 },
   {
     what: "fractional times",

@@ -177,7 +177,13 @@ describe("client credentials with a secret", () => {
       "invalid_scope",
       1002012,
     ],
-    ["two scopes", () => post(v2, good({ scope: `${arm}/.default openid` })), 400, "invalid_scope", 70011],
+    [
+      "two scopes",
+      () => post(v2, good({ scope: `${arm}/.default https://vault.azure.net/.default` })),
+      400,
+      "invalid_scope",
+      70011,
+    ],
     [
       "an unknown resource",
       () => post(v2, good({ scope: "https://example.com/.default" })),

@@ -30,7 +30,8 @@ public final class Suite {
     private static final String PK = "java-items";
     private static final PartitionKey KEY = new PartitionKey(PK);
 
-    private interface Test {
+    /** A test that throws when it fails. */
+    interface Test {
         void run() throws Exception;
     }
 
@@ -48,11 +49,11 @@ public final class Suite {
         return JSON.createObjectNode().put("id", id).put("partitionKey", PK).put("n", n);
     }
 
-    private static void check(boolean holds, Object detail) {
+    static void check(boolean holds, Object detail) {
         if (!holds) throw new AssertionError(String.valueOf(detail));
     }
 
-    private static void expect(int status, int substatus, Test work) throws Exception {
+    static void expect(int status, int substatus, Test work) throws Exception {
         try {
             work.run();
         } catch (CosmosException error) {
@@ -143,9 +144,13 @@ public final class Suite {
             expect(403, 5302, () -> reader.deleteItem("changed", KEY, null));
         });
         tests.put("containers are not changed with a token", () -> expect(403, 5300, worker::delete));
+        Management.addTo(tests);
+        ChangeFeeds.addTo(tests);
         int passed = 0;
         int failed = 0;
         for (Map.Entry<String, Test> test : tests.entrySet()) {
+            boolean wanted = args.length == 0 || test.getKey().contains(args[0]) || test.getKey().endsWith("are made");
+            if (!wanted) continue;
             try {
                 test.getValue().run();
                 passed++;

@@ -1,0 +1,198 @@
+"""The newest azure-cli, unmodified, in a profile of its own: the commands that set up Azure set up Celestite.
+
+Every test is a chapter of one tour, in the order of the names; a chapter may use what earlier ones made.
+"""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+AZ = os.path.join(os.path.dirname(sys.executable), "az")
+CLI = os.environ["CONFORMANCE_cli"]
+NODE = os.environ["CONFORMANCE_node"]
+PYTHON = os.environ["CONFORMANCE_python"]
+GROUP = "rg-cosmosrbac"
+SUBSCRIPTION = "/subscriptions/" + os.environ["CONFORMANCE_subscriptionId"]
+GROUP_ID = f"{SUBSCRIPTION}/resourceGroups/{GROUP}"
+
+profile = tempfile.TemporaryDirectory(prefix="celestite-az-")
+environment = {
+    **os.environ,
+    "AZURE_CONFIG_DIR": profile.name,
+    "AZURE_CORE_COLLECT_TELEMETRY": "no",
+    "AZURE_CORE_INSTANCE_DISCOVERY": "false",
+    "AZURE_CORE_ONLY_SHOW_ERRORS": "true",
+    "AZURE_BICEP_CHECK_VERSION": "false",
+}
+
+
+class AzError(Exception):
+    """What az printed when it failed."""
+
+
+def az(*words):
+    """Runs one az command and returns its JSON answer, or None when it prints nothing."""
+    command = [AZ, *words, "--output", "json"]
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    if finished.returncode != 0:
+        raise AzError(f"az {' '.join(words)}: {finished.stderr.strip()}")
+    return json.loads(finished.stdout) if finished.stdout.strip() else None
+
+
+def celestite(*words, **more):
+    """Runs our own command line and returns what it printed."""
+    command = [NODE, CLI, *words]
+    env = {**os.environ, **more}
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False).stdout.strip()
+
+
+def setUpModule():
+    """Signs in with the managed identity that owns the subscription, and puts our compiler where az looks for it."""
+    compiler = os.path.join(profile.name, "bin", "bicep")
+    os.makedirs(os.path.dirname(compiler))
+    with open(compiler, "w", encoding="utf-8") as file:
+        file.write(f'#!/bin/sh\nexec "{NODE}" "{os.environ["CONFORMANCE_bicep"]}" "$@"\n')
+    os.chmod(compiler, os.stat(compiler).st_mode | stat.S_IXUSR)
+    az("cloud", "register", "-n", "Celestite", "--endpoint-resource-manager", os.environ["CONFORMANCE_arm"])
+    az("cloud", "set", "-n", "Celestite")
+    az("login", "--identity", "--client-id", os.environ["CONFORMANCE_operatorClientId"])
+
+
+def tearDownModule():
+    profile.cleanup()
+
+
+class AzTour(unittest.TestCase):
+    """The tutorial that this product was born from, and the commands around it."""
+
+    def refused(self, code, *words):
+        with self.assertRaises(AzError) as caught:
+            az(*words)
+        self.assertIn(code, str(caught.exception))
+
+    def test_01_group_and_identity(self):
+        self.assertEqual(az("group", "create", "-n", GROUP, "-l", "westeurope")["name"], GROUP)
+        made = az("identity", "create", "-n", "umid-cosmosid", "-g", GROUP, "-l", "westeurope")
+        shown = az("identity", "show", "-n", "umid-cosmosid", "-g", GROUP)
+        self.assertEqual(shown["principalId"], made["principalId"])
+        self.refused("ResourceNotFound", "identity", "show", "-n", "nobody", "-g", GROUP)
+
+    def test_02_deployment_and_worker(self):
+        principal = az("identity", "show", "-n", "umid-cosmosid", "-g", GROUP)["principalId"]
+        parameters = ["-g", GROUP, "-f", os.path.join(HERE, "deploy.bicep"), "--parameters", f"principalId={principal}"]
+        changes = az("deployment", "group", "what-if", *parameters, "--no-pretty-print")["changes"]
+        self.assertEqual({"Create", "Ignore"}, {change["changeType"] for change in changes})
+        deployed = az("deployment", "group", "create", *parameters)
+        outputs = deployed["properties"]["outputs"]
+        endpoint = outputs["endpoint"]["value"]
+        account = outputs["accountName"]["value"]
+        shown = az("deployment", "group", "show", "-g", GROUP, "-n", "deploy")
+        self.assertEqual(shown["properties"]["provisioningState"], "Succeeded")
+        steps = az("deployment", "operation", "group", "list", "-g", GROUP, "-n", "deploy")
+        self.assertGreaterEqual(len(steps), 5)
+        worker = ["run", "--identity", "umid-cosmosid", "--", PYTHON, os.path.join(HERE, "worker.py"), endpoint]
+        self.assertEqual(celestite(*worker), "created")
+        keys = az("cosmosdb", "keys", "list", "-n", account, "-g", GROUP)
+        with_key = {"COSMOS_KEY": keys["primaryMasterKey"]}
+        self.assertEqual(celestite(*worker, **with_key), "created")
+        az("deployment", "group", "create", *parameters, "disableLocalAuth=true")
+        self.assertEqual(celestite(*worker, **with_key), "401")
+        self.assertEqual(celestite(*worker), "created")
+        unchanged = az("deployment", "group", "what-if", *parameters, "disableLocalAuth=true", "--no-pretty-print")
+        kinds = {change["changeType"] for change in unchanged["changes"]}
+        self.assertEqual({"NoChange", "Ignore"}, kinds)
+        self.refused("InvalidTemplate", "deployment", "group", "create", *parameters, "nonsense=true")
+
+    def test_03_cosmosdb(self):
+        account = ["-a", "azcosmos", "-g", GROUP]
+        made = az("cosmosdb", "create", "-n", "azcosmos", "-g", GROUP)
+        self.assertEqual(made["provisioningState"], "Succeeded")
+        az("cosmosdb", "sql", "database", "create", *account, "-n", "db")
+        container = [*account, "-d", "db", "-n", "c"]
+        az("cosmosdb", "sql", "container", "create", *container, "-p", "/pk", "--throughput", "500")
+        throughput = ["cosmosdb", "sql", "container", "throughput"]
+        self.assertEqual(az(*throughput, "show", *container)["resource"]["throughput"], 500)
+        updated = az(*throughput, "update", *container, "--throughput", "800")
+        self.assertEqual(updated["resource"]["throughput"], 800)
+        names = ["-n", "azcosmos", "-g", GROUP]
+        before = az("cosmosdb", "keys", "list", *names)
+        az("cosmosdb", "keys", "regenerate", *names, "--key-kind", "secondary")
+        after = az("cosmosdb", "keys", "list", *names)
+        self.assertNotEqual(before["secondaryMasterKey"], after["secondaryMasterKey"])
+        self.assertEqual(before["primaryMasterKey"], after["primaryMasterKey"])
+        strings = az("cosmosdb", "keys", "list", *names, "--type", "connection-strings")["connectionStrings"]
+        self.assertTrue(any(each["description"] == "Primary SQL Connection String" for each in strings))
+        self.assertTrue(az("cosmosdb", "update", *names, "--disable-local-auth", "true")["disableLocalAuth"])
+        resource = ["--resource-type", "Microsoft.DocumentDB/databaseAccounts"]
+        az("resource", "update", *names, *resource, "--set", "properties.disableLocalAuth=false")
+        self.assertFalse(az("cosmosdb", "show", *names)["disableLocalAuth"])
+
+    def test_04_cosmosdb_roles(self):
+        principal = az("identity", "show", "-n", "umid-cosmosid", "-g", GROUP)["principalId"]
+        account = ["-a", "azcosmos", "-g", GROUP]
+        roles = ["cosmosdb", "sql", "role"]
+        self.assertEqual(len(az(*roles, "definition", "list", *account)), 2)
+        contributor = "00000000-0000-0000-0000-000000000002"
+        made = az(*roles, "assignment", "create", *account, "-s", "/dbs/db", "-p", principal, "-d", contributor)
+        self.assertTrue(made["scope"].endswith("/dbs/db"))
+        self.assertEqual(len(az(*roles, "assignment", "list", *account)), 1)
+        az(*roles, "assignment", "delete", *account, "-i", made["name"], "--yes")
+        self.assertEqual(az(*roles, "assignment", "list", *account), [])
+
+    def test_05_azure_roles(self):
+        principal = az("identity", "show", "-n", "umid-cosmosid", "-g", GROUP)["principalId"]
+        by_object = ["--assignee-object-id", principal, "--assignee-principal-type", "ServicePrincipal"]
+        made = az("role", "assignment", "create", *by_object, "--role", "Reader", "--scope", GROUP_ID)
+        self.assertEqual(made["principalId"], principal)
+        self.assertEqual(az("role", "definition", "list", "--name", "Reader")[0]["roleName"], "Reader")
+        self.assertIsNone(az("role", "assignment", "delete", "--ids", made["id"], "--yes"))
+
+    def test_06_federated_credentials(self):
+        names = ["--identity-name", "umid-cosmosid", "-g", GROUP, "-n", "cluster"]
+        subject = "system:serviceaccount:default:worker"
+        values = ["--issuer", "https://issuer.example.com", "--subject", subject]
+        audiences = ["--audiences", "api://AzureADTokenExchange"]
+        made = az("identity", "federated-credential", "create", *names, *values, *audiences)
+        self.assertEqual(made["subject"], subject)
+        az("identity", "federated-credential", "delete", *names, "--yes")
+
+    def test_07_other_services(self):
+        place = ["-g", GROUP, "-l", "westeurope"]
+        self.assertIn("vaultUri", az("keyvault", "create", "-n", "azvault1", *place)["properties"])
+        az("storage", "account", "create", "-n", "azstorage1", *place)
+        self.assertEqual(len(az("storage", "account", "keys", "list", "-n", "azstorage1", "-g", GROUP)), 2)
+        admin = ["--external-admin-principal-type", "User", "--external-admin-name", "admin"]
+        sid = ["--external-admin-sid", "11111111-1111-4111-8111-111111111112"]
+        az("sql", "server", "create", "-n", "azsql1", *place, "--enable-ad-only-auth", *admin, *sid)
+        self.assertEqual(az("sql", "db", "create", "-s", "azsql1", "-g", GROUP, "-n", "db")["name"], "db")
+
+    def test_08_around_the_group(self):
+        az("lock", "create", "-n", "keep", "--lock-type", "CanNotDelete", "-g", GROUP)
+        self.refused("ScopeLocked", "group", "delete", "-n", GROUP, "--yes")
+        az("lock", "delete", "-n", "keep", "-g", GROUP)
+        tagged = az("tag", "create", "--resource-id", GROUP_ID, "--tags", "a=b")
+        self.assertEqual(tagged["properties"]["tags"], {"a": "b"})
+        feature = ["--name", "EnablePodIdentityPreview", "--namespace", "Microsoft.ContainerService"]
+        az("feature", "register", *feature)
+        self.assertEqual(az("feature", "show", *feature)["properties"]["state"], "Registered")
+        self.assertIn("resources", az("group", "export", "-n", GROUP))
+        self.assertIn("azcosmos", [each["name"] for each in az("resource", "list", "-g", GROUP)])
+        az("provider", "register", "-n", "Microsoft.Web", "--wait")
+        self.assertIn("westeurope", [each["name"] for each in az("account", "list-locations")])
+
+    def test_09_the_end(self):
+        az("group", "delete", "-n", GROUP, "--yes")
+        deadline = time.monotonic() + 30
+        while az("group", "exists", "-n", GROUP) and time.monotonic() < deadline:
+            time.sleep(1)
+        self.assertFalse(az("group", "exists", "-n", GROUP))
+
+
+if __name__ == "__main__":
+    unittest.main()

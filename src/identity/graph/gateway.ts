@@ -1,0 +1,233 @@
+/**
+ * Microsoft Graph as a service, the subset of `operations.ts`. It owns the phases - token, row, right, body, answer -
+ * so that no operation can forget one. It stands in this room because every answer is the directory's.
+ */
+import type { AccessTokenClaims, TokenVerifier } from "../../azure/principal.ts";
+import type { Clock, Entropy } from "../../clock.ts";
+import { uuid } from "../../clock.ts";
+import { empty, json } from "../../http/reply.ts";
+import type { Reply, Request, Service } from "../../http/service.ts";
+import { DirectoryError, isGuid } from "../directory.ts";
+import { splitTarget } from "../parameters.ts";
+import { readIndexed, recordKey } from "../records.ts";
+import { canonicalAudience } from "../resources.ts";
+import { parseFilter } from "./filter.ts";
+import { type GraphContext, type GraphOperation, type GraphResult, graphOperations } from "./operations.ts";
+import { badRequest, GraphError, notFound } from "./shapes.ts";
+
+export interface GraphOptions extends GraphContext {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly verifier: TokenVerifier;
+}
+
+/** Versions of the interface, which this subset shows alike. */
+export const graphPath: RegExp = /^\/{1,2}(v1\.0|beta)\//i;
+
+const audiences = [
+  "https://graph.microsoft.com",
+  "https://graph.windows.net",
+  "00000003-0000-0000-c000-000000000000",
+];
+const pageSizeMax = 999;
+const pageSizeDefault = 100;
+
+/** The Graph service. */
+export function createGraph(options: GraphOptions): Service {
+  return async (request) => {
+    const requestId = uuid(options.entropy);
+    const headers = {
+      "request-id": requestId,
+      "client-request-id": cleanId(request.headers["client-request-id"]) ?? requestId,
+    };
+    try {
+      return withHeaders(await answer(options, request), headers);
+    } catch (error) {
+      const { status, code, message } = asGraphError(error);
+      const date = new Date(options.clock.now()).toISOString().slice(0, 19);
+      const innerError = { date, ...headers };
+      return json(status, { error: { code, message, innerError } }, headers);
+    }
+  };
+}
+
+function cleanId(given: string | undefined): string | undefined {
+  return given !== undefined && isGuid(given) ? given : undefined;
+}
+
+function withHeaders(reply: Reply, headers: Readonly<Record<string, string>>): Reply {
+  return { ...reply, headers: { ...headers, ...reply.headers } };
+}
+
+/** What the directory refuses, in Graph's words; what nobody expected is thrown on. */
+function asGraphError(error: unknown): GraphError {
+  if (error instanceof GraphError) return error;
+  if (!(error instanceof DirectoryError)) throw error;
+  if (error.kind === "notFound") return new GraphError(404, "Request_ResourceNotFound", error.message);
+  return badRequest(error.message);
+}
+
+async function answer(options: GraphOptions, request: Request): Promise<Reply> {
+  const claims = await authenticate(options, request);
+  const parts = splitTarget(request.target);
+  if (parts === undefined) throw badRequest("The request path is malformed.");
+  const segments = parts.segments.slice(1).flatMap(splitKey);
+  const { operation, parameters } = findOperation(request.method, segments);
+  authorize(options, operation, claims);
+  const query = new URLSearchParams(parts.query);
+  const result = await operation.handler({
+    context: options,
+    callerId: claims.oid,
+    body: readBody(request),
+    parameters: await resolveKeys(options, segments[0] ?? "", parameters),
+  });
+  return render(request, result, query);
+}
+
+async function authenticate(options: GraphOptions, request: Request): Promise<AccessTokenClaims> {
+  const [, token] = /^bearer +(\S+)\s*$/i.exec(request.headers["authorization"] ?? "") ?? [];
+  if (token === undefined) {
+    throw new GraphError(401, "InvalidAuthenticationToken", "Access token is empty.");
+  }
+  const verdict = await options.verifier(token);
+  if (!verdict.ok) {
+    const expired = verdict.fault.kind === "expired";
+    const text = expired
+      ? "Lifetime validation failed, the token is expired."
+      : "Access token validation failure.";
+    throw new GraphError(401, "InvalidAuthenticationToken", text);
+  }
+  if (!audiences.includes(canonicalAudience(verdict.claims.aud))) {
+    throw new GraphError(
+      401,
+      "InvalidAuthenticationToken",
+      "Access token validation failure. Invalid audience.",
+    );
+  }
+  // A token outlives its principal; what may be asked does not.
+  if ((await options.directory.find(verdict.claims.oid)) === undefined) {
+    throw new GraphError(
+      401,
+      "InvalidAuthenticationToken",
+      "The principal of the token does not exist any more.",
+    );
+  }
+  return verdict.claims;
+}
+
+/** Users read, the administrator writes; applications have no directory rights here, as without consent in Entra. */
+function authorize({ directory }: GraphOptions, { access }: GraphOperation, claims: AccessTokenClaims): void {
+  if (claims.oid === directory.bootstrapUserId || access === "self") return;
+  if (access === "read" && claims.idtyp === "user") return;
+  throw new GraphError(
+    403,
+    "Authorization_RequestDenied",
+    "Insufficient privileges to complete the operation.",
+  );
+}
+
+/** `users('x')` is `users/x`; `applications(appId='x')` is `applications/appId='x'`. */
+function splitKey(segment: string): readonly string[] {
+  const [, name, key] = /^([A-Za-z]+)\((.+)\)$/.exec(segment) ?? [];
+  return name === undefined || key === undefined ? [segment] : [name, key.replace(/^'(.*)'$/, "$1")];
+}
+
+function findOperation(
+  method: string,
+  segments: readonly string[],
+): { readonly operation: GraphOperation; readonly parameters: Record<string, string> } {
+  const fits = graphOperations.flatMap((operation) => {
+    const parameters = matchPath(operation.path.split("/"), segments);
+    return parameters === undefined ? [] : [{ operation, parameters }];
+  });
+  if (fits.length === 0) {
+    throw new GraphError(
+      501,
+      "NotImplemented",
+      `Celestite does not implement '${segments.join("/").slice(0, 200)}' of Microsoft Graph.`,
+    );
+  }
+  // A literal segment is preferred to a placeholder.
+  const found = fits
+    .filter(({ operation }) => operation.method === method)
+    .sort((a, b) => Object.keys(a.parameters).length - Object.keys(b.parameters).length)[0];
+  if (found === undefined)
+    throw new GraphError(405, "Request_BadRequest", "Specified HTTP method is not allowed.");
+  return found;
+}
+
+function matchPath(wanted: readonly string[], given: readonly string[]): Record<string, string> | undefined {
+  if (wanted.length !== given.length) return undefined;
+  const parameters: Record<string, string> = {};
+  for (const [at, name] of wanted.entries()) {
+    const segment = given[at] ?? "";
+    if (name.startsWith("{")) parameters[name.slice(1, -1)] = segment;
+    else if (name.toLowerCase() !== segment.toLowerCase()) return undefined;
+  }
+  return parameters;
+}
+
+/** Turns `appId='x'` into the object id of the application or service principal with it. */
+async function resolveKeys(
+  { store }: GraphOptions,
+  resource: string,
+  parameters: Record<string, string>,
+): Promise<Readonly<Record<string, string>>> {
+  const [, appId] = /^appId='?([^']*)'?$/i.exec(parameters["id"] ?? "") ?? [];
+  if (appId === undefined) return parameters;
+  const principal = await readIndexed(store, recordKey.appId(appId));
+  if (principal?.kind !== "servicePrincipal") throw notFound(appId);
+  const isApplication = resource.toLowerCase() === "applications";
+  const id = isApplication ? principal.applicationId : principal.id;
+  if (id === undefined) throw notFound(appId);
+  return { ...parameters, id };
+}
+
+function readBody(request: Request): Readonly<Record<string, unknown>> {
+  if (request.body.length === 0) return {};
+  try {
+    const value: unknown = JSON.parse(Buffer.from(request.body).toString("utf8"));
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      return value as Record<string, unknown>;
+    }
+  } catch {
+    // Reported below, like any other text that is no object.
+  }
+  throw badRequest("Unable to read JSON request payload.");
+}
+
+function render(request: Request, result: GraphResult, query: URLSearchParams): Reply {
+  if (result.kind === "nothing") return empty(204);
+  const base = `${request.origin}/v1.0/$metadata`;
+  if (result.kind === "one") {
+    return json(result.status ?? 200, { "@odata.context": `${base}#entity`, ...result.value });
+  }
+  const filter = query.get("$filter");
+  const condition = filter === null ? undefined : parseFilter(filter);
+  if (filter !== null && condition === undefined) {
+    throw new GraphError(400, "Request_UnsupportedQuery", `Unsupported Query: ${filter.slice(0, 300)}`);
+  }
+  const found = condition === undefined ? result.values : result.values.filter(condition);
+  const size = readNumber(query, "$top", pageSizeDefault, pageSizeMax);
+  const start = readNumber(query, "$skiptoken", 0, Number.MAX_SAFE_INTEGER);
+  const next = start + size < found.length ? nextLink(request, start + size) : {};
+  return json(200, {
+    "@odata.context": `${base}#collection`,
+    ...next,
+    value: found.slice(start, start + size),
+  });
+}
+
+function readNumber(query: URLSearchParams, name: string, otherwise: number, max: number): number {
+  const text = query.get(name);
+  if (text === null) return otherwise;
+  if (!/^\d{1,15}$/.test(text) || Number(text) > max)
+    throw badRequest(`Invalid value '${text}' for '${name}'.`);
+  return Number(text);
+}
+
+function nextLink(request: Request, start: number): Readonly<Record<string, string>> {
+  const url = new URL(request.target, request.origin);
+  url.searchParams.set("$skiptoken", String(start));
+  return { "@odata.nextLink": url.href };
+}

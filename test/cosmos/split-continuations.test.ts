@@ -1,0 +1,92 @@
+/** Continuation tokens of queries from before a split, taken to each of the new ranges: together they give the rest. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { splitRange } from "../../src/cosmos/engine/split.ts";
+import { bodyOf, type CosmosFixture, openCosmosFixture } from "./fixture.ts";
+
+const docs = "/dbs/shop/colls/orders/docs";
+/** Few items are sorted page by page, many are read from an index. */
+const sizes = [40, 200];
+const pageItems = 8;
+
+async function page(
+  fixture: CosmosFixture,
+  query: string,
+  range: string,
+  token: string | undefined,
+): Promise<{ readonly rows: readonly unknown[]; readonly token: string | undefined }> {
+  const reply = await fixture.sendSigned("POST", docs, {
+    headers: {
+      "x-ms-documentdb-isquery": "True",
+      "x-ms-documentdb-query-enablecrosspartition": "True",
+      "x-ms-documentdb-partitionkeyrangeid": range,
+      "x-ms-max-item-count": String(pageItems),
+      ...(token === undefined ? {} : { "x-ms-continuation": token }),
+    },
+    body: { query },
+  });
+  assert.equal(reply.status, 200, String(reply.body));
+  const rows = bodyOf(reply)["Documents"] as unknown[];
+  return { rows, token: reply.headers["x-ms-continuation"] };
+}
+
+async function rest(
+  fixture: CosmosFixture,
+  query: string,
+  range: string,
+  from: string | undefined,
+): Promise<unknown[]> {
+  const rows: unknown[] = [];
+  let token = from;
+  do {
+    const next = await page(fixture, query, range, token);
+    rows.push(...next.rows);
+    ({ token } = next);
+  } while (token !== undefined);
+  return rows;
+}
+
+async function split(fixture: CosmosFixture, range: string): Promise<void> {
+  const container = fixture.engine.catalog.find("acct")?.databases.get("shop")?.containers.get("orders");
+  assert.ok(container);
+  await splitRange(fixture.engine, "acct", container, range);
+}
+
+const queries = [
+  "SELECT VALUE c.n FROM c",
+  "SELECT VALUE c.n FROM c WHERE c.n >= 20",
+  "SELECT VALUE c.n FROM c ORDER BY c.n",
+  "SELECT VALUE c.n FROM c ORDER BY c.n DESC",
+  "SELECT VALUE c.n FROM c WHERE c.n >= 20 ORDER BY c.kind",
+  'SELECT c._rid, [{"item": c.n}] AS orderByItems, c.n AS payload FROM c WHERE (true) ORDER BY c.n',
+];
+
+const cases = queries.flatMap((query) =>
+  sizes.flatMap((items) => [1, 2].map((pages) => [query, items, pages] as const)),
+);
+
+for (const [query, items, pages] of cases) {
+  test(`${query}, ${items} items, split after ${pages} pages`, async () => {
+    const fixture = await openCosmosFixture();
+    for (let n = 0; n < items; n++) {
+      const pk = `p${n % 29}`;
+      await fixture.sendSigned("POST", docs, {
+        headers: { "x-ms-documentdb-partitionkey": JSON.stringify([pk]) },
+        body: { id: `${n}`, pk, n: (n * 37) % items, kind: n % 7 },
+      });
+    }
+    const all = await rest(fixture, query, "0", undefined);
+    const seen: unknown[] = [];
+    let token: string | undefined;
+    for (let at = 0; at < pages; at++) {
+      const next = await page(fixture, query, "0", token);
+      seen.push(...next.rows);
+      ({ token } = next);
+    }
+    await split(fixture, "0");
+    await split(fixture, "2");
+    for (const range of ["1", "3", "4"]) seen.push(...(await rest(fixture, query, range, token)));
+    const sorted = (rows: readonly unknown[]): string[] => rows.map((row) => JSON.stringify(row)).sort();
+    assert.deepEqual(sorted(seen), sorted(all));
+  });
+}
