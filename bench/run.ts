@@ -10,9 +10,12 @@ import { createBusyWatch, describeMachine } from "./machine.ts";
 import { createProcesses, type Processes, projectDirectory } from "./processes.ts";
 import { record, renderText } from "./results.ts";
 import { installVercel } from "./subjects/vercel.ts";
+import { bulkWorkload } from "./workloads/bulk.ts";
 import { createWorkload, pointReadWorkload } from "./workloads/items-under-load.ts";
 import { queryWorkload } from "./workloads/query.ts";
 import { rightsWorkload } from "./workloads/rights.ts";
+import { signaturesWorkload } from "./workloads/signatures.ts";
+import { soakWorkload } from "./workloads/soak.ts";
 import { startWorkload } from "./workloads/start.ts";
 import { tokensWorkload } from "./workloads/tokens.ts";
 import type { Workload } from "./workloads/workload.ts";
@@ -22,8 +25,11 @@ const workloads: readonly Workload[] = [
   createWorkload,
   startWorkload,
   rightsWorkload,
+  signaturesWorkload,
   tokensWorkload,
   queryWorkload,
+  bulkWorkload,
+  soakWorkload,
 ];
 
 /** The budgets are for this many. */

@@ -1,6 +1,7 @@
 /** The list of commands, help, and the one place where errors become a line of text and an exit code. */
 import { version } from "../version.ts";
 import { auditCommand } from "./audit.ts";
+import { azCommand } from "./az.ts";
 import { bicepCommand } from "./bicep.ts";
 import { canICommand } from "./can-i.ts";
 import { clockCommand } from "./clock.ts";
@@ -19,6 +20,7 @@ import { restCommand } from "./rest.ts";
 import { roleCommand } from "./role.ts";
 import { runCommand } from "./run.ts";
 import { startCommand } from "./start.ts";
+import { webhookCommand } from "./webhook.ts";
 import { suggestRoleCommand } from "./suggest-role.ts";
 
 export const commands: readonly Command[] = [
@@ -35,10 +37,12 @@ export const commands: readonly Command[] = [
   keysCommand,
   dataCommand,
   identityCommand,
+  azCommand,
   issuerCommand,
   keyCommand,
   clockCommand,
   faultCommand,
+  webhookCommand,
   restCommand,
   bicepCommand,
 ];

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { dataDirectoryDefault } from "../config.ts";
 import type { DiagnosticRecord } from "../observability/diagnostic-records.ts";
 import { logLines } from "../observability/log-lines.ts";
-import { type Command, type Terminal, UsageError } from "./command.ts";
+import { type Command, CommandError, type Terminal, UsageError } from "./command.ts";
 import { operator, requireServer, type Server } from "./server.ts";
 
 const help = `Usage: celestite logs [--follow] [FILTERS] [--json]
@@ -115,7 +115,13 @@ async function recordsAfter(
   seen: DiagnosticRecord | undefined,
 ): Promise<readonly DiagnosticRecord[]> {
   const after = seen === undefined ? "" : `?after=${encodeURIComponent(`${seen.time}/${seen.activityId}`)}`;
-  return (await operator<{ records: readonly DiagnosticRecord[] }>(server, "GET", `records${after}`)).records;
+  try {
+    return (await operator<{ records: readonly DiagnosticRecord[] }>(server, "GET", `records${after}`))
+      .records;
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    throw new CommandError("The server has stopped.");
+  }
 }
 
 /** True for a record that the filters let through. */

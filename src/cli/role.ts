@@ -107,6 +107,18 @@ async function definitions(server: Server, account: AccountStatus): Promise<read
   return body["value"] as readonly RoleDefinitionBody[];
 }
 
+const dataReader =
+  'Data roles are assigned in the account itself: use --role "Cosmos DB Built-in Data Reader".';
+
+/** Names that articles tell people to pick under IAM, with why they are of no use here and what is meant. */
+const aliases: Readonly<Record<string, string>> = {
+  "cosmos db reader": `Azure has no role 'Cosmos DB Reader'. ${dataReader}`,
+  "cosmos db data reader": `Azure has no role 'Cosmos DB Data Reader'. ${dataReader}`,
+  "cosmos db operator":
+    "'Cosmos DB Operator' is an Azure role for managing accounts and opens no data. For writing use --role \"Cosmos DB Built-in Data Contributor\".",
+  "cosmos db account reader role": `'Cosmos DB Account Reader Role' is an Azure role for reading accounts and opens no data. ${dataReader}`,
+};
+
 async function assign(
   server: Server,
   account: AccountStatus,
@@ -121,6 +133,8 @@ async function assign(
       candidate.name.toLowerCase() === wanted || candidate.properties.roleName.toLowerCase() === wanted,
   );
   if (definition === undefined) {
+    const alias = aliases[wanted];
+    if (alias !== undefined) throw new CommandError(alias);
     const names = all.map((candidate) => `"${candidate.properties.roleName}"`).join(", ");
     throw new CommandError(`The account ${account.name} has no role "${role}"; it has: ${names}.`);
   }

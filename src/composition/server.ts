@@ -130,7 +130,7 @@ export async function compose(ground: Ground): Promise<Omit<Celestite, "close">>
 
 /** Data and identity: what every other room works with. */
 async function openRooms(
-  { settings, around, store, closers }: Ground,
+  { settings, around, store, authority, closers }: Ground,
   ports: OpenPorts,
 ): Promise<{ readonly engine: Engine; readonly identity: Identity }> {
   const engine = await openEngine({
@@ -146,6 +146,8 @@ async function openRooms(
     tenantId: settings.tenantId,
     domain: settings.tenantDomain,
     knownResource: knownResources(engine, () => [ports.arm, ports.authority]),
+    ownOrigins: () => localHosts.map((host) => `https://${host}:${ports.authority}`),
+    caPem: authority.caPem,
   });
   // The first start makes a signing key, which takes its time on another thread.
   opening.catch(() => {});

@@ -64,6 +64,8 @@ export interface IdentityControl {
   /** Ends the host's system-assigned identity and forgets its attachments; user-assigned identities live on. */
   deleteHost(transaction: Transaction, hostResourceId: string): Promise<void>;
   getHost(reader: Reader, hostResourceId: string): Promise<HostIdentities | undefined>;
+  /** The `iss` of the service-account tokens of a cluster, which this system mints. */
+  clusterIssuer(cluster: string): string;
   findPrincipal(reader: Reader, objectId: string): Promise<Principal | undefined>;
   /** The service principal with this application (client) id; used to recognise a clientId given as principalId. */
   findByAppId(reader: Reader, appId: string): Promise<Principal | undefined>;

@@ -6,6 +6,7 @@ import type { TokenVerifier } from "../azure/principal.ts";
 import type { Clock, Entropy } from "../clock.ts";
 import type { Service } from "../http/service.ts";
 import type { Store } from "../storage/port.ts";
+import { admissionPath, createAdmission } from "./admission.ts";
 import type { Applications } from "./applications.ts";
 import { createApplications } from "./applications.ts";
 import type { Consents } from "./consents.ts";
@@ -61,6 +62,10 @@ export interface IdentityOptions {
    * applications. Gets scheme and host in lower case and no trailing slash.
    */
   readonly knownResource: (audience: string) => boolean;
+  /** Where this machine reaches the authority, e.g. `https://localhost:8072`: for people and as audiences of Graph. */
+  readonly ownOrigins?: () => readonly string[];
+  /** The certificate authority of our listeners, PEM, for programs that the admission webhook prepares. */
+  readonly caPem?: string;
   /** Further hosts (`name` or `name:port`) under which the authority is reached. */
   readonly authorityHosts?: readonly string[];
   /** How long the certificates of managed identities live; the platform's times unless told. */
@@ -125,8 +130,8 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   ]);
   const { tenantId, domain } = directory;
   const applications = createApplications(context);
-  const control = createIdentityControl(context);
   const issuers = createIssuers(context, options.federatedKeys ?? createFederatedKeys(clock));
+  const control = createIdentityControl(context, issuers.clusterIssuer);
   const resources = createResourceResolver(applications, options.knownResource);
   const tokens = createTokenIssuer({ keys, tenantId, clock, entropy, issuedUntil: revocations.issuedUntil });
   const verifier = createTokenVerifier({ keys, tenantId, clock, revocations });
@@ -139,7 +144,25 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   const workloads = createWorkloads({ store, control, entropy });
   const certificates = createIdentityCertificates(context, options.certificateTimes);
   const managed = { workloads, directory, resources, tokens, certificates };
-  const graph = createGraph({ ...options, tenantId, directory, applications, verifier, ...signingIn });
+  const authority: AuthorityContext = {
+    tenantId,
+    domain,
+    clock,
+    entropy,
+    directory,
+    applications,
+    keys,
+    tokens,
+    resources,
+    federatedKeys: issuers.federatedKeys,
+    verifier,
+    ...signingIn,
+    signIns: createSignIns({ clock, entropy }),
+    authorityHosts: options.authorityHosts ?? [],
+    ownOrigins: options.ownOrigins ?? (() => []),
+  };
+  const graph = createGraph({ ...authority, store });
+  const admission = createAdmission({ store, tenantId, caPem: () => options.caPem ?? "" });
   return {
     tenantId,
     domain,
@@ -151,29 +174,8 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     issuers,
     keys,
     verifier,
-    authority: authorityAndGraph(graph, {
-      tenantId,
-      domain,
-      clock,
-      entropy,
-      directory,
-      applications,
-      keys,
-      tokens,
-      resources,
-      federatedKeys: issuers.federatedKeys,
-      verifier,
-      ...signingIn,
-      signIns: createSignIns({ clock, entropy }),
-      authorityHosts: options.authorityHosts ?? [],
-    }),
-    managed: {
-      workloads,
-      appService: createAppServiceEndpoint(managed),
-      endpoints: managedEndpoints(managed),
-      arc: (workloadId, writeKey) => createArcEndpoint(managed, workloadId, entropy, writeKey),
-      imds: (workloadId, imdsOptions) => createImds(managed, workloadId, imdsOptions),
-    },
+    authority: authorityAndOthers(graph, admission, authority),
+    managed: managedServices(managed, entropy),
     issueFor: (objectId, audience) => issueFor({ directory, resources, tokens }, objectId, audience),
     certificates,
     async maintain() {
@@ -184,9 +186,23 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   };
 }
 
-function authorityAndGraph(graph: Service, context: AuthorityContext): Service {
+/** What the authority's address serves besides: Graph, and the webhook that clusters call. */
+function authorityAndOthers(graph: Service, admission: Service, context: AuthorityContext): Service {
   const authority = createAuthority(context);
-  return (request) => (graphPath.test(request.target) ? graph(request) : authority(request));
+  return (request) => {
+    if (graphPath.test(request.target)) return graph(request);
+    return request.target.startsWith(admissionPath) ? admission(request) : authority(request);
+  };
+}
+
+function managedServices(managed: ManagedIdentityContext, entropy: Entropy): Identity["managed"] {
+  return {
+    workloads: managed.workloads,
+    appService: createAppServiceEndpoint(managed),
+    endpoints: managedEndpoints(managed),
+    arc: (workloadId, writeKey) => createArcEndpoint(managed, workloadId, entropy, writeKey),
+    imds: (workloadId, imdsOptions) => createImds(managed, workloadId, imdsOptions),
+  };
 }
 
 function managedEndpoints(managed: ManagedIdentityContext): Service {

@@ -30,9 +30,13 @@ import {
 } from "./records.ts";
 
 /** The control plane's view of the directory in `context`. */
-export function createIdentityControl(context: DirectoryContext): IdentityControl {
+export function createIdentityControl(
+  context: DirectoryContext,
+  clusterIssuer: (cluster: string) => string,
+): IdentityControl {
   return {
     tenantId: context.tenantId,
+    clusterIssuer,
     putUserAssigned: (transaction, resourceId, name) =>
       putUserAssigned(context, transaction, resourceId, name),
     deleteUserAssigned: (transaction, resourceId) => deleteUserAssigned(context, transaction, resourceId),

@@ -43,6 +43,8 @@ export interface AuthorityContext {
   readonly consents: Consents;
   readonly refreshTokens: RefreshTokens;
   readonly signIns: SignIns;
+  /** Where a browser on this machine reaches the authority, the preferred address first. */
+  readonly ownOrigins: () => readonly string[];
   /** Further host names (with port) under which this authority is reached, for instance discovery. */
   readonly authorityHosts: readonly string[];
 }

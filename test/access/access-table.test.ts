@@ -191,6 +191,7 @@ const opens: Readonly<Record<string, readonly string[]>> = {
     "ReadContainer",
     "ListPartitionKeyRanges",
     "ListClientEncryptionKeys",
+    "QueryClientEncryptionKeys",
     "ReadClientEncryptionKey",
   ],
   "sqlDatabases/containers/executeQuery": ["QueryItems", "QueryPlan"],

@@ -158,6 +158,7 @@ const cells: readonly Cells[] = [
   ["ReplacePermission", "PUT", `${user}/permissions/new`, {}, permission],
   ["DeletePermission", "DELETE", `${user}/permissions/tokenAll`, {}, undefined, `${user}/permissions/none`],
   ["ListClientEncryptionKeys", "GET", "/dbs/shop/clientencryptionkeys"],
+  ["QueryClientEncryptionKeys", "POST", "/dbs/shop/clientencryptionkeys", query, text],
   ["CreateClientEncryptionKey", "POST", "/dbs/shop/clientencryptionkeys", {}, key],
   ["ReadClientEncryptionKey", "GET", "/dbs/shop/clientencryptionkeys/k"],
   ["ReplaceClientEncryptionKey", "PUT", "/dbs/shop/clientencryptionkeys/k", {}, key],

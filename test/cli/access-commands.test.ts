@@ -313,3 +313,52 @@ describe("keys", () => {
     });
   });
 });
+
+describe("role", () => {
+  test("defines, assigns and lists; and says what is meant by names that articles use", async () => {
+    await withAccessServer(async ({ identity, celestite, client }) => {
+      const principal = await identity("worker");
+      const defined = await celestite(
+        "role",
+        "define",
+        "--name",
+        "Looker",
+        "--actions",
+        "readMetadata,sqlDatabases/containers/items/read",
+      );
+      assert.equal(defined.code, 0, defined.error);
+      assert.equal((await celestite("role", "assign", "--principal", "worker", "--role", "looker")).code, 0);
+      await client(principal).database("db").read();
+      const again = await celestite(
+        "role",
+        "define",
+        "--name",
+        "Looker",
+        "--actions",
+        `${containers}items/read`,
+      );
+      assert.equal(again.code, 0, again.error);
+      await assert.rejects(client(principal).database("db").read(), { code: 403 });
+      assert.match(
+        (await celestite("role", "list")).out,
+        /Looker\n(.|\n)*Assignments:\n +[0-9a-f-]{36} +Looker +\/\n/,
+      );
+      for (const [role, words] of [
+        ["Cosmos DB Data Reader", /Azure has no role 'Cosmos DB Data Reader'.*Built-in Data Reader/],
+        ["Cosmos DB Operator", /opens no data.*Built-in Data Contributor/],
+        ["Nothing", /has no role "Nothing"; it has: "Cosmos DB Built-in Data Reader"/],
+      ] as const) {
+        const said = await celestite("role", "assign", "--principal", "worker", "--role", role);
+        assert.equal(said.code, 1);
+        assert.match(said.error, words);
+      }
+      for (const actions of ["readEverything", "", "Microsoft.Storage/read"]) {
+        assert.equal(
+          (await celestite("role", "define", "--name", "Bad", "--actions", actions)).code,
+          1,
+          actions,
+        );
+      }
+    });
+  });
+});

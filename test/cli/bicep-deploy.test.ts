@@ -100,6 +100,26 @@ module inside 'identity.bicep' = {
   }
 }
 `,
+  "types.bicep": `type settings = {
+  count: int
+  inner: {
+    text: string?
+  }
+}
+param policy resourceInput<'Microsoft.DocumentDB/databaseAccounts@2023-04-15'>.properties.consistencyPolicy = {
+  defaultConsistencyLevel: 'Session'
+}
+param all settings = {
+  count: 1
+  inner: {}
+}
+param part settings.inner = {
+  text: 'x'
+}
+output policy object = policy
+output all settings = all
+output text settings.inner.text = part.?text
+`,
   "tenant.bicep": "targetScope = 'tenant'\n",
 };
 
@@ -222,6 +242,17 @@ describe("celestite deploy of Bicep files", () => {
       assert.equal(code, 0, stderr);
       assert.deepEqual(await identities(server, `${subscription}/resourceGroups/made-by-bicep`), [
         "id-inside",
+      ]);
+    }));
+
+  test("types of a file, parts of them, and types of resources", () =>
+    withFiles(async ({ deploy }) => {
+      const { code, stdout, stderr } = await deploy("types.bicep");
+      assert.equal(code, 0, stderr);
+      assert.deepEqual(stdout.trim().split("\n"), [
+        'policy: {"defaultConsistencyLevel":"Session"}',
+        'all: {"count":1,"inner":{}}',
+        "text: x",
       ]);
     }));
 

@@ -187,7 +187,7 @@ describe("the sandbox", { skip: skipSandbox, concurrency: 1 }, () => {
     let output = "";
     child.stdout?.on("data", (chunk: Buffer) => {
       output += chunk.toString();
-      if (output.includes("up\n")) child.kill("SIGTERM");
+      if (output === "up\n") child.kill("SIGTERM");
     });
     const [code] = (await once(child, "exit")) as [number];
     assert.equal(code, 5);

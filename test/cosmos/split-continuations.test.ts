@@ -58,6 +58,10 @@ const queries = [
   "SELECT VALUE c.n FROM c ORDER BY c.n",
   "SELECT VALUE c.n FROM c ORDER BY c.n DESC",
   "SELECT VALUE c.n FROM c WHERE c.n >= 20 ORDER BY c.kind",
+  "SELECT DISTINCT VALUE c.n FROM c",
+  "SELECT DISTINCT VALUE c.n FROM c ORDER BY c.n",
+  'SELECT [{"item": c.n}] AS groupByItems, {"n": c.n, "count": {"item": COUNT(1)}} AS payload FROM c GROUP BY c.n',
+  "SELECT VALUE c.n FROM c ORDER BY c.n % 10",
   'SELECT c._rid, [{"item": c.n}] AS orderByItems, c.n AS payload FROM c WHERE (true) ORDER BY c.n',
 ];
 

@@ -28,7 +28,7 @@ async function open(): Promise<Room> {
     tenantId,
     domain,
   });
-  const control = createIdentityControl(context);
+  const control = createIdentityControl(context, (cluster) => `https://issuer.example.com/${cluster}/`);
   return { store, control, directory, change: (fn) => store.transact([directoryLock], fn) };
 }
 

@@ -348,9 +348,16 @@ function allowedInFile(binder: Binder, flags: readonly string[]): boolean {
 function unknownName(binder: Binder, name: syntax.Identifier, called: boolean): BoundSymbol {
   const candidates = called ? [...functionNames("sys"), ...functionNames("az")] : ambientTypes;
   const suggestion = suggestName(name.name, [...candidates, ...visibleNames(binder, called)]);
-  return suggestion === undefined
-    ? unbound(binder, name, "BCP057", name.name)
-    : unbound(binder, name, "BCP082", name.name, suggestion);
+  if (suggestion !== undefined) return unbound(binder, name, "BCP082", name.name, suggestion);
+  const declared = called ? undefined : suggestName(name.name, valueNames(binder));
+  return unbound(binder, name, "BCP057", name.name, declared === undefined ? "" : ` Is "${declared}" meant?`);
+}
+
+/** Declared names of values; the reference compiler has no code of its own for a typing error in one. */
+function valueNames(binder: Binder): string[] {
+  return binder.scopes.flatMap((scope) =>
+    [...scope.names.values()].flatMap(({ kind, name }) => (kind === "func" || kind === "type" ? [] : [name])),
+  );
 }
 
 function visibleNames(binder: Binder, called: boolean): string[] {

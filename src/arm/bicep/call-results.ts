@@ -150,7 +150,7 @@ function checkScopeFunction(model: Model, name: string, node: Call): void {
   if (allowed.includes(targetScope)) return;
   if (count > 0 || name !== "resourceGroup")
     report(model.reporter, "BCP071", { start: node.name.end, end: node.end }, "other", count);
-  else report(model.reporter, "BCP057", node.name, name);
+  else report(model.reporter, "BCP057", node.name, name, "");
 }
 
 /** The type of a parameter of a lambda, from the function that it is given to. */

@@ -14,7 +14,7 @@ export const useTexts = {
   BCP050: "The path is empty.",
   BCP051: "The path is absolute; files are named relative to the file that refers to them.",
   BCP056: 'The name "{0}" exists in several namespaces; write which is meant.',
-  BCP057: 'The name "{0}" does not exist here.',
+  BCP057: 'The name "{0}" does not exist here.{1}',
   BCP059: 'The name "{0}" is not a function.',
   BCP060: 'There is no function "variables"; write the name of the variable.',
   BCP061: 'There is no function "parameters"; write the name of the parameter.',

@@ -101,6 +101,11 @@ function checkProperty(
   const type = expected.implicitNull === true && !expected.required ? nullable(declared) : declared;
   const value = written?.value ?? node;
   if (wasMet(checking, value, found, type)) return;
+  if (found.kind === "null" && !expected.required && value.kind === "ternary") {
+    // The branch that is taken is known, but the author wrote both.
+    say(checking, "BCP321", value, typeName(type), typeName(found));
+    return;
+  }
   const inner: Checking = {
     ...checking,
     disallowAny: expected.disallowAny === true,

@@ -183,7 +183,8 @@ export function moduleParameters(loaded: Extract<Loaded, { kind: "bicep" | "json
   const { model } = loaded;
   const parameters = symbolsOfKind(model, "param").map((symbol): [string, PropertyType] => {
     const type = symbolType(model, symbol);
-    const open = withoutNull(type) !== undefined || type.kind === "error";
+    const nullable = symbol.declaration.type.kind === "type-nullable";
+    const open = nullable || withoutNull(type) !== undefined || type.kind === "error";
     const required = symbol.declaration.defaultValue === undefined && !open;
     return [symbol.name, { type: () => type, required }];
   });

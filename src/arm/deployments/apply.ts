@@ -13,7 +13,7 @@ import { listResources } from "../resources.ts";
 import { expandInput } from "./evaluate.ts";
 import { ExpressionError } from "./expressions.ts";
 import type { ResourceInstance } from "./instances.ts";
-import { followReference, isSecure, readType, typeOfValue } from "./parameters.ts";
+import { followReference, isSecure, isUntyped, readType, typeOfValue } from "./parameters.ts";
 import { bodyOf, isNestedDeployment, type PreparedDeployment } from "./prepare.ts";
 import {
   type DeploymentOperationRecord,
@@ -121,10 +121,9 @@ async function evaluateOutput(run: Run, name: string, declared: Json): Promise<J
   const evaluate = (value: Json): Promise<Json> =>
     evaluateRunning(call, prepared.index, value, prepared.environment);
   if ((await evaluate(member(declared, "condition") ?? true)) === false) return undefined;
-  const { definitions, symbolic } = prepared.request.template;
-  const schema = followReference(declared, definitions);
-  const untyped = symbolic && member(schema, "type") === undefined;
-  const declaredType = untyped ? undefined : readType(schema, `the output '${name}'`);
+  const { template } = prepared.request;
+  const schema = followReference(declared, template.definitions);
+  const declaredType = isUntyped(schema, template) ? undefined : readType(schema, `the output '${name}'`);
   const copy = objectMember(declared, "copy");
   const value =
     copy === undefined ? await evaluate(member(declared, "value") ?? null) : await loop(run, name, copy);

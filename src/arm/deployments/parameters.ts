@@ -40,7 +40,14 @@ export function readType(declaration: Json | undefined, owner: string): Paramete
   );
 }
 
-/** The type of what is declared without one, as language version 2.0 allows it. */
+/** True for what has no type of its own: allowed in language version 2.0, and for types taken from a resource's. */
+export function isUntyped(declaration: JsonObject, template: Template): boolean {
+  if (member(declaration, "type") !== undefined) return false;
+  const derived = member(member(declaration, "metadata"), "__bicep_resource_derived_type!");
+  return template.symbolic || derived !== undefined;
+}
+
+/** The type of what is declared without one. */
 export function typeOfValue(value: Json): ParameterType {
   if (typeof value === "string") return "String";
   if (typeof value === "number") return "Int";
@@ -113,8 +120,9 @@ export function readParameter(
   if (!isObject(declared))
     throw invalidTemplate(`The template parameter '${name}' must be an object.`, position);
   const declaration = followReference(declared, template.definitions);
-  const typed = member(declaration, "type") !== undefined || !template.symbolic;
-  const declaredType = typed ? readType(declaration, `the template parameter '${name}'`) : undefined;
+  const declaredType = isUntyped(declaration, template)
+    ? undefined
+    : readType(declaration, `the template parameter '${name}'`);
   const sent = sentValue(member(given, name), name);
   const nullable = member(declaration, "nullable") === true;
   const initial = member(declaration, "defaultValue");

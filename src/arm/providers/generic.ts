@@ -5,7 +5,7 @@
  */
 import { findNamespace } from "../../azure/api-versions.ts";
 import { directoryLock } from "../../identity/control.ts";
-import type { Reader } from "../../storage/port.ts";
+import type { Reader, Transaction } from "../../storage/port.ts";
 import { notImplemented } from "../errors.ts";
 import { applyIdentity, readIdentityBlock, renderIdentity, requireAssignRights } from "../identity-block.ts";
 import { invalidContent, isObject, type JsonObject, mergePatch, without } from "../json.ts";
@@ -30,9 +30,19 @@ const collectionPath = "{+scope}/providers/{namespace}/{*parents}/{last}";
 export const genericOperations: readonly Operation[] = [
   { method: "GET", path: `/${resourcePath}`, action: "{type}/read", handler: readResource },
   { method: "HEAD", path: `/${resourcePath}`, action: "{type}/read", handler: headResource },
-  { method: "PUT", path: `/${resourcePath}`, action: "{type}/write", handler: (call) => write(call, false) },
-  { method: "PATCH", path: `/${resourcePath}`, action: "{type}/write", handler: (call) => write(call, true) },
-  { method: "DELETE", path: `/${resourcePath}`, action: "{type}/delete", handler: deleteResource },
+  {
+    method: "PUT",
+    path: `/${resourcePath}`,
+    action: "{type}/write",
+    handler: (call) => writeResource(call, false),
+  },
+  {
+    method: "PATCH",
+    path: `/${resourcePath}`,
+    action: "{type}/write",
+    handler: (call) => writeResource(call, true),
+  },
+  { method: "DELETE", path: `/${resourcePath}`, action: "{type}/delete", handler: removeResource },
   { method: "GET", path: `/${collectionPath}`, action: "{type}/read", filtered: true, handler: listOfType },
   { method: "POST", path: `/${collectionPath}`, action: "{type}/{last}/action", handler: unknownAction },
 ];
@@ -54,7 +64,18 @@ async function headResource(call: Call): Promise<Outcome> {
   return { status: (await getResource(call.plane.store, address.id)) === undefined ? 404 : 204 };
 }
 
-async function write(call: Call, patching: boolean): Promise<Outcome> {
+/**
+ * Writes the resource in the path with its identities; `complete` may add to what is kept, and write what belongs to
+ * it, in the same transaction.
+ */
+export async function writeResource(
+  call: Call,
+  patching: boolean,
+  complete: (transaction: Transaction, resource: StoredResource) => Promise<StoredResource> = async (
+    _,
+    resource,
+  ) => resource,
+): Promise<Outcome> {
   const body = objectBody(call);
   const wanted = readIdentityBlock(body);
   await requireAssignRights(call, wanted);
@@ -66,13 +87,13 @@ async function write(call: Call, patching: boolean): Promise<Outcome> {
       ? await requireResource(transaction, address)
       : await getResource(transaction, address.id);
     const written = patching ? patched(existing?.body ?? {}, body) : writableBody(body);
-    const resource: StoredResource = {
+    const resource = await complete(transaction, {
       id: existing?.id ?? address.id,
       type: address.type,
       name: existing?.name ?? address.name,
       createdAt: existing?.createdAt ?? plane.clock.now(),
       body: written,
-    };
+    });
     putResource(transaction, resource);
     await applyIdentity(plane, transaction, resource.id, wanted, patching);
     return { status: 200, body: await render(plane, transaction, resource) };
@@ -86,7 +107,8 @@ export function patched(existing: JsonObject, patch: JsonObject): JsonObject {
   return tags === undefined || tags === null ? merged : { ...without(merged, ["tags"]), tags };
 }
 
-async function deleteResource(call: Call): Promise<Outcome> {
+/** Removes the resource in the path with everything below it. */
+export async function removeResource(call: Call): Promise<Outcome> {
   const address = await resolveResource(call.plane.store, call.address.path);
   const removed = await removeTree(call.plane, address.id);
   return { status: removed ? 200 : 204 };

@@ -1,6 +1,7 @@
 /** The registry of resource providers with behaviour of their own; every other namespace is kept generically. */
 import type { Provider } from "../operation.ts";
 import { authorizationProvider } from "./authorization.ts";
+import { containerServiceProvider } from "./container-service.ts";
 import { documentDbProvider } from "./document-db.ts";
 import { featuresProvider } from "./features.ts";
 import { managedIdentityProvider } from "./managed-identity.ts";
@@ -12,6 +13,7 @@ export const providers: readonly Provider[] = [
   authorizationProvider,
   managedIdentityProvider,
   documentDbProvider,
+  containerServiceProvider,
   featuresProvider,
   recordTypesProvider,
 ];

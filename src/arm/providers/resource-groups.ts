@@ -4,7 +4,7 @@ import { deleteDeploymentsUnder } from "../deployments/records.ts";
 import { clip, locationRequired } from "../errors.ts";
 import { type JsonObject, objectMember, stringMember } from "../json.ts";
 import { findLocation, locations } from "../locations.ts";
-import { type Call, type Operation, type Outcome, parameter } from "../operation.ts";
+import { type Call, type ControlPlane, type Operation, type Outcome, parameter } from "../operation.ts";
 import { armLock, deleteRecord, putRecord } from "../records.ts";
 import {
   type GroupRecord,
@@ -149,11 +149,16 @@ async function headGroup(call: Call): Promise<Outcome> {
 async function deleteGroup(call: Call): Promise<Outcome> {
   const subscription = parameter(call, "subscription");
   const group = await requireGroup(call.plane.store, subscription, parameter(call, "group"));
-  await removeTree(call.plane, groupId(group), async (transaction) => {
-    await deleteDeploymentsUnder(transaction, groupId(group));
-    deleteRecord(transaction, groupKey(subscription, group.name));
-  });
+  await removeGroup(call.plane, group);
   return { status: 200 };
+}
+
+/** Removes a group with everything in it, in one transaction. */
+export async function removeGroup(plane: ControlPlane, group: GroupRecord): Promise<void> {
+  await removeTree(plane, groupId(group), async (transaction) => {
+    await deleteDeploymentsUnder(transaction, groupId(group));
+    deleteRecord(transaction, groupKey(group.subscriptionId, group.name));
+  });
 }
 
 async function listAll(call: Call): Promise<Outcome> {

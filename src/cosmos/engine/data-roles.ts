@@ -139,8 +139,7 @@ export async function putRoleAssignment(
 ): Promise<SqlRoleAssignment> {
   const { account: owner } = await requireAccount(transaction, account);
   const name = assignment.name.toLowerCase();
-  const existing = await listRoleAssignments(transaction, account);
-  const old = existing.find((other) => other.name === name);
+  const old = await getRoleAssignment(transaction, account, name);
   const scope = assignment.scope.replace(/\/+$/, "");
   await checkAssignment(transaction, owner.resourceId, account, assignment, scope);
   if (old !== undefined && normalizeResourceId(old.scope) !== normalizeResourceId(scope)) {
@@ -149,7 +148,8 @@ export async function putRoleAssignment(
   if (old !== undefined && old.principalId.toLowerCase() !== assignment.principalId.toLowerCase()) {
     throw badRequest(`The principal of the role assignment [${name}] cannot be changed.`);
   }
-  if (old === undefined && existing.length >= maxAssignments) {
+  const range = contentRange(account, "roleAssignment");
+  if (old === undefined && (await transaction.range(range, maxAssignments)).length >= maxAssignments) {
     throw badRequest(`The account already has the maximum of ${maxAssignments} role assignments.`);
   }
   const stored: SqlRoleAssignment = { ...assignment, name, scope };

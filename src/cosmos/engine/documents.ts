@@ -171,19 +171,25 @@ export function decodeNumber(value: Bytes): number {
   return Buffer.from(value.buffer, value.byteOffset, value.byteLength).readDoubleBE(0);
 }
 
-export function encodeItem(item: Omit<StoredItem, "number" | "etag">): Bytes {
-  const epk = epkBytes(item.epk);
-  const value = Buffer.allocUnsafe(layout.epk + epk.length + item.json.length);
+/** An item made of its JSON text, and the bytes to store, of which its `json` is a part: both in one allocation. */
+export function composeItem(
+  place: Omit<StoredItem, "etag" | "json">,
+  text: string,
+): { readonly item: StoredItem; readonly value: Bytes } {
+  const epkLength = place.epk.length / 2;
+  const jsonStart = layout.epk + epkLength;
+  const value = Buffer.allocUnsafe(jsonStart + Buffer.byteLength(text, "utf8"));
   value[layout.version] = formatVersion;
-  value.writeDoubleBE(item.lsn, layout.lsn);
-  value.writeUInt32BE(item.ts, layout.ts);
-  value.writeUInt32BE(item.logRange, layout.logRange);
-  value.writeUInt32BE(item.sub, layout.sub);
-  value.writeInt32BE(item.ttl, layout.ttl);
-  value[layout.epkLength] = epk.length;
-  epk.copy(value, layout.epk);
-  item.json.copy(value, layout.epk + epk.length);
-  return value;
+  value.writeDoubleBE(place.lsn, layout.lsn);
+  value.writeUInt32BE(place.ts, layout.ts);
+  value.writeUInt32BE(place.logRange, layout.logRange);
+  value.writeUInt32BE(place.sub, layout.sub);
+  value.writeInt32BE(place.ttl, layout.ttl);
+  value[layout.epkLength] = epkLength;
+  value.write(place.epk, layout.epk, "hex");
+  value.write(text, jsonStart, "utf8");
+  const etag = itemEtag(place.lsn, place.sub, place.ts);
+  return { item: { ...place, etag, json: value.subarray(jsonStart) }, value };
 }
 
 export function decodeItem(number: number, value: Bytes): StoredItem {

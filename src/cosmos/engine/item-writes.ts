@@ -8,8 +8,8 @@ import type { Bytes, Transaction } from "../../storage/port.ts";
 import { badRequest, conflict, notFound, preconditionFailed, tooLarge } from "../errors.ts";
 import { encodeLogEntry, logKey } from "./change-log.ts";
 import {
+  composeItem,
   decodeNumber,
-  encodeItem,
   encodeNumber,
   expiryOf,
   type ItemBody,
@@ -180,26 +180,16 @@ async function putItem(commit: Commit, logical: LogicalPartition, put: Put): Pro
   const { lsn, sub } = takeLsn(commit);
   const number = old?.number ?? nextNumber(partition);
   const etag = itemEtag(lsn, sub, ts);
-  const json = Buffer.from(itemJson(container, number, etag, ts, put.body), "utf8");
-  if (json.length > itemBytesMax) throw tooLarge();
-  const item: StoredItem = {
-    number,
-    lsn,
-    sub,
-    logRange: partition.index,
-    ts,
-    ttl: put.ttl,
-    epk: logical.epk,
-    etag,
-    json,
-  };
+  const place = { number, lsn, sub, logRange: partition.index, ts, ttl: put.ttl, epk: logical.epk };
+  const { item, value } = composeItem(place, itemJson(container, number, etag, ts, put.body));
+  if (item.json.length > itemBytesMax) throw tooLarge();
   if (old === undefined || newId !== id)
     transaction.put(nameKey(container, logical, newId), encodeNumber(number));
   if (old !== undefined) {
     if (newId !== id) transaction.delete(nameKey(container, logical, id));
     await forget(commit, logical, old);
   }
-  transaction.put(itemKey(container, number), encodeItem(item));
+  transaction.put(itemKey(container, number), value);
   for (const key of uniqueKeysOf(container, logical, put.body)) transaction.put(key, encodeNumber(number));
   queueExpiry(commit, item);
   const outcome = old === undefined ? "created" : "replaced";

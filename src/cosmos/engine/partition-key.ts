@@ -54,6 +54,11 @@ export function extractPartitionKey(
 
 /** The value at a property path of a document, or `undefined`; arrays are not entered. */
 export function valueAt(document: Readonly<Record<string, unknown>>, path: string): unknown {
+  // Most paths are one plain name.
+  if (path.indexOf("/", 1) < 0 && !path.includes('"')) {
+    const name = path.slice(1);
+    return Object.hasOwn(document, name) ? document[name] : undefined;
+  }
   let value: unknown = document;
   for (const name of splitPath(path)) {
     value = isRecord(value) && Object.hasOwn(value, name) ? value[name] : undefined;
@@ -82,6 +87,14 @@ export function placePartition(
 
 export function samePartition(a: LogicalPartition, b: LogicalPartition): boolean {
   return a.epk === b.epk && Buffer.compare(a.tag, b.tag) === 0;
+}
+
+/** True when the values are the same, and so their partition; when false they may still be. */
+export function sameComponents(
+  a: readonly PartitionKeyComponent[],
+  b: readonly PartitionKeyComponent[],
+): boolean {
+  return a.length === b.length && a.every((value, at) => Object.is(value, b[at]));
 }
 
 function checkComponent(value: unknown): PartitionKeyComponent {

@@ -7,6 +7,7 @@ import type { Condition, Facts } from "../query/facts.ts";
 import { allBits, type Bits, countBits, emptyBits, hasBit, removeBits, setBit } from "./bits.ts";
 import { arrayOrdinal, MISSING } from "./column.ts";
 import type { ContainerIndex, IndexView } from "./container-index.ts";
+import { pause } from "./index-state.ts";
 import { columnFilter, type Filter, filterSlots, findDocuments } from "./lookup.ts";
 import { type SortPath, takeInexact } from "./order.ts";
 import type { Paths } from "./paths.ts";
@@ -77,6 +78,9 @@ const inexactMax = 1_000;
 /** Columns that were read for a query may have to go again before it looks; then it scans. */
 const loadsMax = 5;
 
+/** After a lookup in a segment of more documents, others have a turn. */
+const pauseSize = 50_000;
+
 /** A plan over the index as it is now; undefined when the query should scan. */
 export async function planAccess(
   index: ContainerIndex,
@@ -88,6 +92,7 @@ export async function planAccess(
     // Paths are looked up and segments seen without a pause between, so that they fit together.
     const wanted = wantedColumns(index.paths, query, options);
     const view = index.view(wanted.slots);
+    // From here on the view stays as it is, so others may have their turn.
     if (view !== undefined) return planOver(view, wanted, options);
     await index.load(wanted.slots);
   }
@@ -164,18 +169,22 @@ function coveredPaths(paths: Paths, reads: Facts["reads"]): readonly CoveredPath
   return covered;
 }
 
-function planOver(view: IndexView, wanted: Wanted, options: PlanOptions): AccessPlan | undefined {
+async function planOver(
+  view: IndexView,
+  wanted: Wanted,
+  options: PlanOptions,
+): Promise<AccessPlan | undefined> {
   const { segments, applied } = view;
   const { filter } = wanted;
   const cover = wanted.cover?.paths.every((path) => hasTrueValues(segments, path)) ? wanted.cover : undefined;
   let keys = 0;
-  const parts = segments.map((segment): PlannedPart => {
-    if (wanted.extremes && cover?.kind === "items") return extremesOf(segment, cover.paths);
-    if (filter === undefined) return { view: segment, bits: livingBits(segment), count: segment.living };
-    const found = findDocuments(segment, filter);
-    keys += found.keys;
-    return { view: segment, bits: found.bits, count: found.count };
-  });
+  const parts: PlannedPart[] = [];
+  for (const segment of segments) {
+    const { part, looked } = planSegment(segment, filter, wanted.extremes ? cover : undefined);
+    keys += looked;
+    parts.push(part);
+    if (segment.numbers.length > pauseSize) await pause();
+  }
   const base = { applied, seeks: wanted.seeks, keys, ...(cover === undefined ? {} : { cover }) };
   if (wanted.sort !== undefined) {
     const sorted = sortedParts(parts, wanted.sort);
@@ -187,6 +196,17 @@ function planOver(view: IndexView, wanted: Wanted, options: PlanOptions): Access
   const found = parts.reduce((sum, { count }) => sum + count, 0);
   if (cover === undefined && (filter === undefined || found > living * lookupShareMax)) return undefined;
   return { ...base, parts };
+}
+
+function planSegment(
+  view: SegmentView,
+  filter: Filter | undefined,
+  extremes: Cover | undefined,
+): { readonly part: PlannedPart; readonly looked: number } {
+  if (extremes?.kind === "items") return { part: extremesOf(view, extremes.paths), looked: 0 };
+  if (filter === undefined) return { part: { view, bits: livingBits(view), count: view.living }, looked: 0 };
+  const { bits, count, keys } = findDocuments(view, filter);
+  return { part: { view, bits, count }, looked: keys };
 }
 
 /** A column that lost the sign of a zero gives values back that are not quite the items'. */

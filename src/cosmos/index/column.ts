@@ -10,6 +10,7 @@ import type { Value } from "../query/values.ts";
 import {
   countStrings,
   isCut,
+  KEY_UNITS_MAX,
   packStrings,
   poolBytes,
   poolSize,
@@ -264,7 +265,7 @@ export function ordinalsBeyond(column: Column, test: "lt" | "le" | "gt" | "ge", 
   const first = firstString(column);
   const key = stringKey(bound);
   // Of strings that were cut like the bound itself, only the item tells on which side they are.
-  const cut = key.length < bound.length || key !== bound;
+  const cut = key.length > KEY_UNITS_MAX;
   const inside = test === "gt" && !cut ? "upTo" : "below";
   const outside = test === "lt" && !cut ? "below" : "upTo";
   return test === "gt" || test === "ge"

@@ -12,7 +12,7 @@ import { createHead } from "./head.ts";
 import { applyItem, freeze, type IndexState, pause } from "./index-state.ts";
 
 /** Entries of a log that are taken in at a time, between two pauses. */
-export const pageEntries = 128;
+export const pageEntries = 64;
 
 /** A log of the container and how far it is known to reach. */
 export interface Log {

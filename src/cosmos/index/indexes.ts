@@ -108,19 +108,22 @@ export function createIndexes(parts: IndexesParts): Indexes {
     },
     async maintain() {
       const living = new Set<string>();
+      const faults: unknown[] = [];
       for (const container of containersOf(catalog)) {
         if (stopped) return;
         living.add(nameOf(container));
         const asked = known.has(nameOf(container));
         if ((await created(container)) < (asked ? itemsMin : backgroundItemsMin)) continue;
         const { index } = find(container);
-        await index?.maintain(container);
+        // What is wrong with one container must not keep the others waiting.
+        await index?.maintain(container).catch((error: unknown) => faults.push(error));
       }
       for (const [name, { index }] of known) {
         if (living.has(name)) continue;
         index?.stop();
         known.delete(name);
       }
+      if (faults.length > 0) throw faults[0];
     },
     stop() {
       stopped = true;

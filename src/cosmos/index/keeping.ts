@@ -2,6 +2,8 @@
  * Keeping an index over a restart: writing its segments as a checkpoint when enough has changed, and beginning with the
  * last one instead of reading all items. What came after it is taken in from the logs.
  */
+
+import { numbersPerRange } from "../engine/documents.ts";
 import {
   CheckpointDamaged,
   type CheckpointPlace,
@@ -18,6 +20,7 @@ import {
   writeManifest,
   writeSegment,
 } from "./checkpoint.ts";
+import { countNumbers } from "./column.ts";
 import type { Log } from "./following.ts";
 import { createHead } from "./head.ts";
 import { freeze, type IndexState, pause, rangeOf } from "./index-state.ts";
@@ -120,9 +123,12 @@ async function readSegment(
 }
 
 function noteGreatest({ greatest }: IndexState, numbers: Float64Array): void {
-  for (const number of numbers) {
+  // They ascend, so the last one of each range is the one below the first that the next range could have.
+  for (let at = numbers.length - 1; at >= 0; ) {
+    const number = numbers[at] as number;
     const range = rangeOf(number);
     if (number > (greatest.get(range) ?? -1)) greatest.set(range, number);
+    at = countNumbers(numbers, range * numbersPerRange, false) - 1;
   }
 }
 

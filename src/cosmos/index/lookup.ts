@@ -26,6 +26,9 @@ export interface ColumnCondition {
   readonly values: readonly Value[];
 }
 
+/** A condition with more values is left to the run: looking all of them up would hold up everybody else. */
+const valuesMax = 20_000;
+
 /** Every document fulfils one of these at least as far as the index can tell; none: no document can match. */
 export type Filter = readonly (readonly ColumnCondition[])[];
 
@@ -39,6 +42,7 @@ export function columnFilter(paths: Paths, alternatives: readonly Alternative[])
     const usable: ColumnCondition[] = [];
     let impossible = false;
     for (const { path, test, values } of alternative) {
+      if (values.length > valuesMax) continue;
       const found = paths.find(indexPath(path));
       if (found.kind === "slot") usable.push({ slot: found.slot, elements: found.elements, test, values });
       else if (found.kind === "absent") impossible ||= !values.includes(undefined);

@@ -100,6 +100,7 @@ async function mergeColumns(
   pause: Pause,
 ): Promise<Column> {
   const translations = await markUsed(parts, sources, pause);
+  await pause();
   const numberRuns = runsOf(parts, translations, (part) => ({
     first: FIRST_NUMBER,
     size: part.numbers.length,

@@ -41,7 +41,8 @@ export function namesTriggers(headers: RequestHeaders): boolean {
 }
 
 function idsIn(headers: RequestHeaders, type: "Pre" | "Post"): readonly string[] {
-  const list = headers[includeHeaders[type]] ?? "";
+  const list = headers[includeHeaders[type]];
+  if (list === undefined) return [];
   return list
     .split(",")
     .map((id) => id.trim())

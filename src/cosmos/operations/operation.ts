@@ -12,6 +12,7 @@ import {
   type LogicalPartition,
   parsePartitionKeyHeader,
   placePartition,
+  sameComponents,
   samePartition,
 } from "../engine/partition-key.ts";
 import type { Partition } from "../engine/partitions.ts";
@@ -104,7 +105,10 @@ export function accountNameOf(context: Pick<OperationContext, "account">): strin
 }
 
 /** Counts brackets outside strings, so that no recursive code ever meets a deeper document. */
-function checkDepth(body: Uint8Array): void {
+function checkDepth(bytes: Uint8Array): void {
+  const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  // A document with so few brackets cannot nest deeper, whatever is in its strings.
+  if (countUpTo(body, 0x7b, depthMax) + countUpTo(body, 0x5b, depthMax) <= depthMax) return;
   let depth = 0;
   let inString = false;
   for (let i = 0; i < body.length; i++) {
@@ -117,6 +121,13 @@ function checkDepth(body: Uint8Array): void {
       if (++depth > depthMax) throw badRequest(`The document is nested deeper than ${depthMax} levels.`);
     } else if (byte === 0x7d || byte === 0x5d) depth--;
   }
+}
+
+/** How often `byte` occurs, as far as `max` and one more. */
+function countUpTo(bytes: Buffer, byte: number, max: number): number {
+  let count = 0;
+  for (let at = bytes.indexOf(byte); at >= 0 && count <= max; at = bytes.indexOf(byte, at + 1)) count++;
+  return count;
 }
 
 /** The container of the address; 404/1003 when it does not exist. */
@@ -180,7 +191,9 @@ export function checkPartition(
   document: JsonObject,
   logical: LogicalPartition,
 ): void {
-  if (!samePartition(ownPartition(container, document), logical)) {
+  const own = extractPartitionKey(document, container.partitionKey);
+  if (sameComponents(own, logical.components)) return;
+  if (!samePartition(placePartition(own, container.partitionKey), logical)) {
     throw badRequest(
       "PartitionKey extracted from document doesn't match the one specified in the header",
       1001,
@@ -195,13 +208,7 @@ export function documentPartition(
   document: JsonObject,
 ): LogicalPartition {
   const logical = requirePartition(context, container);
-  const own = placePartition(extractPartitionKey(document, container.partitionKey), container.partitionKey);
-  if (!samePartition(own, logical)) {
-    throw badRequest(
-      "PartitionKey extracted from document doesn't match the one specified in the header",
-      1001,
-    );
-  }
+  checkPartition(container, document, logical);
   return logical;
 }
 

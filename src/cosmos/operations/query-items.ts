@@ -28,13 +28,14 @@ import {
   requireDatabase,
 } from "./operation.ts";
 import { type FeedOptions, feedOpener } from "./query-access.ts";
+import { acrossSplits } from "./query-across-splits.ts";
 import { calledFunctions } from "./query-functions.ts";
 import { type IdentifiedQuery, type OpenFeed, type Page, type PageStart, readPage } from "./query-page.ts";
 import { metricsHeaders, pageResult } from "./query-reply.ts";
 import { containerOptions, identifiedQuery, queryParameters } from "./query-text.ts";
 import { isLong, planInThread, readPageInThread, type ThreadQuery, watchStretch } from "./query-thread.ts";
 
-export const queryItems: Operation = (context) => queryPage(context);
+export const queryItems: Operation = (context) => acrossSplits(context, (own) => queryPage(own));
 
 /** One page of a query over items; `note` is told how its items are found. */
 export async function queryPage(

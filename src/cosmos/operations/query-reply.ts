@@ -9,11 +9,20 @@ import type { Page } from "./query-page.ts";
 
 /** `name` is the array of the feed, `rid` its owner. */
 export function pageResult(page: Page, name: string, rid: string): OperationResult {
-  const { rows, cost } = page;
+  const { rows } = page;
   const body = `{"_rid":${JSON.stringify(rid)},${JSON.stringify(name)}:[${rows.join(",")}],"_count":${rows.length}}`;
   const headers: Record<string, string> = { "x-ms-item-count": String(rows.length) };
   if (page.continuation !== undefined) headers["x-ms-continuation"] = page.continuation;
-  return { status: 200, body, charge: queryCharge(cost.loaded, body.length), headers };
+  return { status: 200, body, charge: chargeOf(page, body), headers };
+}
+
+/** Request units of a lookup in an index, and of a key that it looked at. */
+const perSeek = 0.3;
+const perKey = 0.01;
+
+function chargeOf({ cost }: Page, body: string): number {
+  const index = perSeek * cost.seeks + perKey * cost.keys;
+  return Math.round((queryCharge(cost.loaded, body.length) + index) * 100) / 100;
 }
 
 /** The headers that tell what a query cost and which indexes it used, when the client asks for them. */

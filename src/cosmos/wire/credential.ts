@@ -4,7 +4,7 @@
  */
 import { claimedIdentity, type Diagnosis } from "../../authz/diagnosis.ts";
 import type { AccessTokenClaims, TokenFault } from "../../azure/principal.ts";
-import { type CosmosError, forbidden, unauthorized } from "../errors.ts";
+import { CosmosError, forbidden, unauthorized } from "../errors.ts";
 import type { RequestHeaders } from "./headers.ts";
 
 export type RawCredential =
@@ -116,7 +116,19 @@ export function wrongSignature(payload: string): CosmosError {
 /** 401 for a token that the identity room refused, with the substatus of its fault. */
 export function tokenFault(fault: TokenFault, now: number, diagnosis?: Diagnosis): CosmosError {
   const [message, substatus] = faultText(fault, now);
-  return unauthorized(message, substatus, diagnosis);
+  if (fault.kind !== "revoked") return unauthorized(message, substatus, diagnosis);
+  return new CosmosError(401, "Unauthorized", message, {
+    substatus,
+    headers: { "www-authenticate": newerTokenChallenge(now) },
+    ...(diagnosis === undefined ? {} : { diagnosis }),
+  });
+}
+
+/** Asks for a token issued from now on; SDKs that know claims challenges ask for one and try again. */
+function newerTokenChallenge(now: number): string {
+  const claims = { access_token: { nbf: { essential: true, value: String(Math.floor(now / 1000)) } } };
+  const encoded = Buffer.from(JSON.stringify(claims), "utf8").toString("base64");
+  return `Bearer realm="", authorization_uri="", error="insufficient_claims", claims="${encoded}"`;
 }
 
 function faultText(fault: TokenFault, now: number): readonly [string, number] {

@@ -19,6 +19,8 @@ export interface GraphOptions extends GraphContext {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly verifier: TokenVerifier;
+  /** Our own addresses, which are audiences, too: tools take the base of Graph for its audience. */
+  readonly ownOrigins: () => readonly string[];
 }
 
 /** Versions of the interface, which this subset shows alike. */
@@ -97,7 +99,8 @@ async function authenticate(options: GraphOptions, request: Request): Promise<Ac
       : "Access token validation failure.";
     throw new GraphError(401, "InvalidAuthenticationToken", text);
   }
-  if (!audiences.includes(canonicalAudience(verdict.claims.aud))) {
+  const allowed = [...audiences, ...options.ownOrigins()];
+  if (!allowed.includes(canonicalAudience(verdict.claims.aud))) {
     throw new GraphError(
       401,
       "InvalidAuthenticationToken",

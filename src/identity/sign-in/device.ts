@@ -38,7 +38,7 @@ export async function deviceCode(context: AuthorityContext, call: AuthorityCall)
     requested,
     state: "pending",
   });
-  const address = `${call.request.origin}/${context.tenantId}/oauth2/deviceauth`;
+  const address = `${originForPeople(context, call)}/${context.tenantId}/oauth2/deviceauth`;
   const message = `To sign in, use a web browser to open the page ${address} and enter the code ${userCode} to authenticate.`;
   const shared = { user_code: userCode, device_code: code, message };
   return call.version === 2
@@ -54,6 +54,15 @@ export async function deviceCode(context: AuthorityContext, call: AuthorityCall)
         expires_in: String(deviceCodeSeconds),
         interval: String(POLL_SECONDS),
       });
+}
+
+/** Through a front door the device knows us by a public name, which leads a person's browser elsewhere. */
+function originForPeople(context: AuthorityContext, call: AuthorityCall): string {
+  const [local] = context.ownOrigins();
+  const isPublic = /^https:\/\/[^/:]+\.(microsoftonline|windows|microsoft)\.(com|net)$/.test(
+    call.request.origin,
+  );
+  return isPublic && local !== undefined ? local : call.request.origin;
 }
 
 function readScopes(call: AuthorityCall, form: ReadonlyMap<string, string>): RequestedScopes {

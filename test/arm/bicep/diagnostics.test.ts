@@ -22,6 +22,17 @@ test("a finding is one line that command-line tools and az understand", () => {
   ]);
 });
 
+test("a name with a typing error is told with the name that is meant", () => {
+  const files = new Map([
+    ["a.bicep", "param location string\noutput a string = locatoin\noutput b string = loc\n"],
+  ]);
+  const { diagnostics } = compileBicep({ path: "a.bicep", ...accessTo(files) });
+  assert.deepEqual(
+    diagnostics.map(({ message }) => message),
+    ['The name "locatoin" does not exist here. Is "location" meant?', 'The name "loc" does not exist here.'],
+  );
+});
+
 test("a file that cannot be read is a finding, not an exception", () => {
   const { template, diagnostics } = compileBicep({ path: "none.bicep", ...accessTo(new Map()) });
   assert.equal(template, undefined);

@@ -154,6 +154,51 @@ describe("queries made to hurt", () => {
   });
 });
 
+describe("over several ranges", () => {
+  let fixture: SdkFixture;
+  let container: Container;
+
+  before(async () => {
+    fixture = await openSdkFixture(openMemory(), 3);
+    const { database } = await fixture.client.databases.create({ id: "d" });
+    ({ container } = await database.containers.create({ id: "c", partitionKey: { paths: ["/id"] } }));
+    for (let n = 0; n < 20; n++) await container.items.create({ id: `i${n}`, n, t: hundred });
+  });
+
+  after(() => fixture.close());
+
+  const members = Array.from({ length: 4_000 }, (_, i) => `'i${i}'`).join();
+
+  test("a long text is planned and merged", async () => {
+    const query = `SELECT VALUE c.n FROM c WHERE c.id IN (${members}) ORDER BY c.n DESC`;
+    const { resources } = await container.items.query(query).fetchAll();
+    assert.deepEqual(
+      resources,
+      Array.from({ length: 20 }, (_, i) => 19 - i),
+    );
+  });
+
+  test("a long text that aggregates is planned and merged", async () => {
+    const query = `SELECT VALUE SUM(c.n) FROM c WHERE c.id IN (${members})`;
+    assert.deepEqual((await container.items.query(query).fetchAll()).resources, [190]);
+  });
+
+  test("a faulty long text is refused as any other", async () => {
+    const outcome = await firstRow(container, `SELECT VALUE c.n FORM c WHERE c.id IN (${members})`);
+    assert.equal(outcome.status, 400);
+    assert.match(outcome.message ?? "", /SC1001/);
+  });
+
+  test("a query that overruns its time is merged, too", async () => {
+    const query = `SELECT c.id, (SELECT VALUE COUNT(1) FROM a IN c.t JOIN b IN c.t JOIN d IN c.t) AS many FROM c WHERE c.n < 3 ORDER BY c.n`;
+    const { resources } = await container.items.query(query).fetchAll();
+    assert.deepEqual(
+      resources,
+      [0, 1, 2].map((n) => ({ id: `i${n}`, many: 1_000_000 })),
+    );
+  });
+});
+
 interface Outcome {
   readonly row?: unknown;
   readonly status?: number;

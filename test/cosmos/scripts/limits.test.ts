@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { scriptLimits } from "../../../src/cosmos/scripts/pool.ts";
+import type { Reply } from "../../../src/http/service.ts";
 import { bodyOf, outcome } from "../fixture.ts";
 import {
   answerOf,
@@ -16,6 +17,7 @@ import {
   type Source,
 } from "./fixture.ts";
 
+/** For scripts that only time ends. All others get the time that they have in service, so that no load ends them. */
 const short = { ...scriptLimits, runMilliseconds: 700, acceptMilliseconds: 250, graceMilliseconds: 100 };
 
 /** What a script does, and how it must end: in time, out of memory, out of stack, or with an exception of its own. */
@@ -101,21 +103,34 @@ const hostile: readonly (readonly [string, Source, "408" | "400", RegExp])[] = [
   ],
 ];
 
+/** On a busy machine the short limits of this test may end even a script that does nothing; then it is asked again. */
+async function patiently(run: () => Promise<Reply>): Promise<Reply> {
+  let reply = await run();
+  for (let tries = 1; reply.status === 408 && tries < 10; tries++) reply = await run();
+  return reply;
+}
+
 describe("hostile scripts", () => {
   let fixture: ScriptFixture;
+  let hurried: ScriptFixture;
   before(async () => {
-    fixture = await openScriptFixture(short);
-    await fixture.register("sprocs", { id: "fine", body: "function () { __.response.setBody('fine'); }" });
+    [fixture, hurried] = await Promise.all([
+      openScriptFixture({ ...scriptLimits, acceptMilliseconds: 500 }),
+      openScriptFixture(short),
+    ]);
+    for (const each of [fixture, hurried])
+      await each.register("sprocs", { id: "fine", body: "function () { __.response.setBody('fine'); }" });
   });
-  after(() => fixture.engine.scripts.close());
+  after(() => Promise.all([fixture.engine.scripts.close(), hurried.engine.scripts.close()]));
   for (const [name, source, expected, text] of hostile) {
     test(`${name} ends, leaves nothing, and the next script runs`, async () => {
-      const reply = await fixture.run(source);
+      const chosen = expected === "408" ? hurried : fixture;
+      const reply = await chosen.run(source);
       // A bomb may run out of time before it runs out of memory, on a slow machine.
       assert.ok([expected, "408"].includes(String(reply.status)), String(reply.body));
       if (String(reply.status) === expected) assert.match(messageOf(reply), text);
-      assert.deepEqual(await fixture.ids(), []);
-      assert.equal(answerOf(await fixture.execute("fine")), "fine");
+      assert.deepEqual(await chosen.ids(), []);
+      assert.equal(answerOf(await patiently(() => chosen.execute("fine"))), "fine");
     });
   }
 

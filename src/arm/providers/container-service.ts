@@ -1,0 +1,173 @@
+/**
+ * Microsoft.ContainerService: clusters as records, without a Kubernetes behind them. What is real about one is what
+ * identity needs: its node resource group (a group like any other, to assign roles on), the kubelet's managed
+ * identity in it, and the issuer of its service-account tokens, which `celestite issuer` mints.
+ */
+import { ArmError } from "../../azure/arm-error.ts";
+import type { Transaction } from "../../storage/port.ts";
+import {
+  isArray,
+  isObject,
+  type Json,
+  type JsonObject,
+  member,
+  objectMember,
+  stringMember,
+} from "../json.ts";
+import { type Call, type Operation, type Outcome, type Provider, parameter } from "../operation.ts";
+import { putRecord } from "../records.ts";
+import { getGroup, groupKey } from "../resource-groups.ts";
+import {
+  getResource,
+  locationOf,
+  propertiesOf,
+  putResource,
+  requireResource,
+  resolveResource,
+  type StoredResource,
+} from "../resources.ts";
+import { removeResource, writeResource } from "./generic.ts";
+import { removeGroup } from "./resource-groups.ts";
+
+const type = "Microsoft.ContainerService/managedClusters";
+const one =
+  "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.ContainerService/managedClusters/{name}";
+
+const operations: readonly Operation[] = [
+  { method: "PUT", path: one, action: `${type}/write`, handler: putCluster },
+  { method: "DELETE", path: one, action: `${type}/delete`, handler: deleteCluster },
+  {
+    method: "POST",
+    path: `${one}/listClusterUserCredential`,
+    action: `${type}/listClusterUserCredential/action`,
+    handler: noKubernetes,
+  },
+  {
+    method: "POST",
+    path: `${one}/listClusterAdminCredential`,
+    action: `${type}/listClusterAdminCredential/action`,
+    handler: noKubernetes,
+  },
+];
+
+export const containerServiceProvider: Provider = { operations };
+
+function putCluster(call: Call): Promise<Outcome> {
+  return writeResource(call, false, (transaction, cluster) => complete(call, transaction, cluster));
+}
+
+const nodeGroupNameMax = 80;
+const kubernetesVersion = "1.34";
+
+/** The cluster with what the service fills in; makes the node group and the kubelet's identity when they are missing. */
+async function complete(
+  call: Call,
+  transaction: Transaction,
+  cluster: StoredResource,
+): Promise<StoredResource> {
+  const subscription = parameter(call, "subscription");
+  const own = propertiesOf(cluster);
+  const location = locationOf(cluster) ?? "";
+  const before = await getResource(transaction, cluster.id);
+  const kept = before === undefined ? undefined : stringMember(propertiesOf(before), "nodeResourceGroup");
+  const made = `MC_${parameter(call, "group")}_${cluster.name}_${location}`.slice(0, nodeGroupNameMax);
+  const nodeGroup = kept ?? stringMember(own, "nodeResourceGroup") ?? made;
+  const group = await putNodeGroup(transaction, subscription, nodeGroup, location, cluster.id);
+  const kubelet = await putKubelet(call, transaction, group, cluster, location);
+  const dnsPrefix = stringMember(own, "dnsPrefix") ?? cluster.name;
+  const oidc = objectMember(own, "oidcIssuerProfile");
+  const issuerURL = call.plane.identity.clusterIssuer(cluster.name);
+  const properties: JsonObject = {
+    kubernetesVersion,
+    enableRBAC: true,
+    ...own,
+    dnsPrefix,
+    fqdn: `${dnsPrefix}.hcp.${location}.azmk8s.io`,
+    nodeResourceGroup: nodeGroup,
+    powerState: { code: "Running" },
+    agentPoolProfiles: poolsOf(own),
+    identityProfile: { ...objectMember(own, "identityProfile"), kubeletidentity: kubelet },
+    ...(member(oidc, "enabled") === true ? { oidcIssuerProfile: { enabled: true, issuerURL } } : {}),
+  };
+  return { ...cluster, body: { ...cluster.body, properties } };
+}
+
+/** Returns the group's id. */
+async function putNodeGroup(
+  transaction: Transaction,
+  subscription: string,
+  name: string,
+  location: string,
+  managedBy: string,
+): Promise<string> {
+  const present = await getGroup(transaction, subscription, name);
+  if (present === undefined) {
+    putRecord(transaction, groupKey(subscription, name), {
+      subscriptionId: subscription,
+      name,
+      location,
+      managedBy,
+    });
+  } else if (present.managedBy !== managedBy) {
+    throw new ArmError(
+      409,
+      "NodeResourceGroupAlreadyExists",
+      `The resource group '${name}' for the nodes exists already and belongs to something else.`,
+    );
+  }
+  return `/subscriptions/${subscription}/resourceGroups/${present?.name ?? name}`;
+}
+
+async function putKubelet(
+  call: Call,
+  transaction: Transaction,
+  group: string,
+  cluster: StoredResource,
+  location: string,
+): Promise<JsonObject> {
+  const name = `${cluster.name}-agentpool`;
+  const address = await resolveResource(
+    transaction,
+    `${group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${name}`,
+  );
+  const id = address.id.replace("/resourceGroups/", "/resourcegroups/");
+  if ((await getResource(transaction, id)) === undefined) {
+    const createdAt = call.plane.clock.now();
+    putResource(transaction, { id, type: address.type, name, createdAt, body: { location, tags: {} } });
+  }
+  const { clientId, principalId } = await call.plane.identity.putUserAssigned(transaction, id, name);
+  return { resourceId: id, clientId, objectId: principalId };
+}
+
+function poolsOf(own: JsonObject): Json {
+  const pools = member(own, "agentPoolProfiles");
+  if (!isArray(pools)) return [];
+  return pools.map((pool) => ({
+    ...(isObject(pool) ? pool : {}),
+    provisioningState: "Succeeded",
+    powerState: { code: "Running" },
+  }));
+}
+
+async function deleteCluster(call: Call): Promise<Outcome> {
+  const { store } = call.plane;
+  const cluster = await getResource(store, (await resolveResource(store, call.address.path)).id);
+  const outcome = await removeResource(call);
+  const nodeGroup =
+    cluster === undefined ? undefined : stringMember(propertiesOf(cluster), "nodeResourceGroup");
+  if (nodeGroup !== undefined) {
+    const group = await getGroup(store, parameter(call, "subscription"), nodeGroup);
+    if (group !== undefined && group.managedBy === cluster?.id) await removeGroup(call.plane, group);
+  }
+  return outcome;
+}
+
+async function noKubernetes(call: Call): Promise<Outcome> {
+  const { store } = call.plane;
+  await requireResource(store, await resolveResource(store, call.address.path.replace(/\/[^/]+$/, "")));
+  throw new ArmError(
+    501,
+    "NotImplemented",
+    "A cluster is a record here: there is no Kubernetes behind it whose credentials could be listed.",
+  );
+}

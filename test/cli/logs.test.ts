@@ -1,0 +1,107 @@
+/** `celestite logs`: what the filters let through, and that following shows each request once, in order. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { describe, test } from "node:test";
+import { matches } from "../../src/cli/logs.ts";
+import type { DiagnosticRecord } from "../../src/observability/diagnostic-records.ts";
+import { cli } from "../fixtures.ts";
+import { withAccessServer } from "./access-server.ts";
+
+const record: DiagnosticRecord = {
+  time: 1,
+  activityId: "a",
+  category: "DataPlaneRequests",
+  account: "shop",
+  operationName: "ReadItem",
+  method: "GET",
+  resource: "/dbs/d",
+  statusCode: 403,
+  substatus: 5302,
+  duration: 1,
+  requestCharge: 0,
+  userAgent: "",
+  clientIpAddress: "",
+  authTokenType: "AadToken",
+  principalId: "P",
+};
+
+describe("the filters", () => {
+  const table: readonly (readonly [
+    Partial<Parameters<typeof matches>[0]>,
+    Partial<DiagnosticRecord>,
+    boolean,
+  ])[] = [
+    [{}, {}, true],
+    [{ account: "SHOP" }, {}, true],
+    [{ account: "other" }, {}, false],
+    [{ category: "dataplanerequests" }, {}, true],
+    [{ category: "ControlPlaneRequests" }, {}, false],
+    [{ operation: "readitem" }, {}, true],
+    [{ operation: "Read" }, {}, false],
+    [{ principal: "p" }, {}, true],
+    [{ principal: "q" }, {}, false],
+    [{ status: "403" }, {}, true],
+    [{ status: "4xx" }, {}, true],
+    [{ status: "401" }, {}, false],
+    [{ status: "2xx" }, {}, false],
+    [{ denied: true }, {}, true],
+    [{ denied: true }, { statusCode: 200 }, false],
+    [{ denied: true }, { statusCode: 404 }, false],
+    [{ denied: true }, { statusCode: 200, wouldDeny: { statusCode: 403, substatus: 0, message: "" } }, true],
+    [{ denied: true, account: "other" }, {}, false],
+  ];
+  for (const [filters, changes, expected] of table) {
+    test(`${JSON.stringify(filters)} ${expected ? "lets" : "does not let"} ${JSON.stringify(changes)} through`, () => {
+      assert.equal(matches({ denied: false, ...filters }, { ...record, ...changes }), expected);
+    });
+  }
+});
+
+test("following shows each denial once, in order, until it is stopped", { timeout: 60_000 }, async () => {
+  await withAccessServer(async ({ identity, client, directory }) => {
+    const nobody = client(await identity("nobody"));
+    const orders = nobody.database("db").container("orders");
+    const follow = ["logs", "--follow", "--denied", "--last", "0", "--operation", "ReadItem", "--json"];
+    const child = spawn(process.execPath, [cli, ...follow, "--data", directory], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let text = "";
+    child.stdout.setEncoding("utf8").on("data", (more: string) => {
+      text += more;
+    });
+    const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+    const lines = () => text.split("\n").filter((line) => line !== "");
+    // The first denials may come before the command looks; it has begun when one of them is shown.
+    let sent = 0;
+    const deny = async () => {
+      sent++;
+      await assert.rejects(orders.item(`item-${sent}`, "a").read(), { code: 403 });
+    };
+    await deny();
+    while (lines().length === 0) {
+      await deny();
+      await new Promise((wait) => setTimeout(wait, 100));
+    }
+    const before = sent;
+    for (let more = 0; more < 5; more++) await deny();
+    while (!text.includes(`item-${before + 5}"`)) await new Promise((wait) => setTimeout(wait, 50));
+    child.kill("SIGINT");
+    assert.equal(await ended, 0);
+    const ids = lines().map((line) => /docs\/item-(\d+)/.exec(line)?.[1]);
+    const numbers = ids.map(Number);
+    assert.deepEqual(
+      numbers,
+      Array.from({ length: numbers.length }, (_, at) => (numbers[0] ?? 0) + at),
+    );
+  });
+});
+
+test("mistakes get one line", async () => {
+  await withAccessServer(async ({ celestite }) => {
+    for (const args of [["--last", "many"], ["--status", "999"], ["more"]]) {
+      const said = await celestite("logs", ...args);
+      assert.deepEqual([said.code, said.error.split("\n").length], [2, 2], said.error);
+    }
+    assert.equal((await celestite("logs")).code, 0);
+  });
+});
