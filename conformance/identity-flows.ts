@@ -55,6 +55,7 @@ export async function runIdentityFlows(
     await environmentLinks(ground);
     await developerLinks(ground);
     await endings(ground);
+    await untrusted(ground);
     await closedDoor(ground);
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -234,6 +235,11 @@ async function endings(ground: Ground): Promise<void> {
   const { server, whoami, worker, report, language } = ground;
   await server.celestite(..."fault add app-service --status 429 --retry-after 1 --times 2".split(" "));
   links(ground, "two throttled answers are retried", await whoami(["--identity", "worker"]), worker);
+  if (ground.door === "sandbox") {
+    await server.celestite(..."fault add imds --match resource= --status 410".split(" "));
+    const line = await whoami(["--front", "sandbox", "--identity", "worker"]);
+    links(ground, "a metadata service that is being updated (410) is asked again", line, worker);
+  }
   const left = await server.celestite("fault", "list");
   report.check(`${language.name}: and both were met`, left.stdout === "No faults.\n", left.stdout);
   await server.celestite("fault", "clear");
@@ -245,6 +251,26 @@ async function endings(ground: Ground): Promise<void> {
     `${language.name}: an identity that the host does not carry gets no token`,
     !unassigned.ok,
     JSON.stringify(unassigned),
+  );
+}
+
+/** Without our certificate authority there is a TLS error and no token, and nothing falls back to plain http. */
+async function untrusted(ground: Ground): Promise<void> {
+  const { language, report, whoami, tenantId, door } = ground;
+  // The others may also read the system's own bundle, which the sandbox completes.
+  if (language.name !== "js") return;
+  const line = await whoami(["--front", door], {
+    AZURE_TENANT_ID: tenantId,
+    AZURE_CLIENT_ID: tenantId,
+    AZURE_CLIENT_SECRET: "any",
+    AZURE_TOKEN_CREDENTIALS: "EnvironmentCredential",
+    NODE_EXTRA_CA_CERTS: "",
+  });
+  report.check(
+    `${language.name}: without our certificate authority there is a TLS error and no token`,
+    // msal-node says no more of a failed handshake than that the network failed.
+    !line.ok && /certificate|network_error/i.test(line.message ?? ""),
+    JSON.stringify(line),
   );
 }
 

@@ -4,7 +4,7 @@
  * said plainly otherwise. The last line counts.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Language, runFlows } from "./flows.ts";
 import { runIdentityFlows } from "./identity-flows.ts";
@@ -159,7 +159,6 @@ const suites: readonly Suite[] = [
         CONFORMANCE_node: process.execPath,
         CONFORMANCE_python: python,
         CONFORMANCE_cli: cli,
-        CONFORMANCE_bicep: join(dirname(cli), "cli/bicep-main.js"),
       }),
   },
 ];

@@ -38,6 +38,8 @@ export interface Settings {
   readonly logDirectory?: string;
   /** Base URL of an OpenTelemetry collector (OTLP over http with JSON), for logs and metrics. */
   readonly otlpEndpoint?: string;
+  /** Refuses resources of types that are not known, instead of keeping them as they were sent. */
+  readonly strict?: boolean;
   /** Physical ranges of a new Cosmos container whose throughput does not ask for more. */
   readonly physicalRanges: number;
 }

@@ -200,6 +200,15 @@ class Items(Managed):
         rows = own.query_items("SELECT VALUE c.id FROM c ORDER BY c.id", partition_key=["t1"])
         self.assertEqual(list(rows), ["1", "3", "5"])
 
+    def test_a_container_made_anew_under_its_name_is_noticed(self):
+        own = self.database.create_container("anew", PartitionKey(path="/pk"))
+        own.create_item({"id": "1", "pk": "a"})
+        other = CosmosClient(ENDPOINT, credential=os.environ["CONFORMANCE_key"]).get_database_client(self.name)
+        other.delete_container("anew")
+        other.create_container("anew", PartitionKey(path="/other"))
+        own.create_item({"id": "1", "other": "b"})
+        self.assertEqual(own.read_item("1", "b")["other"], "b")
+
     def test_quota(self):
         headers = {}
         self.container.read(populate_quota_info=True, response_hook=lambda h, _: headers.update(h))

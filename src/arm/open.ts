@@ -52,6 +52,8 @@ export interface ArmOptions {
    * as accepted and polled. Default 5000.
    */
   readonly inlineMilliseconds?: number;
+  /** Refuses resources of namespaces that we do not know; otherwise they are kept as they were sent. */
+  readonly strict?: boolean;
 }
 
 export interface Arm {
@@ -86,7 +88,7 @@ export async function openArm(options: ArmOptions): Promise<Arm> {
   await makeFirstSubscription(options);
   await failInterrupted(plane);
   const { verifier, record, reportFault } = options;
-  const gateway = { plane, table: compileTable(), verifier, record, reportFault };
+  const gateway = { plane, table: compileTable(options.strict), verifier, record, reportFault };
   return {
     service: createService(gateway),
     async decide(principalId, action, scope) {

@@ -27,23 +27,27 @@ interface CompiledRow {
 }
 
 /** The compiled table, made once per control plane. */
-export type RouteTable = ReadonlyMap<Method, readonly CompiledRow[]>;
+export interface RouteTable {
+  readonly rows: ReadonlyMap<Method, readonly CompiledRow[]>;
+  /** True when namespaces that we have never heard of are refused instead of kept. */
+  readonly strict: boolean;
+}
 
 const generic: ReadonlySet<Operation> = new Set(genericOperations);
 
-export function compileTable(): RouteTable {
+export function compileTable(strict: boolean = false): RouteTable {
   const table = new Map<Method, CompiledRow[]>();
   for (const operation of operations) {
     const rows = table.get(operation.method) ?? [];
     rows.push({ operation, pattern: compilePattern(operation.path) });
     table.set(operation.method, rows);
   }
-  return table;
+  return { rows: table, strict };
 }
 
 function findRow(table: RouteTable, method: Method, address: Address): Route | undefined {
   let best: (Route & { readonly literals: number }) | undefined;
-  for (const { operation, pattern } of table.get(method) ?? []) {
+  for (const { operation, pattern } of table.rows.get(method) ?? []) {
     if (best !== undefined && pattern.literals <= best.literals) continue;
     const parameters = matchPattern(pattern, address);
     if (parameters !== undefined) best = { operation, parameters, literals: pattern.literals };
@@ -53,15 +57,15 @@ function findRow(table: RouteTable, method: Method, address: Address): Route | u
 
 /** The row for a request. Throws ArmError: 404 for unknown paths, namespaces and types, 405 for unknown verbs. */
 export function findRoute(table: RouteTable, method: string, address: Address, apiVersion: string): Route {
-  const known = table.has(method as Method);
+  const known = table.rows.has(method as Method);
   const route = known ? findRow(table, method as Method, address) : undefined;
   if (route === undefined) throw unknownRoute(table, method, address);
-  if (generic.has(route.operation)) checkGeneric(route, apiVersion);
+  if (generic.has(route.operation)) checkGeneric(route, apiVersion, table.strict);
   return route;
 }
 
 function unknownRoute(table: RouteTable, method: string, address: Address): ArmError {
-  for (const other of table.keys()) {
+  for (const other of table.rows.keys()) {
     if (findRow(table, other, address) !== undefined) {
       return new ArmError(
         405,
@@ -81,13 +85,23 @@ function unknownRoute(table: RouteTable, method: string, address: Address): ArmE
   return new ArmError(404, "NotFound", `The path '${clip(address.path)}' is not known.`);
 }
 
-/** What no provider claims is kept generically only when its namespace is open; else the type does not exist. */
-function checkGeneric(route: Route, apiVersion: string): void {
+/** `Vendor.Service`: what a namespace looks like. */
+const namespacePattern = /^[A-Za-z][A-Za-z0-9]*(\.[A-Za-z][A-Za-z0-9]*)+$/;
+
+/**
+ * What no provider claims is kept generically when its namespace is open, or unknown to us: a template with a resource
+ * of a service that has no part here still deploys. In the namespaces that decide about access only known types exist.
+ */
+function checkGeneric(route: Route, apiVersion: string, strict: boolean): void {
   const namespace = route.parameters.get("namespace") ?? "";
   const info = findNamespace(namespace);
-  if (info === undefined) throw invalidNamespace(namespace);
+  if (info === undefined) {
+    if (strict || !namespacePattern.test(namespace)) throw invalidNamespace(namespace);
+    return;
+  }
   if (info.open) return;
   const type = typeOf(route).split("/").slice(1).join("/");
+  if (info.records?.some((record) => record.toLowerCase() === type.toLowerCase()) === true) return;
   if (findType(info, type) !== undefined && route.operation.method === "POST") return;
   throw invalidType(
     info.namespace,

@@ -16,6 +16,8 @@ export interface NamespaceInfo {
   readonly types: readonly ResourceTypeInfo[];
   /** True when a type that is not listed is stored as it was sent; false when it is refused. */
   readonly open: boolean;
+  /** Types of a namespace that is not open which are nevertheless stored as they were sent. */
+  readonly records?: readonly string[];
 }
 
 const versionPattern =
@@ -26,8 +28,18 @@ export function isApiVersion(text: string): boolean {
   return versionPattern.test(text);
 }
 
-function listed(namespace: string, apiVersions: readonly string[], types: readonly string[]): NamespaceInfo {
-  return { namespace, open: false, types: types.map((type) => ({ type, apiVersions })) };
+function listed(
+  namespace: string,
+  apiVersions: readonly string[],
+  types: readonly string[],
+  records: readonly string[] = [],
+): NamespaceInfo {
+  return {
+    namespace,
+    open: false,
+    types: [...types, ...records].map((type) => ({ type, apiVersions })),
+    records,
+  };
 }
 
 function open(namespace: string, apiVersions: readonly string[], types: readonly string[]): NamespaceInfo {
@@ -41,16 +53,8 @@ export const namespaces: readonly NamespaceInfo[] = [
   listed(
     "Microsoft.Authorization",
     ["2022-04-01", "2022-05-01-preview", "2020-04-01-preview"],
-    [
-      "roleAssignments",
-      "roleDefinitions",
-      "denyAssignments",
-      "permissions",
-      "locks",
-      "policyAssignments",
-      "policyDefinitions",
-      "policySetDefinitions",
-    ],
+    ["roleAssignments", "roleDefinitions", "denyAssignments", "permissions", "locks"],
+    ["policyAssignments", "policyDefinitions", "policySetDefinitions"],
   ),
   listed(
     "Microsoft.DocumentDB",
@@ -88,6 +92,7 @@ export const namespaces: readonly NamespaceInfo[] = [
       "tags",
       "tenants",
     ],
+    ["deploymentScripts", "templateSpecs", "templateSpecs/versions"],
   ),
   open("Microsoft.ApiManagement", ["2024-05-01", "2022-08-01"], ["service"]),
   open("Microsoft.App", ["2025-01-01", "2024-03-01"], ["containerApps", "jobs", "managedEnvironments"]),

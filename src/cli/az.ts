@@ -9,6 +9,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { dataDirectoryDefault, inheritedEnvironment } from "../config.ts";
 import type { ServerStatus, Workload } from "../operator/gateway.ts";
+import { runBicep } from "./bicep.ts";
 import { divertingVariables } from "./child-environment.ts";
 import { type Command, CommandError, type Terminal, UsageError } from "./command.ts";
 import { operator, requireServer, type Server } from "./server.ts";
@@ -16,7 +17,7 @@ import { operator, requireServer, type Server } from "./server.ts";
 const help = `Usage: celestite az [--identity NAME]... [--as HOST] [--data DIR] -- ARGS...
 
 Runs the Azure CLI ('az' on the PATH) against the server: its own cloud, its own profile in the data directory, our
-certificates trusted. Sign in with it in any of its ways first.
+certificates trusted, our Bicep compiler in place. Sign in with it in any of its ways first.
 
 Options:
   --identity NAME  let 'az login --identity' find this user-assigned identity; may be repeated
@@ -98,6 +99,9 @@ async function writeProfile(profile: string, { endpoints }: ServerStatus): Promi
   await mkdir(profile, { recursive: true, mode: 0o700 });
   await writeFile(join(profile, "clouds.config"), ini({ [cloudName]: cloud }));
   await writeFile(join(profile, "config"), ini(config));
+  // Where az looks for the compiler before it would download one.
+  const silent: Terminal = { out: () => {}, error: () => {} };
+  await runBicep(["install", "--to", join(profile, "bin"), "--force"], silent);
 }
 
 function ini(sections: Readonly<Record<string, Readonly<Record<string, string>>>>): string {

@@ -3,7 +3,8 @@
  * most commands never need it.
  */
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { resolve } from "node:path";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
 import type { CompileResult, ParametersResult } from "../arm/bicep/compile.ts";
 import type { Diagnostic } from "../arm/bicep/diagnostics.ts";
 import type { FileAccess } from "../arm/bicep/model.ts";
@@ -38,6 +39,7 @@ function diskAccess(overrides: JsonObject | undefined): FileAccess {
       }
     },
     readEnvironment: (name) => environment[name],
+    moduleCache: compilerPath(join(homedir(), ".bicep")),
     ...(overrides === undefined ? {} : { parameterOverrides: overrides }),
   };
 }

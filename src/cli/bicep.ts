@@ -38,7 +38,7 @@ Options:
   --outdir DIR         write into this directory
   --bicep-file FILE    the template that the parameters must be for
   --indent-size N      format: blanks of one level of indentation (default: 2)
-  --no-restore         accepted and without effect: there are no modules to restore
+  --no-restore         accepted and without effect: nothing is ever downloaded
 
 Environment:
   BICEP_PARAMETERS_OVERRIDES   build-params: a JSON object of values that win over those of the file
@@ -155,8 +155,23 @@ async function deliver(
   }
   const name = `${basename(given.file, extname(given.file))}${extension}`;
   const target = given.outfile ?? join(given.outdir ?? dirname(given.file), name);
-  await mkdir(dirname(target), { recursive: true });
+  await makeDirectory(dirname(target));
   await writeFile(target, text);
+}
+
+/** Makes a directory and those above it. Step by step, because node's own way never ends below `/proc`. */
+async function makeDirectory(directory: string): Promise<void> {
+  const make = (): Promise<unknown> =>
+    mkdir(directory).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error;
+    });
+  try {
+    await make();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || dirname(directory) === directory) throw error;
+    await makeDirectory(dirname(directory));
+    await make();
+  }
 }
 
 async function build(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -258,7 +273,7 @@ async function install(args: readonly string[], terminal: Terminal): Promise<num
     throw new CommandError(`${target} exists and is another program; --force replaces it.`);
   }
   const entry = fileURLToPath(new URL("bicep-main.js", import.meta.url));
-  await mkdir(dirname(target), { recursive: true });
+  await makeDirectory(dirname(target));
   await writeFile(target, `#!/bin/sh\n${marker}\nexec ${quote(process.execPath)} ${quote(entry)} "$@"\n`);
   await chmod(target, 0o755);
   terminal.out(`${target}\n`);

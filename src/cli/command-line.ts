@@ -20,8 +20,8 @@ import { restCommand } from "./rest.ts";
 import { roleCommand } from "./role.ts";
 import { runCommand } from "./run.ts";
 import { startCommand } from "./start.ts";
-import { webhookCommand } from "./webhook.ts";
 import { suggestRoleCommand } from "./suggest-role.ts";
+import { webhookCommand } from "./webhook.ts";
 
 export const commands: readonly Command[] = [
   startCommand,

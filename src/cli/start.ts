@@ -22,6 +22,7 @@ Options:
   --development  let 'celestite clock advance' move the time; not for an instance that others rely on
   --log-files DIR write diagnostic logs (DataPlaneRequests, ControlPlaneRequests, Administrative) as NDJSON files
   --otlp URL     send logs and metrics to an OpenTelemetry collector, e.g. http://localhost:4318
+  --strict       refuse resources of services that are not known here, instead of keeping them as they were sent
   --json         print what listens as one line of JSON
 
 Examples:
@@ -48,6 +49,7 @@ export const startCommand: Command = {
         "emulator-key": { type: "boolean" },
         "log-files": { type: "string" },
         otlp: { type: "string" },
+        strict: { type: "boolean" },
         json: { type: "boolean" },
       },
     });
@@ -59,6 +61,7 @@ export const startCommand: Command = {
       ...(values["any-ports"] === true ? { ports: anyPorts } : {}),
       ...rangesOf(values.ranges),
       development: values.development === true,
+      ...(values.strict === true ? { strict: true } : {}),
       ...(values["emulator-key"] === true ? { emulatorKey: true } : {}),
       ...telemetryOf(values["log-files"], values.otlp),
     };

@@ -256,6 +256,7 @@ async function openArmPlane(
     ownOrigins: () => localHosts.map((host) => `https://${host}:${ports.arm}`),
     record: recorder.record,
     reportFault: around.onError,
+    ...(settings.strict === undefined ? {} : { strict: settings.strict }),
   });
 }
 

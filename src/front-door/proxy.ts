@@ -168,7 +168,7 @@ async function metadataRequest(
     remoteAddress: message.socket.remoteAddress ?? "",
   });
   if (reply.reset === true) {
-    message.socket.resetAndDestroy();
+    message.socket.destroy();
     return;
   }
   response.writeHead(reply.status, reply.headers);

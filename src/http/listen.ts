@@ -176,7 +176,7 @@ const noBytes = new Uint8Array(0);
 
 function send(message: IncomingMessage, response: ServerResponse, reply: Reply): void {
   if (reply.reset === true) {
-    message.socket.resetAndDestroy();
+    message.socket.destroy();
     return;
   }
   const { body } = reply;

@@ -12,9 +12,6 @@ import { exchangeAudience } from "./issuers.ts";
 import type { FederatedCredentialRecord } from "./records.ts";
 import { collection, readObject, scanRecords } from "./records.ts";
 
-/** The path that Azure's webhook serves, too. */
-export const admissionPath = "/mutate-v1-pod";
-
 const prefix = "azure.workload.identity";
 const tokenFolder = "/var/run/secrets/azure/wi";
 const tokenPath = "token/azure-identity-token";

@@ -71,6 +71,8 @@ export function createIdentityCertificates(
     keys.set(certificate.thumbprint, loaded);
     return loaded;
   };
+  /** Until when the assertion of a certificate, by its thumbprint, still holds. */
+  const proven = new Map<string, number>();
   const current = async (principal: Principal): Promise<IdentityCertificateRecord> => {
     const record = await readCertificates(context, principal.objectId);
     const newest = record?.certificates[0];
@@ -80,9 +82,16 @@ export function createIdentityCertificates(
   return {
     async prove(principal) {
       const certificate = await current(principal);
-      const { privateKey, publicKey } = keysOf(certificate);
-      const assertion = makeAssertion(context, principal, certificate, privateKey);
-      checkAssertion(principal, certificate, publicKey, assertion, clock.now());
+      const { thumbprint } = certificate;
+      // An assertion serves until it ends, as libraries keep theirs; the certificate is judged each time.
+      if ((proven.get(thumbprint) ?? 0) <= clock.now()) {
+        const { privateKey, publicKey } = keysOf(certificate);
+        const assertion = makeAssertion(context, principal, certificate, privateKey);
+        checkAssertion(principal, publicKey, assertion);
+        if (proven.size > 1000) proven.clear();
+        proven.set(thumbprint, clock.now() + ASSERTION_SECONDS * 1000);
+      }
+      checkLife(principal, certificate, clock.now());
     },
     async list() {
       const records = await scanRecords<IdentityCertificatesRecord>(store, collection.identityCertificates());
@@ -218,14 +227,8 @@ function makeAssertion(
   return `${input}.${sign("sha256", Buffer.from(input, "ascii"), key).toString("base64url")}`;
 }
 
-/** What the token endpoint would check: the certificate's key made the assertion, and the certificate is alive. */
-function checkAssertion(
-  { appId = "" }: Principal,
-  { startsAt, endsAt }: IdentityCertificateRecord,
-  publicKey: KeyObject,
-  assertion: string,
-  now: number,
-): void {
+/** What the token endpoint would check: the certificate's key made the assertion of this client. */
+function checkAssertion({ appId = "" }: Principal, publicKey: KeyObject, assertion: string): void {
   const parsed = parseCompactJws(assertion, true);
   const key = { key: publicKey, dsaEncoding: "ieee-p1363" } as const;
   const signed =
@@ -233,6 +236,13 @@ function checkAssertion(
   if (!signed || parsed.jws.payload["sub"] !== appId) {
     throw new AuthorityError(faults.assertionKey("The key was found, but the signature is not its.", appId));
   }
+}
+
+function checkLife(
+  { appId = "" }: Principal,
+  { startsAt, endsAt }: IdentityCertificateRecord,
+  now: number,
+): void {
   if (now < startsAt || now >= endsAt) {
     throw new AuthorityError(faults.assertionKey("The key used is expired.", appId));
   }

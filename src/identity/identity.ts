@@ -6,7 +6,6 @@ import type { TokenVerifier } from "../azure/principal.ts";
 import type { Clock, Entropy } from "../clock.ts";
 import type { Service } from "../http/service.ts";
 import type { Store } from "../storage/port.ts";
-import { admissionPath, createAdmission } from "./admission.ts";
 import type { Applications } from "./applications.ts";
 import { createApplications } from "./applications.ts";
 import type { Consents } from "./consents.ts";
@@ -16,7 +15,6 @@ import type { Directory } from "./directory.ts";
 import { DirectoryError, openDirectory } from "./directory.ts";
 import { AuthorityError, faults } from "./errors.ts";
 import { createAuthority } from "./gateway.ts";
-import { createGraph, graphPath } from "./graph/gateway.ts";
 import type { CertificateTimes, IdentityCertificates } from "./identity-certificates.ts";
 import { createIdentityCertificates } from "./identity-certificates.ts";
 import type { FederatedKeys } from "./issuer-keys.ts";
@@ -161,8 +159,12 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     authorityHosts: options.authorityHosts ?? [],
     ownOrigins: options.ownOrigins ?? (() => []),
   };
-  const graph = createGraph({ ...authority, store });
-  const admission = createAdmission({ store, tenantId, caPem: () => options.caPem ?? "" });
+  const graph = lazyService(async () =>
+    (await import("./graph/gateway.ts")).createGraph({ ...authority, store }),
+  );
+  const admission = lazyService(async () =>
+    (await import("./admission.ts")).createAdmission({ store, tenantId, caPem: () => options.caPem ?? "" }),
+  );
   return {
     tenantId,
     domain,
@@ -185,6 +187,19 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     close: () => keys.settled(),
   };
 }
+
+/** A service that is loaded with its first request, so that a start does not wait for it. */
+function lazyService(load: () => Promise<Service>): Service {
+  let loading: Promise<Service> | undefined;
+  return async (request) => {
+    loading ??= load();
+    return (await loading)(request);
+  };
+}
+
+/** Where tools find the two beside the authority: versions of Graph, and the webhook that Azure's own also serves. */
+const graphPath = /^\/{1,2}(v1\.0|beta)\//i;
+const admissionPath = "/mutate-v1-pod";
 
 /** What the authority's address serves besides: Graph, and the webhook that clusters call. */
 function authorityAndOthers(graph: Service, admission: Service, context: AuthorityContext): Service {

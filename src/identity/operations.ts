@@ -17,10 +17,7 @@ import type { Passwords } from "./passwords.ts";
 import type { RefreshTokens } from "./refresh-tokens.ts";
 import type { ResourceResolver } from "./resources.ts";
 import type { Revocations } from "./revocations.ts";
-import { authorize, submitSignIn } from "./sign-in/authorize.ts";
 import type { SignIns } from "./sign-in/codes.ts";
-import { deviceCode, devicePage, submitDevice } from "./sign-in/device.ts";
-import { signOut, userInfo, userRealm } from "./sign-in/session.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 import { token } from "./token-endpoint.ts";
 import type { TokenIssuer } from "./tokens.ts";
@@ -87,6 +84,20 @@ const row = (
   name,
   ...(handler === undefined ? {} : { handler }),
 });
+
+/** A handler that is loaded with the first request for it: a start waits for nothing that only people need. */
+const lazy =
+  (load: () => Promise<AuthorityHandler>): AuthorityHandler =>
+  async (context, call) =>
+    (await load())(context, call);
+const authorize = lazy(async () => (await import("./sign-in/authorize.ts")).authorize);
+const submitSignIn = lazy(async () => (await import("./sign-in/authorize.ts")).submitSignIn);
+const deviceCode = lazy(async () => (await import("./sign-in/device.ts")).deviceCode);
+const devicePage = lazy(async () => (await import("./sign-in/device.ts")).devicePage);
+const submitDevice = lazy(async () => (await import("./sign-in/device.ts")).submitDevice);
+const signOut = lazy(async () => (await import("./sign-in/session.ts")).signOut);
+const userInfo = lazy(async () => (await import("./sign-in/session.ts")).userInfo);
+const userRealm = lazy(async () => (await import("./sign-in/session.ts")).userRealm);
 
 /** Sorted by path; a literal segment is preferred to a placeholder. */
 export const operations: readonly AuthorityOperation[] = [

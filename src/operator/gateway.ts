@@ -190,9 +190,17 @@ async function lentRoute(parts: OperatorParts, request: Request, url: URL): Prom
   const lent = Object.hasOwn(routes, key) ? routes[key] : undefined;
   if (lent === undefined) return undefined;
   const body = request.body.length === 0 ? {} : jsonObject(request.body);
-  const segments = rest.map(decodeURIComponent);
+  const segments = rest.map(decodeSegment);
   const value = await lent({ segments, query: url.searchParams, body });
   return value === undefined ? empty(204) : json(200, value);
+}
+
+function decodeSegment(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new OperatorError("The path is malformed.");
+  }
 }
 
 function jsonObject(body: Uint8Array): Record<string, unknown> {

@@ -104,6 +104,9 @@ describe("an account", () => {
     assert.equal((await stored())?.disableLocalAuth, false);
     assert.equal((await stored())?.disableKeyBasedMetadataWriteAccess, true);
     assert.equal((await stored())?.location, "westeurope");
+    assert.equal((await stored())?.enforcesThroughput, false);
+    await fixture.send("PATCH", account, { body: { tags: { "celestite-throughput": "Enforce" } } });
+    assert.equal((await stored())?.enforcesThroughput, true);
   });
 
   test("carries identities of its own", async () => {

@@ -24,7 +24,8 @@ describe("requests that name nothing we have", () => {
     ["GET", `${subscription}/resourceGroups/none`, "2024-01-01", "404 ResourceGroupNotFound"],
     ["GET", `${subscription}/resourceGroups/none/resources`, "2024-01-01", "404 ResourceGroupNotFound"],
     ["GET", `${subscription}/nonsense`, "2024-01-01", "404 NotFound"],
-    ["GET", `${group}/providers/No.Such/things/x`, "2024-01-01", "404 InvalidResourceNamespace"],
+    ["GET", `${group}/providers/NoDot/things/x`, "2024-01-01", "404 InvalidResourceNamespace"],
+    ["GET", `${group}/providers/No.Such/things/x`, "2024-01-01", "404 ResourceNotFound"],
     ["GET", `${group}/providers/Microsoft.DocumentDB/nonsense/x`, "2024-01-01", "404 InvalidResourceType"],
     ["PUT", `${group}/providers/Microsoft.Authorization/nonsense/x`, "2024-01-01", "404 InvalidResourceType"],
     ["GET", `${sites}/none`, "2024-01-01", "404 ResourceNotFound"],
@@ -179,4 +180,36 @@ describe("cloud metadata needs no token and has the shape of its version", () =>
 test("no request was a fault of ours", () => {
   assert.deepEqual(fixture.faults, []);
   assert.equal(subscriptionId.length, 36);
+});
+
+describe("resources of services that are not known", () => {
+  const thing = `${group}/providers/Contoso.Widgets/things/one`;
+  const body = { location: "westeurope", properties: { size: 3 } };
+
+  test("are kept as they were sent, with a warning, under the caller's rights", async () => {
+    const fixture = await openGroupFixture();
+    const made = await fixture.send("PUT", thing, { body });
+    assert.equal(made.status, 200);
+    assert.match(made.headers["x-celestite-warning"] ?? "", /Contoso\.Widgets\/things/);
+    assert.equal((await fixture.send("GET", thing)).body["properties"]?.["size"] as unknown, 3);
+    const reader = await fixture.user("reader", "Reader");
+    assert.equal((await fixture.send("GET", thing, { as: reader })).status, 200);
+    assert.equal(outcome(await fixture.send("PUT", thing, { as: reader, body })), "403 AuthorizationFailed");
+    assert.equal((await fixture.send("DELETE", thing)).status, 200);
+  });
+
+  test("are refused where only known ones are wanted", async () => {
+    const fixture = await openGroupFixture({ strict: true });
+    assert.equal(outcome(await fixture.send("PUT", thing, { body })), "404 InvalidResourceNamespace");
+  });
+
+  test("types that decide about access are never kept unknown", async () => {
+    const fixture = await openGroupFixture();
+    for (const type of ["Microsoft.Authorization/nonsense", "Microsoft.DocumentDB/nonsense"]) {
+      const answer = await fixture.send("PUT", `${group}/providers/${type}/x`, { body });
+      assert.equal(outcome(answer), "404 InvalidResourceType");
+    }
+    const policy = `${group}/providers/Microsoft.Authorization/policyAssignments/x`;
+    assert.equal((await fixture.send("PUT", policy, { body: { properties: {} } })).status, 200);
+  });
 });

@@ -49,7 +49,7 @@ async function inDirectory(use: (directory: string) => Promise<void>): Promise<v
 async function bicep(directory: string, ...args: readonly string[]): Promise<Finished> {
   let [stdout, stderr] = ["", ""];
   const inside = args.map((arg) =>
-    /\.(bicep|bicepparam|json)$|^out/.test(arg) ? join(directory, arg) : arg,
+    !arg.startsWith("/") && /\.(bicep|bicepparam|json)$|^out/.test(arg) ? join(directory, arg) : arg,
   );
   const code = await runCommandLine(["bicep", ...inside], {
     out: (text) => {
@@ -221,6 +221,8 @@ const mistakes: readonly (readonly [readonly string[], number, RegExp])[] = [
   [["format", "main.bicep", "--indent-size", "many"], 2, /--indent-size/],
   [["format", "missing.bicep"], 1, /There is no file/],
   [["install"], 2, /Name the directory/],
+  [["build", "main.bicep", "--outfile", "/proc/none/main.json"], 1, /\/proc/],
+  [["build", "main.bicep", "--outfile", "main.bicep/main.json"], 1, /main\.bicep/],
 ];
 describe("mistakes get one line and an exit code", () => {
   for (const [args, code, pattern] of mistakes) {

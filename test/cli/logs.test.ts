@@ -58,9 +58,11 @@ describe("the filters", () => {
 });
 
 test("following shows each denial once, in order, until it is stopped", { timeout: 60_000 }, async () => {
-  await withAccessServer(async ({ identity, client, directory }) => {
-    const nobody = client(await identity("nobody"));
-    const orders = nobody.database("db").container("orders");
+  await withAccessServer(async ({ identity, client, directory, celestite }) => {
+    const principal = await identity("looker");
+    await celestite("role", "define", "--name", "Looker", "--actions", "readMetadata");
+    await celestite("role", "assign", "--principal", "looker", "--role", "Looker");
+    const orders = client(principal).database("db").container("orders");
     const follow = ["logs", "--follow", "--denied", "--last", "0", "--operation", "ReadItem", "--json"];
     const child = spawn(process.execPath, [cli, ...follow, "--data", directory], {
       stdio: ["ignore", "pipe", "inherit"],
@@ -78,13 +80,19 @@ test("following shows each denial once, in order, until it is stopped", { timeou
       await assert.rejects(orders.item(`item-${sent}`, "a").read(), { code: 403 });
     };
     await deny();
-    while (lines().length === 0) {
+    const giveUp = Date.now() + 30_000;
+    const waiting = (): boolean => {
+      assert.ok(Date.now() < giveUp, text);
+      return true;
+    };
+    while (lines().length === 0 && waiting()) {
       await deny();
       await new Promise((wait) => setTimeout(wait, 100));
     }
     const before = sent;
     for (let more = 0; more < 5; more++) await deny();
-    while (!text.includes(`item-${before + 5}"`)) await new Promise((wait) => setTimeout(wait, 50));
+    while (!text.includes(`item-${before + 5}"`) && waiting())
+      await new Promise((wait) => setTimeout(wait, 50));
     child.kill("SIGINT");
     assert.equal(await ended, 0);
     const ids = lines().map((line) => /docs\/item-(\d+)/.exec(line)?.[1]);

@@ -367,6 +367,15 @@ describe("trying things", { concurrency: 1 }, () => {
     assert.equal((await celestite(["fault", "add", "moon", "--status", "500"])).code, 1);
   });
 
+  test("faults: a connection that breaks off, over TLS, once", limit, async () => {
+    await celestite("fault add arm --reset".split(" "));
+    await assert.rejects(
+      callArm(server, "GET", "/subscriptions?api-version=2022-12-01"),
+      /hang up|ECONNRESET/,
+    );
+    assert.equal((await callArm(server, "GET", "/subscriptions?api-version=2022-12-01")).status, 200);
+  });
+
   test("the clock: tokens expire now; other servers keep the machine's time", limit, async () => {
     const token = (await server.identity.issueFor(identityId, "https://cosmos.azure.com")).accessToken;
     assert.equal((await server.identity.verifier(token)).ok, true);

@@ -22,6 +22,8 @@ export interface FileAccess {
   readonly listFiles?: (directory: string) => readonly string[] | undefined;
   /** Environment variables, for parameter files. */
   readonly readEnvironment?: (name: string) => string | undefined;
+  /** Where the reference compiler keeps restored modules of registries. Without it, there are none. */
+  readonly moduleCache?: string;
   /** Values that take the place of what a parameters file assigns. */
   readonly parameterOverrides?: JsonObject;
 }

@@ -14,14 +14,16 @@ const referencePattern = /^br(?:\/([\w-]+))?:([\w.$/:-]+?)(?::([\w][\w.-]{0,127}
  */
 export function cachedModulePath(reference: string, cache: string): string | undefined {
   const [, alias, address = "", tag, digest] = referencePattern.exec(reference) ?? [];
-  if ((alias !== undefined && alias !== "public") || (tag === undefined && digest === undefined)) return undefined;
+  if ((alias !== undefined && alias !== "public") || (tag === undefined && digest === undefined))
+    return undefined;
   if (tag !== undefined && tag !== tag.toLowerCase()) return undefined;
   const slash = address.indexOf("/");
   const parts =
     alias === undefined
       ? { registry: address.slice(0, slash), repository: address.slice(slash + 1) }
       : { registry: publicRegistry.registry, repository: `${publicRegistry.prefix}${address}` };
-  if (parts.registry === "" || parts.repository === "" || (alias === undefined && slash < 0)) return undefined;
+  if (parts.registry === "" || parts.repository === "" || (alias === undefined && slash < 0))
+    return undefined;
   if (/(^|\/)\.{0,2}(\/|$)/.test(`${parts.registry}/${parts.repository}`)) return undefined;
   const registry = parts.registry.toLowerCase().replaceAll(":", "$");
   const version = tag === undefined ? (digest ?? "").replace(":", "#") : `${tag}$`;

@@ -18,6 +18,7 @@ import {
 } from "./model.ts";
 import { type FileKind, parseFile } from "./parser.ts";
 import { normalizePath, pathProblem, referenceScheme, resolvePath } from "./paths.ts";
+import { cachedModulePath } from "./registry-cache.ts";
 import { createSource, type Span } from "./source.ts";
 import type * as syntax from "./syntax.ts";
 import { heightWithin, literalText } from "./walk.ts";
@@ -127,8 +128,10 @@ function refer(model: Model, statement: syntax.Statement | syntax.Skipped): void
   }
   const scheme = referenceScheme(text);
   if (scheme !== undefined) {
-    if (scheme !== "br" && scheme !== "ts") report(model.reporter, "BCP189", path, scheme);
-    else report(model.reporter, "CEL004", path, "modules from registries");
+    const cached = loadCached(model, text);
+    if (cached !== undefined) keep(model, statement, path, text, cached);
+    else if (scheme !== "br" && scheme !== "ts") report(model.reporter, "BCP189", path, scheme);
+    else report(model.reporter, "CEL004", path, "modules from registries that are not in the local cache");
     return;
   }
   const problem = pathProblem(text);
@@ -137,6 +140,14 @@ function refer(model: Model, statement: syntax.Statement | syntax.Skipped): void
     return;
   }
   keep(model, statement, path, text, model.workspace.load(resolvePath(model.path, text)));
+}
+
+/** A module of a registry that was restored to this machine before. */
+function loadCached(model: Model, reference: string): Loaded | undefined {
+  const { moduleCache } = model.workspace.access;
+  const file = moduleCache === undefined ? undefined : cachedModulePath(reference, moduleCache);
+  const loaded = file === undefined ? undefined : model.workspace.load(file);
+  return loaded?.kind === "missing" ? undefined : loaded;
 }
 
 function keep(

@@ -96,8 +96,15 @@ export async function writeResource(
     });
     putResource(transaction, resource);
     await applyIdentity(plane, transaction, resource.id, wanted, patching);
-    return { status: 200, body: await render(plane, transaction, resource) };
+    const shown = await render(plane, transaction, resource);
+    return { status: 200, body: shown, headers: warningFor(resource.type) };
   });
+}
+
+/** What nobody here knows anything about is kept, and said to be. */
+function warningFor(type: string): Readonly<Record<string, string>> {
+  if (findNamespace(type.split("/")[0] ?? "") !== undefined) return {};
+  return { "x-celestite-warning": `The type '${type}' is not known; the resource is kept as it was sent.` };
 }
 
 /** Tags of a PATCH replace the old ones as a whole; all else is merged. */

@@ -23,9 +23,6 @@ export interface GraphOptions extends GraphContext {
   readonly ownOrigins: () => readonly string[];
 }
 
-/** Versions of the interface, which this subset shows alike. */
-export const graphPath: RegExp = /^\/{1,2}(v1\.0|beta)\//i;
-
 const audiences = [
   "https://graph.microsoft.com",
   "https://graph.windows.net",

@@ -63,6 +63,7 @@ export function runTable(name: string, run: (each: Case) => string): void {
 export function accessTo(files: ReadonlyMap<string, string>): FileAccess {
   return {
     readFile: (path) => files.get(path),
+    moduleCache: "cache",
     listFiles: (directory) => {
       const inside = [...files.keys()].filter((path) => path.startsWith(`${directory}/`));
       return inside.length === 0 ? undefined : inside.map((path) => path.slice(directory.length + 1));

@@ -201,9 +201,9 @@ const refusals: Readonly<Record<string, Refusal>> = {
     message: /'parameters' of the template must be an object/,
   },
   "an unknown namespace": {
-    template: template({ resources: [a, { ...site("b"), type: "No.Such/things" }] }),
+    template: template({ resources: [a, { ...site("b"), type: "NoSuch/things" }] }),
     outcome: "400 InvalidTemplateDeployment",
-    message: "The template deployment failed with error: 'The resource namespace 'No.Such' is invalid.'.",
+    message: "The template deployment failed with error: 'The resource namespace 'NoSuch' is invalid.'.",
   },
   "an unknown type": {
     template: template({ resources: [a, { ...site("b"), type: "Microsoft.DocumentDB/things" }] }),

@@ -13,7 +13,7 @@ const inProcessOnly: Readonly<Record<string, string>> = {
   "date/clock": "the expected values are of a clock that stands still",
   "document/documentid": "a server gives items their `_rid` itself",
   "rewritten/order by form with resume filter": "a server gives items their `_rid` itself",
-  "projection/whole item by name": "a server gives an item without id one",
+  "projection/whole item by name": "an item on a server has an id",
 };
 
 /** What several ranges change: the SDK's merge cannot do it, or the rows have no order that could be compared. */
@@ -37,6 +37,7 @@ const oneRangeOnly: Readonly<Record<string, string>> = {
   "fulltext/rrf weights": scalarPayload(),
   "functions-fulltext/order-by-rank": scalarPayload(),
   "aggregate/list and set": "the SDK does not know equal objects of a set",
+  "aggregate/avg of a non number": partlyUndefined(),
   "aggregate/sum-non-number-list-gives-empty-object": partlyUndefined(),
   "aggregate/min-with-array-is-undefined": partlyUndefined(),
   "aggregate/max-with-object-is-undefined": partlyUndefined(),
@@ -118,7 +119,8 @@ async function openContainer(database: Database, id: string, example: Case): Pro
     ...containerOptions,
   } as ContainerRequest;
   const { container } = await database.containers.create(request);
-  for (const doc of docs) await container.items.create(doc);
+  // The SDK would give an item without id one by chance, which decides about its range.
+  for (const [n, doc] of docs.entries()) await container.items.create({ id: `doc${n}`, ...doc });
   return container;
 }
 
