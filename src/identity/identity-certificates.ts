@@ -93,34 +93,11 @@ export function createIdentityCertificates(
       }
       checkLife(principal, certificate, clock.now());
     },
-    async list() {
-      const records = await scanRecords<IdentityCertificatesRecord>(store, collection.identityCertificates());
-      const views: CertificateView[] = [];
-      for (const { principalId, certificates } of records) {
-        const displayName = (await readObject(store, principalId))?.displayName ?? principalId;
-        for (const [at, { thumbprint, startsAt, endsAt }] of certificates.entries()) {
-          const alive = clock.now() < endsAt;
-          const state = alive ? (at === 0 ? "current" : "previous") : "expired";
-          views.push({ principalId, displayName, thumbprint, startsAt, endsAt, state });
-        }
-      }
-      return views;
-    },
+    list: () => listCertificates(context),
     async rotate(principalId) {
       await renew(context, times, principalId, true);
     },
-    async expire(principalId) {
-      await requireIdentity(context, principalId);
-      await renew(context, times, principalId, false);
-      await context.change(async (transaction) => {
-        const key = recordKey.identityCertificates(principalId);
-        const record = await readRecord<IdentityCertificatesRecord>(transaction, key);
-        const [newest, ...older] = record?.certificates ?? [];
-        if (newest === undefined) return;
-        const ended = { ...newest, endsAt: clock.now(), held: true as const };
-        transaction.put(key, encodeRecord({ principalId, certificates: [ended, ...older] }));
-      });
-    },
+    expire: (principalId) => expireCertificate(context, times, principalId),
     async maintain() {
       const records = await scanRecords<IdentityCertificatesRecord>(store, collection.identityCertificates());
       for (const { principalId, certificates } of records) {
@@ -130,6 +107,36 @@ export function createIdentityCertificates(
       }
     },
   };
+}
+
+async function listCertificates({ store, clock }: DirectoryContext): Promise<readonly CertificateView[]> {
+  const records = await scanRecords<IdentityCertificatesRecord>(store, collection.identityCertificates());
+  const views: CertificateView[] = [];
+  for (const { principalId, certificates } of records) {
+    const displayName = (await readObject(store, principalId))?.displayName ?? principalId;
+    for (const [at, { thumbprint, startsAt, endsAt }] of certificates.entries()) {
+      const alive = clock.now() < endsAt;
+      const state = alive ? (at === 0 ? "current" : "previous") : "expired";
+      views.push({ principalId, displayName, thumbprint, startsAt, endsAt, state });
+    }
+  }
+  return views;
+}
+
+async function expireCertificate(
+  context: DirectoryContext,
+  times: CertificateTimes,
+  principalId: string,
+): Promise<void> {
+  await renew(context, times, principalId, false);
+  await context.change(async (transaction) => {
+    const key = recordKey.identityCertificates(principalId);
+    const record = await readRecord<IdentityCertificatesRecord>(transaction, key);
+    const [newest, ...older] = record?.certificates ?? [];
+    if (newest === undefined) return;
+    const ended = { ...newest, endsAt: context.clock.now(), held: true as const };
+    transaction.put(key, encodeRecord({ principalId, certificates: [ended, ...older] }));
+  });
 }
 
 function readCertificates(

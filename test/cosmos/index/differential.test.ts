@@ -12,7 +12,7 @@ import { resultKey } from "../query/rows.ts";
 import { account, type IndexFixture, openIndexFixture } from "./fixture.ts";
 import { indexedQuery, randomItem, settings } from "./generator.ts";
 
-const queriesDefault = 3_000;
+const queriesDefault = 1_000;
 const queriesPerHistory = 60;
 const wanted = Number(process.env["DIFFERENTIAL_QUERIES"] ?? queriesDefault);
 /** Another one gives other histories. */

@@ -20,6 +20,7 @@ const inProcessOnly: Readonly<Record<string, string>> = {
 const oneRangeOnly: Readonly<Record<string, string>> = {
   "data explorer/top": "any three items are right",
   "from/in over a subquery": "the rows come range by range",
+  "from/subquery over the container": "the rows come range by range",
   "group/offset limit": "groups come in no order",
   "limits/top with offset limit takes the smaller": "the SDK takes the top of each range before it skips",
   "order/ties keep arrival, reversed when descending": "ties come range by range",
