@@ -10,9 +10,9 @@ import { openEngine } from "../../src/cosmos/engine/engine.ts";
 import type { Reply } from "../../src/http/service.ts";
 import { type Identity, openIdentity } from "../../src/identity/identity.ts";
 import type { DiagnosticRecord } from "../../src/observability/diagnostic-records.ts";
-import { prefixRange } from "../../src/storage/keys.ts";
 import { openMemory } from "../../src/storage/memory.ts";
-import type { Entry, Store } from "../../src/storage/port.ts";
+import type { Store } from "../../src/storage/port.ts";
+import { keepSigningKey, shareSigningKey } from "../shared-signing-key.ts";
 
 export const tenantId = "11111111-2222-4333-8444-555555555555";
 export const subscriptionId = "00000000-0000-4000-8000-000000000001";
@@ -60,26 +60,11 @@ export interface ArmFixture {
 
 let users = 0;
 
-/**
- * Finding a signing key takes some hundred milliseconds, so all fixtures of a test file share the first one's: its
- * record is copied into each new store. The key is still real, and so is every token.
- */
-let signingKey: readonly Entry[] | undefined;
-const signingKeys = prefixRange(["identity", "signingKey"]);
-
-async function shareSigningKey(store: Store): Promise<void> {
-  const entries = signingKey;
-  if (entries === undefined || (await store.range(signingKeys, 1)).length > 0) return;
-  await store.transact([], async (transaction) => {
-    for (const { key, value } of entries) transaction.put(key, value);
-  });
-}
-
 export async function openArmFixture(options: Partial<ArmOptions> = {}): Promise<ArmFixture> {
   const store = options.store ?? openMemory();
   const clock = manualClock(Date.UTC(2026, 0, 2));
   const entropy = seededEntropy(11);
-  await shareSigningKey(store);
+  await shareSigningKey(store, clock.now());
   const identity = await openIdentity({
     store,
     clock,
@@ -88,8 +73,7 @@ export async function openArmFixture(options: Partial<ArmOptions> = {}): Promise
     domain: "celestite.local",
     knownResource: () => true,
   });
-  await identity.keys.published();
-  signingKey ??= await store.range(signingKeys, 10);
+  await keepSigningKey(store, clock.now(), identity);
   const engine = await openEngine({ store, clock, entropy });
   let port = 18080;
   const ports = new Map<string, number>();

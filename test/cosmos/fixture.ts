@@ -20,6 +20,7 @@ import { type Identity, openIdentity } from "../../src/identity/identity.ts";
 import type { DiagnosticRecord } from "../../src/observability/diagnostic-records.ts";
 import { openMemory } from "../../src/storage/memory.ts";
 import type { Store } from "../../src/storage/port.ts";
+import { keepSigningKey, shareSigningKey } from "../shared-signing-key.ts";
 
 export const accountName = "acct";
 export const accountId: string = `/subscriptions/s/resourceGroups/g/providers/Microsoft.DocumentDB/databaseAccounts/${accountName}`;
@@ -73,6 +74,8 @@ export interface FixtureOptions {
   readonly scriptLimits?: ScriptLimits;
   /** Where time stands at the start, in milliseconds since the epoch. */
   readonly now?: number;
+  /** Makes a signing key of its own: a stranger's tokens must not be ours. */
+  readonly ownSigningKey?: boolean;
   /** Instead of a new store in memory; one that was used before keeps what it has. */
   readonly store?: Store;
   /** Whether indexes are kept in that store. */
@@ -80,11 +83,17 @@ export interface FixtureOptions {
 }
 
 export async function openCosmosFixture(options: FixtureOptions = {}): Promise<CosmosFixture> {
-  const { now = Date.UTC(2026, 10, 21, 12), store = openMemory(), ...engineOptions } = options;
+  const {
+    now = Date.UTC(2026, 10, 21, 12),
+    store = openMemory(),
+    ownSigningKey = false,
+    ...engineOptions
+  } = options;
   const clock = manualClock(now);
   const entropy = seededEntropy(7);
   const records: DiagnosticRecord[] = [];
   const engine = await openEngine({ store, clock, entropy, ...engineOptions });
+  if (!ownSigningKey) await shareSigningKey(store, now);
   const identity = await openIdentity({
     store,
     clock,
@@ -92,6 +101,7 @@ export async function openCosmosFixture(options: FixtureOptions = {}): Promise<C
     domain: "celestite.local",
     knownResource: () => true,
   });
+  if (!ownSigningKey) await keepSigningKey(store, now, identity);
   const control = createCosmosControl(engine, {
     open: async () => port,
     close: () => {},

@@ -13,6 +13,7 @@ import type { Identity, IdentityOptions } from "../../src/identity/identity.ts";
 import { openIdentity } from "../../src/identity/identity.ts";
 import { openMemory } from "../../src/storage/memory.ts";
 import type { Store } from "../../src/storage/port.ts";
+import { keepSigningKey, shareSigningKey } from "../shared-signing-key.ts";
 
 export const tenantId = "11111111-2222-4333-8444-555555555555";
 export const domain = "celestite.onmicrosoft.com";
@@ -27,10 +28,13 @@ export interface TestIdentity {
   readonly entropy: Entropy;
 }
 
+/** Without overrides all fixtures of a file share one signing key; with any, such as a store, each has its own. */
 export async function openTestIdentity(overrides: Partial<IdentityOptions> = {}): Promise<TestIdentity> {
   const store = overrides.store ?? openMemory();
   const clock = manualClock(startOfTime);
   const entropy = seededEntropy(7);
+  const isPlain = Object.keys(overrides).length === 0;
+  if (isPlain) await shareSigningKey(store, startOfTime);
   const identity = await openIdentity({
     store,
     clock,
@@ -40,6 +44,7 @@ export async function openTestIdentity(overrides: Partial<IdentityOptions> = {})
     knownResource: (audience) => audience === "https://localhost:8081",
     ...overrides,
   });
+  if (isPlain) await keepSigningKey(store, startOfTime, identity);
   return { identity, store, clock, entropy };
 }
 

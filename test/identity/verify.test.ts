@@ -326,7 +326,7 @@ describe("keys", () => {
   });
 
   test("another tenant's authority is a stranger, even with the same tenant id", async () => {
-    const [ours, theirs] = await Promise.all([openTestIdentity(), openTestIdentity()]);
+    const [ours, theirs] = await Promise.all([openTestIdentity(), openTestIdentity({ store: openMemory() })]);
     const token = await theirs.identity.issueFor(
       theirs.identity.directory.bootstrapUserId,
       "https://cosmos.azure.com",
