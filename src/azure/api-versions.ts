@@ -169,3 +169,11 @@ export function findType(info: NamespaceInfo, type: string): ResourceTypeInfo | 
   const wanted = type.toLowerCase();
   return info.types.find((candidate) => candidate.type.toLowerCase() === wanted);
 }
+
+/** The newest api-version of a full type, or of its namespace; for requests that we make ourselves. */
+export function newestVersion(fullType: string): string {
+  const [namespace = "", ...rest] = fullType.split("/");
+  const info = findNamespace(namespace);
+  const known = info === undefined ? undefined : findType(info, rest.join("/"));
+  return (known ?? info?.types[0])?.apiVersions[0] ?? "2021-04-01";
+}

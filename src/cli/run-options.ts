@@ -32,7 +32,7 @@ Examples:
   celestite run --identity worker -- python app.py
   celestite run --as /subscriptions/S/resourceGroups/G/providers/Microsoft.Web/sites/web -- node server.js
   celestite run --as aks --service-account shop:orders --identity worker -- ./orders
-  celestite run --front sandbox --identity worker --allow registry.npmjs.org:443 -- npm test
+  celestite run --front sandbox --identity worker --allow api.example.com:443 -- npm test
   celestite run --as-user dev@celestite.local -- python app.py
   celestite run --ephemeral --deploy main.json --identity worker -- npm test
 `;

@@ -52,6 +52,17 @@ describe("managed clusters", () => {
     assert.equal((await fixture.send("GET", group)).status, 200);
   });
 
+  test("stay as long as a lock keeps their node group", async () => {
+    const fixture = await openGroupFixture();
+    await put(fixture, {});
+    const lock = `${nodeGroup}/providers/Microsoft.Authorization/locks/keep`;
+    await fixture.send("PUT", lock, { body: { properties: { level: "CanNotDelete" } } });
+    assert.equal(outcome(await fixture.send("DELETE", cluster, { apiVersion })), "409 ScopeLocked");
+    assert.equal((await fixture.send("GET", cluster, { apiVersion })).status, 200);
+    await fixture.send("DELETE", lock);
+    assert.equal((await fixture.send("DELETE", cluster, { apiVersion })).status, 200);
+  });
+
   test("have no Kubernetes, and say so", async () => {
     const fixture = await openGroupFixture();
     await put(fixture, {});

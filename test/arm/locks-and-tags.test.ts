@@ -133,6 +133,29 @@ describe("tags", () => {
     assert.equal(outcome(await fixture.send("GET", tagsOf(site), { as: nobody })), "403 AuthorizationFailed");
   });
 
+  test("settings of an account that decide about access are not changed as tags", async () => {
+    const fixture = await openGroupFixture();
+    const account = `${group}/providers/Microsoft.DocumentDB/databaseAccounts/shop`;
+    const properties = {
+      databaseAccountOfferType: "Standard",
+      locations: [{ locationName: "westeurope", failoverPriority: 0 }],
+    };
+    const put = (tags: unknown): Promise<unknown> =>
+      fixture.send("PUT", account, { body: { location: "westeurope", tags, properties } });
+    const tags = (sent: unknown): unknown => ({ properties: { tags: sent } });
+    const audit = { "Celestite-Authorization": "audit" };
+    await put({});
+    assert.equal((await fixture.send("PUT", tagsOf(account), { body: tags({ a: "b" }) })).status, 200);
+    const switchedOn = await fixture.send("PUT", tagsOf(account), { body: tags(audit) });
+    assert.equal(outcome(switchedOn), "400 InvalidTagName");
+    await put({ "celestite-authorization": "audit" });
+    assert.equal(outcome(await fixture.send("DELETE", tagsOf(account))), "400 InvalidTagName");
+    assert.equal(
+      outcome(await fixture.send("PUT", tagsOf(account), { body: tags({}) })),
+      "400 InvalidTagName",
+    );
+  });
+
   test("wrong bodies and missing scopes", async () => {
     const fixture = await withSite();
     const many = Object.fromEntries(Array.from({ length: 51 }, (_, index) => [`t${index}`, ""]));

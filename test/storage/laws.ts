@@ -514,7 +514,7 @@ function lifetimeLaws(law: Law): void {
   });
 
   law("what was committed is there after reopening, and nothing else", async (store, subject, test) => {
-    if (subject.reopen === undefined) return test.skip("it keeps nothing");
+    if (subject.reopen === undefined) return test.skip("a store in memory has nothing to reopen");
     await store.transact([], async (transaction) => {
       for (let i = 0; i < 500; i++) transaction.put(encodeKey(["kept", i]), new Uint8Array(i * 7));
     });

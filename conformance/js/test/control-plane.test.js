@@ -502,6 +502,42 @@ describe("@azure/arm-resourcesdeployments", () => {
     );
   });
 
+  test("what-if tells a caller nothing of what it may not read", async () => {
+    const scope = `/subscriptions/${subscription}/resourceGroups/${group}`;
+    const role = randomUUID();
+    const actions = [
+      "Microsoft.Resources/deployments/*",
+      "Microsoft.ManagedIdentity/userAssignedIdentities/*",
+    ];
+    await authorization.roleDefinitions.createOrUpdate(scope, role, {
+      roleName: `Deployer ${role}`,
+      roleType: "CustomRole",
+      assignableScopes: [scope],
+      permissions: [{ actions, notActions: [] }],
+    });
+    const secret = {
+      location,
+      properties: { administratorLogin: "admin", administratorLoginPassword: "Hidden-1" },
+    };
+    const server = `${scope}/providers/Microsoft.Sql/servers/secretive`;
+    await resources.resources.beginCreateOrUpdateByIdAndWait(server, "2023-08-01", secret, fast);
+    const assignment = randomUUID();
+    const roleDefinitionId = `${scope}/providers/Microsoft.Authorization/roleDefinitions/${role}`;
+    const { principalId, clientId } = principals.guest;
+    const body = { roleDefinitionId, principalId, principalType: "ServicePrincipal" };
+    await authorization.roleAssignments.create(scope, assignment, body);
+    const seenBy = async (client) =>
+      JSON.stringify(await client.deployments.beginWhatIfAndWait(group, "peek", properties("two"), fast));
+    const guests = await seenBy(open(DeploymentsClient, clientId));
+    assert.match(guests, /two-x/);
+    assert.doesNotMatch(guests, /secretive|Hidden-1/);
+    const owners = await seenBy(deployments);
+    assert.match(owners, /secretive/);
+    assert.doesNotMatch(owners, /Hidden-1/);
+    await authorization.roleAssignments.delete(scope, assignment);
+    await authorization.roleDefinitions.delete(scope, role);
+  });
+
   test("a failing deployment rejects with the reason of the failing resource", async () => {
     const broken = {
       ...template("four"),

@@ -3,7 +3,7 @@
  * stops only what depends on it. Every step is recorded as it ends, so a reader sees how far the run is.
  */
 
-import { findNamespace } from "../../azure/api-versions.ts";
+import { newestVersion } from "../../azure/api-versions.ts";
 import { ArmError, type ArmErrorDetail } from "../../azure/arm-error.ts";
 import { normalizeResourceId } from "../../azure/resource-id.ts";
 import { isObject, type Json, type JsonObject, member, objectMember, stringMember } from "../json.ts";
@@ -262,7 +262,7 @@ async function deleteUnlisted(run: Run): Promise<void> {
     if (listed.has(normalizeResourceId(resource.id))) continue;
     const startedAt = call.plane.clock.now();
     const { id, type, name } = resource;
-    const apiVersion = findNamespace(type.split("/")[0] ?? "")?.types[0]?.apiVersions[0] ?? "2021-04-01";
+    const apiVersion = newestVersion(type);
     try {
       const { status } = await call.dispatch({ method: "DELETE", id, apiVersion });
       await recordOperation(run, startedAt, status, "Delete", { id, type, name }, undefined);

@@ -2,13 +2,15 @@
  * What a deployment would change, without changing anything: each resource of the template is evaluated as far as it
  * can be before the run and compared with what is there. Reads are requests of the caller, as in the run itself.
  */
+
+import { newestVersion } from "../../azure/api-versions.ts";
 import { ArmError } from "../../azure/arm-error.ts";
 import { normalizeResourceId, parseResourceId } from "../../azure/resource-id.ts";
 import { isArray, isObject, type Json, type JsonObject, member, objectMember } from "../json.ts";
 import { normalizeLocation } from "../locations.ts";
 import type { Call } from "../operation.ts";
 import { requireGroup, requireSubscription } from "../resource-groups.ts";
-import { listResources, type StoredResource } from "../resources.ts";
+import { listResources } from "../resources.ts";
 import { makeBody } from "./apply.ts";
 import { ExpressionError } from "./expressions.ts";
 import type { ResourceInstance } from "./instances.ts";
@@ -145,13 +147,15 @@ async function predictUnlisted(
     ...prepared.instances.filter(({ existing }) => existing).map(({ id }) => normalizeResourceId(id)),
   ]);
   const changeType = prepared.request.mode === "Complete" ? "Delete" : "Ignore";
-  return (await listResources(call.plane.store, prepared.scopeId))
-    .filter(({ id }) => !listed.has(normalizeResourceId(id)))
-    .map((resource) => ({ resourceId: resource.id, changeType, before: shownBefore(resource) }));
-}
-
-function shownBefore({ id, name, type, body }: StoredResource): JsonObject {
-  return { id, name, type, ...body };
+  const found: ResourceChange[] = [];
+  for (const { id, type } of await listResources(call.plane.store, prepared.scopeId)) {
+    if (listed.has(normalizeResourceId(id))) continue;
+    // Only what the caller may read, as its provider shows it: kept bodies hold what nobody is shown.
+    if (!(await call.decide(`${type}/read`, id)).allowed) continue;
+    const before = await present(call, id, newestVersion(type));
+    if (before !== undefined) found.push({ resourceId: id, changeType, before });
+  }
+  return found;
 }
 
 /** Members that are sent but that some or all types never show: children of an account have no place of their own. */

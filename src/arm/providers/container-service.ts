@@ -14,9 +14,10 @@ import {
   objectMember,
   stringMember,
 } from "../json.ts";
+import { requireUnlocked } from "../locks.ts";
 import { type Call, type Operation, type Outcome, type Provider, parameter } from "../operation.ts";
 import { putRecord } from "../records.ts";
-import { getGroup, groupKey } from "../resource-groups.ts";
+import { getGroup, groupId, groupKey } from "../resource-groups.ts";
 import {
   getResource,
   locationOf,
@@ -152,13 +153,14 @@ function poolsOf(own: JsonObject): Json {
 async function deleteCluster(call: Call): Promise<Outcome> {
   const { store } = call.plane;
   const cluster = await getResource(store, (await resolveResource(store, call.address.path)).id);
-  const outcome = await removeResource(call);
   const nodeGroup =
     cluster === undefined ? undefined : stringMember(propertiesOf(cluster), "nodeResourceGroup");
-  if (nodeGroup !== undefined) {
-    const group = await getGroup(store, parameter(call, "subscription"), nodeGroup);
-    if (group !== undefined && group.managedBy === cluster?.id) await removeGroup(call.plane, group);
-  }
+  const found =
+    nodeGroup === undefined ? undefined : await getGroup(store, parameter(call, "subscription"), nodeGroup);
+  const group = found?.managedBy === cluster?.id ? found : undefined;
+  if (group !== undefined) await requireUnlocked(store, "DELETE", groupId(group));
+  const outcome = await removeResource(call);
+  if (group !== undefined) await removeGroup(call.plane, group);
   return outcome;
 }
 

@@ -1,5 +1,5 @@
 /** The template that would make what a resource group holds: `az group export` and the portal's "Export template". */
-import { findNamespace } from "../../azure/api-versions.ts";
+import { newestVersion } from "../../azure/api-versions.ts";
 import { ArmError } from "../../azure/arm-error.ts";
 import { sameResourceId } from "../../azure/resource-id.ts";
 import { isArray, isObject, type Json, type JsonObject, member, without } from "../json.ts";
@@ -43,12 +43,7 @@ async function exportGroup(call: Call): Promise<Outcome> {
 
 /** Read back through the resource's own provider, so that it is shown as the provider shows it. */
 async function describe(call: Call, resource: StoredResource): Promise<JsonObject> {
-  const [namespace = "", ...types] = resource.type.split("/");
-  const known = findNamespace(namespace)?.types.find(
-    (each) => each.type.toLowerCase() === types.join("/").toLowerCase(),
-  );
-  const apiVersion =
-    known?.apiVersions[0] ?? findNamespace(namespace)?.types[0]?.apiVersions[0] ?? "2021-04-01";
+  const apiVersion = newestVersion(resource.type);
   const { body } = await call.dispatch({ method: "GET", id: resource.id, apiVersion });
   const shown = isObject(body as Json) ? (body as JsonObject) : {};
   const { properties, ...rest } = without(shown, ["id", "name", "type", "systemData", "etag"]);

@@ -6,7 +6,7 @@ import { ArmError } from "../../azure/arm-error.ts";
 import { normalizeResourceId } from "../../azure/resource-id.ts";
 import type { Transaction } from "../../storage/port.ts";
 import { clip } from "../errors.ts";
-import { type JsonObject, stringMember } from "../json.ts";
+import { isArray, isObject, type Json, type JsonObject, stringMember } from "../json.ts";
 import type { Call, Operation, Outcome, Provider } from "../operation.ts";
 import { armLock, deleteRecord, getRecord, putRecord } from "../records.ts";
 import { listResources, requireResource, resolveResource, type StoredResource } from "../resources.ts";
@@ -18,8 +18,6 @@ interface RecordType {
   readonly derived?: (resource: StoredResource) => JsonObject;
   /** Members beside the properties that the service fills in. */
   readonly around?: JsonObject;
-  /** Properties that are sent and never shown. */
-  readonly hidden?: readonly string[];
 }
 
 const vault: RecordType = {
@@ -56,7 +54,6 @@ const storageAccount: RecordType = {
 const sqlServer: RecordType = {
   filled: () => ({ version: "12.0", minimalTlsVersion: "1.2", publicNetworkAccess: "Enabled" }),
   derived: ({ name }) => ({ fullyQualifiedDomainName: `${name}.database.windows.net`, state: "Ready" }),
-  hidden: ["administratorLoginPassword"],
 };
 
 const sqlDatabase: RecordType = {
@@ -76,9 +73,22 @@ const recordTypes: ReadonlyMap<string, RecordType> = new Map([
 /** The properties of a kept resource as the service would show them. */
 export function shownProperties(resource: StoredResource, own: JsonObject): JsonObject {
   const known = recordTypes.get(resource.type.toLowerCase());
-  const hidden = new Set(known?.hidden?.map((name) => name.toLowerCase()));
-  const kept = Object.entries(own).filter(([name]) => !hidden.has(name.toLowerCase()));
-  return { ...known?.filled?.(resource), ...Object.fromEntries(kept), ...known?.derived?.(resource) };
+  const kept = withoutSecrets(own) as JsonObject;
+  return { ...known?.filled?.(resource), ...kept, ...known?.derived?.(resource) };
+}
+
+/** Members of any type that services take and never show again, in lower case. */
+const secretMembers: ReadonlySet<string> = new Set([
+  "administratorloginpassword",
+  "adminpassword",
+  "customdata",
+]);
+
+function withoutSecrets(value: Json): Json {
+  if (isArray(value)) return value.map(withoutSecrets);
+  if (!isObject(value)) return value;
+  const shown = Object.entries(value).filter(([name]) => !secretMembers.has(name.toLowerCase()));
+  return Object.fromEntries(shown.map(([name, each]) => [name, withoutSecrets(each)]));
 }
 
 /** The members beside the properties that the service adds when they were not written. */

@@ -27,6 +27,8 @@ export const tagOperations: readonly Operation[] = [
 
 /** What carries the tags: read, and written back with other ones. */
 interface Tagged {
+  /** Full type of a resource; absent for a group or a subscription. */
+  readonly type?: string;
   readonly tags: JsonObject;
   put(transaction: Transaction, tags: JsonObject): void;
 }
@@ -39,6 +41,7 @@ async function tagged(reader: Reader, scope: string): Promise<Tagged> {
     // Ids of identities are kept with another spelling of their group's segment, which keys do not see.
     const resource = (await getResource(reader, address.id)) ?? (await requireResource(reader, address));
     return {
+      type: resource.type,
       tags: objectMember(resource.body, "tags") ?? {},
       put: (transaction, tags) =>
         putResource(transaction, { ...resource, body: { ...without(resource.body, ["tags"]), tags } }),
@@ -112,9 +115,28 @@ function change(call: Call, next: (present: JsonObject) => JsonObject): Promise<
         `The number of tags on a resource cannot exceed ${tagsMax}.`,
       );
     }
+    checkSettings(owner, tags);
     owner.put(transaction, tags);
     return { status: 200, body: render(call, tags) };
   });
+}
+
+/**
+ * Some tags of a Cosmos account are settings that decide about access. They are changed by writing the account, which
+ * needs the right to do so and acts at once; here they could be neither.
+ */
+function checkSettings({ type, tags: before }: Tagged, after: JsonObject): void {
+  if (type?.toLowerCase() !== "microsoft.documentdb/databaseaccounts") return;
+  const names = [...Object.keys(before), ...Object.keys(after)];
+  const changed = names.find(
+    (name) => name.toLowerCase().startsWith("celestite-") && before[name] !== after[name],
+  );
+  if (changed === undefined) return;
+  throw new ArmError(
+    400,
+    "InvalidTagName",
+    `The tag '${changed}' is a setting of the account: write the account itself to change it.`,
+  );
 }
 
 function render(call: Call, tags: JsonObject): JsonObject {

@@ -172,6 +172,37 @@ describe("what-if", () => {
     assert.deepEqual(Object.keys(changes[0] ?? {}).sort(), ["changeType", "resourceId"]);
   });
 
+  test("what the template does not name is shown as far as the caller may read it, and never with its secrets", async () => {
+    const server = {
+      type: "Microsoft.Sql/servers",
+      apiVersion: "2023-08-01",
+      name: "sql",
+      location: "westeurope",
+      properties: { administratorLogin: "admin", administratorLoginPassword: "Hidden-1" },
+    };
+    const fixture = await deployed(site(), server);
+    const all = await whatIf(fixture, body([site()]));
+    assert.deepEqual([...summary(all)].sort(), ["Ignore sql", "NoChange app"]);
+    assert.ok(!JSON.stringify(all).includes("Hidden-1"));
+    const as = await fixture.user("deployer");
+    const name = "aaaaaaaa-0000-4000-8000-000000000001";
+    const definition = `${group}/providers/Microsoft.Authorization/roleDefinitions/${name}`;
+    const actions = ["Microsoft.Resources/deployments/*", "Microsoft.Web/sites/*"];
+    const permissions = [{ actions, notActions: [], dataActions: [], notDataActions: [] }];
+    const properties = {
+      roleName: "Site deployer",
+      type: "CustomRole",
+      assignableScopes: [group],
+      permissions,
+    };
+    await fixture.send("PUT", definition, { apiVersion: "2022-04-01", body: { properties } });
+    await fixture.grant(as, "Site deployer", group);
+    const answer = await fixture.send("POST", `${path}/whatIf`, { as, body: body([site()]) });
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    const seen = answer.body["properties"]?.["changes"] as unknown as readonly Shown[];
+    assert.deepEqual(summary(seen), ["NoChange app"]);
+  });
+
   test("a caller who could not deploy learns nothing", async () => {
     const fixture = await deployed(site());
     for (const role of [undefined, "Reader"]) {
