@@ -1,6 +1,6 @@
 /**
- * `authz` against a second evaluator, on random policies and requests from a fixed seed. Some thousand cases run each
- * time; `CELESTITE_EVALUATOR_CASES=200000` runs that many for each of the three kinds.
+ * `authz` against a second evaluator, on random policies and requests from a fixed seed. Some thousand cases of
+ * each of the three kinds run each time, 200,000 at full size.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -9,6 +9,7 @@ import { compileCosmosPolicy, decideCosmos } from "../../src/authz/cosmos-rbac.t
 import { partitionScope, tokenAllows } from "../../src/authz/resource-token.ts";
 import { type Entropy, seededEntropy } from "../../src/clock.ts";
 import { operations } from "../../src/cosmos/wire/operations.ts";
+import { sized } from "../full-size.ts";
 import {
   type NaiveAssignment,
   type NaiveDefinition,
@@ -19,7 +20,7 @@ import {
   naiveToken,
 } from "./naive-evaluator.ts";
 
-const casesPerKind = Number(process.env["CELESTITE_EVALUATOR_CASES"] ?? 4000);
+const casesPerKind = sized(4000, 200_000);
 
 /** A cheap reproducible source of choices. */
 class Dice {

@@ -4,17 +4,13 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { chmod, chown, mkdir, readdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { commands } from "../../src/cli/command-line.ts";
 import { cli, root, withDirectory } from "../fixtures.ts";
+import { commandHere, type Finished } from "./finished.ts";
 
-interface Finished {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
+const nowhere = "/nonexistent/celestite";
 /** Anything slower hangs. */
 const timeout = 30_000;
 
@@ -22,7 +18,7 @@ async function celestite(
   args: readonly string[],
   options: { data?: string; uid?: number } = {},
 ): Promise<Finished> {
-  const env = { ...process.env, CELESTITE_DATA: options.data ?? "/nonexistent/celestite" };
+  const env = { ...process.env, CELESTITE_DATA: options.data ?? nowhere };
   const uid = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid };
   try {
     const done = await promisify(execFile)(process.execPath, [cli, ...args], { env, timeout, ...uid });
@@ -63,14 +59,14 @@ function assertOneLine(finished: Finished, code: number, pattern: RegExp): void 
 describe("help", () => {
   for (const command of commands) {
     test(`celestite ${command.name} --help shows usage and examples`, async () => {
-      const finished = await celestite([command.name, "--help"]);
+      const finished = await commandHere([command.name, "--help"]);
       assert.equal(finished.code, 0);
       assert.match(finished.stdout, /^Usage: celestite /);
       assert.match(finished.stdout, /Examples:\n {2}/);
     });
   }
 
-  test("celestite alone lists every command", async () => {
+  test("celestite alone lists every command, as a process", async () => {
     const finished = await celestite([]);
     for (const command of commands) assert.ok(finished.stdout.includes(command.summary));
   });
@@ -91,8 +87,22 @@ const mistakes: readonly (readonly [readonly string[], number, RegExp])[] = [
   [["rest", "GET"], 2, /method and a path/],
 ];
 describe("mistakes get one line and an exit code", () => {
+  const given = process.env["CELESTITE_DATA"];
+  before(() => {
+    process.env["CELESTITE_DATA"] = nowhere;
+  });
+  after(() => {
+    if (given === undefined) delete process.env["CELESTITE_DATA"];
+    else process.env["CELESTITE_DATA"] = given;
+  });
+  test("as a process", async () => {
+    assertOneLine(await celestite(["strat"]), 2, /there is no command 'strat'/);
+    assertOneLine(await celestite(["deploy", "main.json"]), 1, /No server is running/);
+  });
   for (const [args, code, pattern] of mistakes) {
-    test(`celestite ${args.join(" ")}`, async () => assertOneLine(await celestite(args), code, pattern));
+    test(`celestite ${args.join(" ")}`, async () => {
+      assertOneLine(await commandHere([...args]), code, pattern);
+    });
   }
 });
 
@@ -221,7 +231,7 @@ describe("run", () => {
         "console.log('ran')",
       ]);
       assert.equal(finished.code, 1);
-      assert.match(finished.stderr, /broken\.json is not valid JSON/);
+      assert.match(finished.stderr, /broken\.json\(1,16\) : Error: not valid JSON/);
       assert.equal(finished.stdout, "");
     });
   });

@@ -1,6 +1,5 @@
 /** The commands around identity, as a user types them: what they print, what they refuse, and what they leave behind. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,7 +7,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type Celestite, startCelestite } from "../../src/celestite.ts";
 import { openEntropy, systemClock } from "../../src/clock.ts";
-import { cli, root, testSettings } from "../fixtures.ts";
+import { testSettings } from "../fixtures.ts";
+import { commandHere, commandProcess, type Finished } from "./finished.ts";
 
 const limit = { timeout: 60_000 };
 let server: Celestite;
@@ -16,6 +16,7 @@ let directory: string;
 
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "celestite-commands-"));
+  process.env["CELESTITE_DATA"] = directory;
   const onError = (error: unknown): never => {
     throw error;
   };
@@ -31,24 +32,10 @@ after(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-interface Finished {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function celestite(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
-  return new Promise((resolve) => {
-    const options = {
-      env: { ...process.env, CELESTITE_DATA: directory, ...env },
-      cwd: root,
-      timeout: 50_000,
-    };
-    execFile(process.execPath, [cli, ...args], options, (error, stdout, stderr) => {
-      const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1;
-      resolve({ code, stdout, stderr });
-    });
-  });
+/** Programs that a command starts, and variables of their own, want a process; other commands run here. */
+function celestite(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Finished> {
+  const isProcess = env !== undefined || args[0] === "run" || args[0] === "az";
+  return isProcess ? commandProcess(args, directory, env) : commandHere(args);
 }
 
 describe("celestite issuer", { concurrency: 2 }, () => {

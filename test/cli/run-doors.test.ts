@@ -1,6 +1,6 @@
 /** `celestite run` with its doors and hosts, started as a user would, around small programs and the real SDK. */
 import assert from "node:assert/strict";
-import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,7 +9,8 @@ import { after, before, describe, test } from "node:test";
 import type { Celestite } from "../../src/celestite.ts";
 import { startCelestite } from "../../src/celestite.ts";
 import { openEntropy, systemClock } from "../../src/clock.ts";
-import { callArm, cli, deployDemo, root, testSettings } from "../fixtures.ts";
+import { callArm, cli, deployDemo, testSettings } from "../fixtures.ts";
+import { commandHere, commandProcess, type Finished } from "./finished.ts";
 
 const namespaces =
   spawnSync("unshare", ["--user", "--map-root-user", "--net", "--mount", "true"]).status === 0;
@@ -22,6 +23,7 @@ const errors: unknown[] = [];
 
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "celestite-doors-"));
+  process.env["CELESTITE_DATA"] = directory;
   server = await startCelestite(testSettings(directory, { development: true }), {
     clock: systemClock,
     entropy: openEntropy(),
@@ -42,24 +44,10 @@ after(async () => {
   assert.deepEqual(errors, []);
 });
 
-interface Finished {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function celestite(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
-  return new Promise((resolve) => {
-    const options = {
-      env: { ...process.env, CELESTITE_DATA: directory, ...env },
-      cwd: root,
-      timeout: 50_000,
-    };
-    execFile(process.execPath, [cli, ...args], options, (error, stdout, stderr) => {
-      const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1;
-      resolve({ code, stdout, stderr });
-    });
-  });
+/** Programs that a command starts, and variables of their own, want a process; other commands run here. */
+function celestite(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Finished> {
+  const isProcess = env !== undefined || args[0] === "run" || args[0] === "az";
+  return isProcess ? commandProcess(args, directory, env) : commandHere(args);
 }
 
 function run(...args: string[]): Promise<Finished> {

@@ -12,6 +12,7 @@ import { prefixRange } from "../../src/storage/keys.ts";
 import { openLmdb } from "../../src/storage/lmdb.ts";
 import { openMemory } from "../../src/storage/memory.ts";
 import type { Store } from "../../src/storage/port.ts";
+import { sized } from "../full-size.ts";
 import { bodyOf, type CosmosFixture, openCosmosFixture } from "./fixture.ts";
 
 const target = "/dbs/shop/colls/batches/docs";
@@ -170,11 +171,13 @@ async function open(store: Store): Promise<CosmosFixture> {
   return fixture;
 }
 
-test("a batch does all of what it says, or nothing: 400 random ones in memory", async () => {
+const batchRuns = sized(200, 4000);
+
+test(`a batch does all of what it says, or nothing: ${batchRuns} random ones in memory`, async () => {
   const fixture = await open(openMemory());
   await fc.assert(
     fc.asyncProperty(batch, (parts) => check(fixture, parts)),
-    { seed: 3, numRuns: 400, endOnFailure: true },
+    { seed: 3, numRuns: batchRuns, endOnFailure: true },
   );
 });
 

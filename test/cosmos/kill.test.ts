@@ -1,6 +1,6 @@
 /**
  * Kills the data plane in the middle of a mixed load, again and again on the same data, and checks after each restart.
- * CELESTITE_TEST_KILLS sets how often; the default keeps the suite fast.
+ * A hundred times at full size.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -12,9 +12,10 @@ import { it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { seededEntropy } from "../../src/clock.ts";
+import { sized } from "../full-size.ts";
 import { WRITERS } from "./kill-workload.ts";
 
-const KILLS = Number(process.env["CELESTITE_TEST_KILLS"] ?? 6);
+const KILLS = sized(5, 100);
 const program = fileURLToPath(new URL("./kill-child.js", import.meta.url));
 /** Longest time that a child works, from its check on, in milliseconds. */
 const workMax = 400;

@@ -9,9 +9,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { seededEntropy } from "../../src/clock.ts";
 import { openLmdb } from "../../src/storage/lmdb.ts";
+import { sized } from "../full-size.ts";
 import { findFaults, PARTITIONS } from "./kill-workload.ts";
 
-const KILLS = 100;
+const KILLS = sized(40, 100);
 const program = fileURLToPath(new URL("./kill-child.js", import.meta.url));
 
 interface Prepared {

@@ -10,6 +10,7 @@ import { hasErrors } from "../../../src/arm/bicep/diagnostics.ts";
 import { formatBicep } from "../../../src/arm/bicep/format.ts";
 import { parseYaml, YamlError } from "../../../src/arm/bicep/yaml.ts";
 import { root } from "../../fixtures.ts";
+import { sized } from "../../full-size.ts";
 import { accessTo, readTable } from "./table.ts";
 
 /** Milliseconds of processor time for one file: far above what any takes, far below a hang, whatever else runs. */
@@ -46,7 +47,7 @@ describe("files that are cut off", () => {
   for (const { name, files } of corpus.filter((_, at) => at % 3 === 0)) {
     test(name, () => {
       const [text = ""] = files.values();
-      const step = Math.max(1, Math.floor(text.length / 30));
+      const step = Math.max(1, Math.floor(text.length / sized(15, 200)));
       for (let end = 0; end < text.length; end += step) survives(files, text.slice(0, end));
     });
   }
@@ -96,7 +97,7 @@ describe("files that are changed at random", () => {
     test(name, () => {
       const random = generator(name.length * 7919 + 17);
       const [original = ""] = files.values();
-      for (let round = 0; round < 12; round++) {
+      for (let round = 0; round < sized(6, 200); round++) {
         let text = original;
         for (let change = random(4); change >= 0; change--) {
           const at = random(text.length + 1);

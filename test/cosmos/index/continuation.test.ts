@@ -9,6 +9,7 @@ import { CosmosError } from "../../../src/cosmos/errors.ts";
 import type { Value } from "../../../src/cosmos/query/values.ts";
 import { openMemory } from "../../../src/storage/memory.ts";
 import type { Store } from "../../../src/storage/port.ts";
+import { sized } from "../../full-size.ts";
 import { account, type IndexFixture, openIndexFixture } from "./fixture.ts";
 
 const tokenLengthMax = 1024;
@@ -112,7 +113,8 @@ describe("a query goes on from any of its tokens", () => {
       assert.deepEqual(rows, await fixture.scanned(text));
       const other = await openIndexFixture({ store });
       const scanning = await openIndexFixture({ store, sizes: { itemsMin: 1_000_000 } });
-      for (const { token, before } of tokens) {
+      for (const [at, { token, before }] of tokens.entries()) {
+        if (at % sized(2, 1) !== 0) continue;
         const left = rows.slice(before);
         assert.deepEqual((await read(fixture, text, token)).rows, left, "in the same process");
         assert.deepEqual((await read(other, text, token)).rows, left, "in another process");

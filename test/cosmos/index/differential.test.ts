@@ -1,20 +1,21 @@
 /**
  * The index against a plain scan on seeded random histories: after each few writes, random queries read page by page
- * through the data plane give the rows, in the order, that a scan of all items gives. `DIFFERENTIAL_QUERIES` asks for more.
+ * through the data plane give the rows, in the order, that a scan of all items gives. A hundred
+ * thousand at full size.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inRange, type StoredItem } from "../../../src/cosmos/engine/documents.ts";
 import { splitRange } from "../../../src/cosmos/engine/split.ts";
 import type { Value } from "../../../src/cosmos/query/values.ts";
+import { sized } from "../../full-size.ts";
 import { createRandom, type Random } from "../query/generator.ts";
 import { resultKey } from "../query/rows.ts";
 import { account, type IndexFixture, openIndexFixture } from "./fixture.ts";
 import { indexedQuery, randomItem, settings } from "./generator.ts";
 
-const queriesDefault = 1_000;
 const queriesPerHistory = 60;
-const wanted = Number(process.env["DIFFERENTIAL_QUERIES"] ?? queriesDefault);
+const wanted = sized(600, 100_000);
 /** Another one gives other histories. */
 const firstSeed = Number(process.env["DIFFERENTIAL_SEED"] ?? 1);
 

@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Value } from "../../../src/cosmos/query/values.ts";
+import { sized } from "../../full-size.ts";
 import { createRandom, type Random } from "../query/generator.ts";
 import { type IndexFixture, openIndexFixture } from "./fixture.ts";
 
 const items = 240;
-const queriesPerKind = 40;
+const queriesPerKind = sized(20, 400);
 
 const settings = {
   indexingPolicy: {

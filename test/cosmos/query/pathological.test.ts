@@ -228,6 +228,6 @@ async function readWhile(container: Container, busy: Promise<unknown>, latencies
     const { statusCode } = await container.item(id, id).read();
     assert.equal(statusCode, 200);
     latencies.push(performance.now() - started);
-    await new Promise((resume) => setTimeout(resume, 2));
+    await new Promise((resume) => setTimeout(resume, 10));
   }
 }

@@ -18,7 +18,7 @@ import {
 } from "./fixture.ts";
 
 /** For scripts that only time ends. All others get the time that they have in service, so that no load ends them. */
-const short = { ...scriptLimits, runMilliseconds: 700, acceptMilliseconds: 250, graceMilliseconds: 100 };
+const short = { ...scriptLimits, runMilliseconds: 350, acceptMilliseconds: 150, graceMilliseconds: 100 };
 
 /** What a script does, and how it must end: in time, out of memory, out of stack, or with an exception of its own. */
 const hostile: readonly (readonly [string, Source, "408" | "400", RegExp])[] = [

@@ -205,7 +205,7 @@ describe("triggers", () => {
 
 test("a trigger that loops is ended, and the write with it", async () => {
   const { scriptLimits } = await import("../../../src/cosmos/scripts/pool.ts");
-  const fixture = await openScriptFixture({ ...scriptLimits, runMilliseconds: 300, graceMilliseconds: 100 });
+  const fixture = await openScriptFixture({ ...scriptLimits, runMilliseconds: 900, graceMilliseconds: 100 });
   await fixture.register("triggers", { ...triggers.find(({ id }) => id === "loop") });
   const reply = await fixture.sendSigned("POST", `${orders}/docs`, {
     body: { id: "1", pk: "a" },

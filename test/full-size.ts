@@ -1,0 +1,10 @@
+/**
+ * How large the tests are that repeat one thing many times: a part of it in every run, so that the suite stays quick,
+ * and all of it with `npm run test:full`. Apart from them, so that one variable says it for all.
+ */
+const isFull = process.env["CELESTITE_TEST_SIZE"] === "full";
+
+/** `full` in a run at full size, else `usual`. */
+export function sized(usual: number, full: number): number {
+  return isFull ? full : usual;
+}
