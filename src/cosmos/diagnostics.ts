@@ -21,8 +21,8 @@ export interface Progress {
   /** The denial that audit mode let pass. */
   audited?: CosmosError;
   account?: AccountView;
-  database?: DatabaseView;
-  container?: ContainerRecord;
+  database?: DatabaseView | undefined;
+  container?: ContainerRecord | undefined;
 }
 
 export interface Outcome {
@@ -57,11 +57,11 @@ export function diagnosticRecord(outcome: Outcome): DiagnosticRecord {
     userAgent: request.headers["x-ms-useragent"] ?? request.headers["user-agent"] ?? "",
     clientIpAddress: plainAddress(request.remoteAddress),
     authTokenType: progress.access?.authTokenType ?? "",
-    ...(decision?.credential.kind === "aad" ? { principalId: decision.credential.principalId } : {}),
-    ...(decision === undefined ? {} : { decision }),
-    ...(diagnosis === undefined ? {} : { diagnosis }),
-    ...(failure === undefined ? {} : { message: failure.message }),
-    ...(progress.audited === undefined ? {} : { wouldDeny: denialOf(progress.audited) }),
+    principalId: decision?.credential.kind === "aad" ? decision.credential.principalId : undefined,
+    decision,
+    diagnosis,
+    message: failure?.message,
+    wouldDeny: progress.audited === undefined ? undefined : denialOf(progress.audited),
     data: placeOf(outcome),
   };
 }
@@ -80,29 +80,26 @@ function placeOf({ progress, request, reply, result }: Outcome): NonNullable<Dia
     resourceType: address?.resourceType ?? "",
     requestLength: request.body.length,
     responseLength: lengthOf(reply.body),
-    ...(databaseName === undefined ? {} : { databaseName }),
-    ...(collectionName === undefined ? {} : { collectionName }),
-    ...(database === undefined ? {} : { databaseRid: database.record.rid }),
-    ...(container === undefined ? {} : { collectionRid: container.rid }),
-    ...(result?.partition === undefined ? {} : { partitionId: result.partition.range.id }),
-    ...(progress.access?.actions === undefined ? {} : { actions: progress.access.actions }),
-    ...wantedOf(progress, request),
-    ...askedPartition(progress, request),
+    databaseName,
+    collectionName,
+    databaseRid: database?.record.rid,
+    collectionRid: container?.rid,
+    partitionId: result?.partition?.range.id,
+    actions: progress.access?.actions,
+    wanted: wantedOf(progress, request),
+    partitionKey: askedPartition(progress, request),
   };
 }
 
 /** Longest partition key that a record keeps; longer ones are cut. */
 const partitionKeyLengthMax = 200;
 
-function askedPartition(
-  { access }: Progress,
-  { headers }: Request,
-): Pick<NonNullable<DiagnosticRecord["data"]>, "partitionKey"> {
+function askedPartition({ access }: Progress, { headers }: Request): string | undefined {
   const decision = access?.decision;
   const header = headers["x-ms-documentdb-partitionkey"];
-  if (header === undefined || decision === undefined || decision.allowed) return {};
-  if (decision.reason !== "outsideResourceToken") return {};
-  return { partitionKey: header.slice(0, partitionKeyLengthMax) };
+  if (header === undefined || decision === undefined || decision.allowed) return undefined;
+  if (decision.reason !== "outsideResourceToken") return undefined;
+  return header.slice(0, partitionKeyLengthMax);
 }
 
 /** Bodies of definitions are short; a longer one is not looked into. */
@@ -112,19 +109,19 @@ const definitionBytesMax = 65_536;
 function wantedOf(
   { row, access }: Progress,
   { body }: Request,
-): Pick<NonNullable<DiagnosticRecord["data"]>, "wanted"> {
+): NonNullable<DiagnosticRecord["data"]>["wanted"] {
   const isCreate = row?.name === "CreateDatabase" || row?.name === "CreateContainer";
-  if (!isCreate || access?.decision.allowed !== false || body.length > definitionBytesMax) return {};
+  if (!isCreate || access?.decision.allowed !== false || body.length > definitionBytesMax) return undefined;
   try {
     const { id, partitionKey } = JSON.parse(Buffer.from(body).toString("utf8")) as {
       id?: unknown;
       partitionKey?: { paths?: unknown };
     };
-    if (typeof id !== "string") return {};
+    if (typeof id !== "string") return undefined;
     const paths = partitionKey?.paths;
-    return { wanted: { id, ...(Array.isArray(paths) ? { paths: paths.map(String) } : {}) } };
+    return { id, ...(Array.isArray(paths) ? { paths: paths.map(String) } : {}) };
   } catch {
-    return {};
+    return undefined;
   }
 }
 

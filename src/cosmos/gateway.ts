@@ -87,7 +87,8 @@ async function perform(
   if (row === undefined) throw methodNotAllowed(request.method);
   progress.row = row;
   const resources = resolve(view, address);
-  Object.assign(progress, resources);
+  progress.database = resources.database;
+  progress.container = resources.container;
   const accessRequest = accessRequestOf(view, row, address, request, resources);
   const access = await decideAccess(parts, accessRequest);
   progress.access = access;
@@ -100,13 +101,14 @@ async function perform(
   const context: OperationContext = {
     engine: parts.engine,
     account: view,
-    ...resources,
+    database: resources.database,
+    container: resources.container,
     address,
     headers: request.headers,
     body: request.body,
     origin: request.origin,
     batch: accessRequest.batch,
-    ...minting(parts, view, resources, access),
+    mintToken: minting(parts, view, resources, access),
   };
   checkDemands(context);
   return view.record.account.enforcesThroughput === true
@@ -120,29 +122,31 @@ function minting(
   account: AccountView,
   { database }: Resources,
   { decision: { credential } }: Access,
-): Pick<OperationContext, "mintToken"> {
-  if (credential.kind !== "accountKey" || database === undefined) return {};
+): OperationContext["mintToken"] {
+  if (credential.kind !== "accountKey" || database === undefined) return undefined;
   const { key } = credential;
-  return { mintToken: (grant, seconds) => tokenMinter({ clock, account, database, key })(grant, seconds) };
+  return (grant, seconds) => tokenMinter({ clock, account, database, key })(grant, seconds);
 }
 
 interface Resources {
-  readonly database?: DatabaseView;
-  readonly container?: ContainerRecord;
+  readonly database: DatabaseView | undefined;
+  readonly container: ContainerRecord | undefined;
 }
+
+const nothingFound: Resources = { database: undefined, container: undefined };
 
 /** Finds database and container by name, else by rid; decision and handler both use what is found here. */
 function resolve(view: AccountView, address: Address): Resources {
-  if (address.database === undefined) return {};
+  if (address.database === undefined) return nothingFound;
   const database =
     view.databases.get(address.database) ??
     [...view.databases.values()].find((candidate) => candidate.record.rid === address.database);
-  if (database === undefined) return {};
-  if (address.container === undefined) return { database };
+  if (database === undefined) return nothingFound;
+  if (address.container === undefined) return { database, container: undefined };
   const container =
     database.containers.get(address.container) ??
     [...database.containers.values()].find((candidate) => candidate.rid === address.container);
-  return container === undefined ? { database } : { database, container };
+  return { database, container };
 }
 
 function accessRequestOf(
@@ -168,9 +172,9 @@ function accessRequestOf(
     target: request.target,
     remoteAddress: request.remoteAddress,
     byRid: database !== address.database || container !== address.container,
-    ...(database === undefined ? {} : { database }),
-    ...(container === undefined ? {} : { container }),
-    ...(resources.container === undefined ? {} : { containerRid: resources.container.rid }),
+    database,
+    container,
+    containerRid: resources.container?.rid,
   };
 }
 

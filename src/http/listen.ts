@@ -125,18 +125,23 @@ async function answer(
 function toRequest(message: IncomingMessage, body: Uint8Array | "too large", secure: boolean): Request {
   const headers = message.headers as Readonly<Record<string, string | undefined>>;
   const host = headers["host"] ?? `localhost:${message.socket.localPort ?? 0}`;
-  const target = message.url ?? "/";
-  const absolute = /^https?:\/\/[^/?#]*/i.exec(target);
-  const path = absolute === null ? target : target.slice(absolute[0].length);
   return {
     method: message.method ?? "GET",
-    target: path === "" ? "/" : path,
+    target: pathOf(message.url ?? "/"),
     headers,
     body: body === "too large" ? noBytes : body,
+    bodyTooLarge: body === "too large",
     origin: `${secure ? "https" : "http"}://${host}`,
     remoteAddress: message.socket.remoteAddress ?? "",
-    ...(body === "too large" ? { bodyTooLarge: true } : {}),
   };
+}
+
+/** The target without the scheme and host that an absolute-form one has. */
+function pathOf(target: string): string {
+  if (target.startsWith("/")) return target;
+  const absolute = /^https?:\/\/[^/?#]*/i.exec(target);
+  const path = absolute === null ? target : target.slice(absolute[0].length);
+  return path === "" ? "/" : path;
 }
 
 /** How much of a body that is too long is still read and dropped, in multiples of the limit, so that the reply gets through. */
@@ -182,9 +187,15 @@ function send(message: IncomingMessage, response: ServerResponse, reply: Reply):
   const { body } = reply;
   const length = body === undefined ? 0 : typeof body === "string" ? Buffer.byteLength(body) : body.length;
   const bodiless = reply.status === 204 || reply.status === 304;
-  const sized =
-    bodiless || (message.method === "HEAD" && body === undefined) ? {} : { "content-length": length };
-  response.writeHead(reply.status, { ...reply.headers, ...sized });
+  const isSized = !bodiless && (message.method !== "HEAD" || body !== undefined);
+  // Names and values in one list: an object of headers would be copied to add one, and walked again by Node.
+  const headers: string[] = [];
+  for (const name in reply.headers) {
+    if (isSized && name === "content-length") continue;
+    headers.push(name, reply.headers[name] ?? "");
+  }
+  if (isSized) headers.push("content-length", String(length));
+  response.writeHead(reply.status, headers);
   if (body === undefined || message.method === "HEAD") response.end();
   else response.end(body);
 }

@@ -11,7 +11,7 @@ export interface Request {
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: Uint8Array;
   /** Set when the body was longer than the listener accepts; `body` is empty then and the service answers 413 in its own form. */
-  readonly bodyTooLarge?: true;
+  readonly bodyTooLarge?: boolean;
   /** Scheme, host and port as the caller wrote them, e.g. `https://localhost:8081`: the base of every URL we return. */
   readonly origin: string;
   readonly remoteAddress: string;

@@ -24,15 +24,17 @@ export interface DiagnosticRecord {
   readonly userAgent: string;
   readonly clientIpAddress: string;
   readonly authTokenType: string;
-  readonly principalId?: string;
+  readonly principalId?: string | undefined;
   /** The access decision, a plain value of `authz/decision.ts`; absent when the request failed before one was made. */
-  readonly decision?: object;
+  readonly decision?: object | undefined;
   /** What was wrong before a decision could be made, a plain value of `authz/diagnosis.ts`. */
-  readonly diagnosis?: object;
+  readonly diagnosis?: object | undefined;
   /** The public message of a failure. */
-  readonly message?: string;
+  readonly message?: string | undefined;
   /** The denial that audit mode let pass. */
-  readonly wouldDeny?: { readonly statusCode: number; readonly substatus: number; readonly message: string };
+  readonly wouldDeny?:
+    | { readonly statusCode: number; readonly substatus: number; readonly message: string }
+    | undefined;
   /** What only requests of the data plane have. */
   readonly data?: DataPlanePlace;
   /** What only requests of the control plane have. */
@@ -47,17 +49,17 @@ export interface DataPlanePlace {
   readonly resourceType: string;
   readonly requestLength: number;
   readonly responseLength: number;
-  readonly databaseName?: string;
-  readonly collectionName?: string;
-  readonly databaseRid?: string;
-  readonly collectionRid?: string;
-  readonly partitionId?: string;
+  readonly databaseName?: string | undefined;
+  readonly collectionName?: string | undefined;
+  readonly databaseRid?: string | undefined;
+  readonly collectionRid?: string | undefined;
+  readonly partitionId?: string | undefined;
   /** The data actions of a request that needs several. */
-  readonly actions?: readonly string[];
+  readonly actions?: readonly string[] | undefined;
   /** The partition key header of a request that a resource token did not cover. */
-  readonly partitionKey?: string;
+  readonly partitionKey?: string | undefined;
   /** Id and partition key paths of the database or container that a refused request would have created. */
-  readonly wanted?: { readonly id: string; readonly paths?: readonly string[] };
+  readonly wanted?: { readonly id: string; readonly paths?: readonly string[] } | undefined;
 }
 
 export interface ControlPlanePlace {
@@ -111,8 +113,11 @@ export function createRecorder(capacity: number = capacityDefault): Recorder {
     return undefined;
   };
   const counts = new Map<string, { -readonly [K in keyof UsageCount]: UsageCount[K] }>();
+  // A program's requests mostly have the user agent of the one before.
+  let latest = { userAgent: "", client: "" };
   const count = ({ category, operationName, userAgent, statusCode }: DiagnosticRecord): void => {
-    const client = clientOf(userAgent);
+    if (latest.userAgent !== userAgent) latest = { userAgent, client: clientOf(userAgent) };
+    const { client } = latest;
     const key = `${category} ${operationName} ${client} ${statusCode}`;
     const known = counts.get(key);
     if (known !== undefined) known.count++;

@@ -69,13 +69,15 @@ export function createFaults(clock: Clock): Faults {
       standing.splice(0, before, ...kept);
       return before - standing.length;
     },
-    wrap: (target, service) => async (request) => {
-      if (standing.length === 0) return service(request);
-      const rule = take(target, request);
-      if (rule === undefined) return service(request);
-      if (rule.delayMilliseconds !== undefined) await pause(rule.delayMilliseconds);
-      if (rule.reset === true) return { status: 500, headers: {}, reset: true };
-      return rule.status === undefined ? service(request) : faultReply(rule, rule.status);
+    wrap(target, service) {
+      const faulty = async (request: Request): Promise<Reply> => {
+        const rule = take(target, request);
+        if (rule === undefined) return service(request);
+        if (rule.delayMilliseconds !== undefined) await pause(rule.delayMilliseconds);
+        if (rule.reset === true) return { status: 500, headers: {}, reset: true };
+        return rule.status === undefined ? service(request) : faultReply(rule, rule.status);
+      };
+      return (request) => (standing.length === 0 ? service(request) : faulty(request));
     },
   };
 }

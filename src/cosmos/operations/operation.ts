@@ -29,8 +29,8 @@ export interface OperationContext {
   readonly engine: Engine;
   readonly account: AccountView;
   /** The database and container that the address names, by name or by rid; absent when they do not exist. */
-  readonly database?: DatabaseView;
-  readonly container?: ContainerRecord;
+  readonly database?: DatabaseView | undefined;
+  readonly container?: ContainerRecord | undefined;
   readonly address: Address;
   readonly headers: RequestHeaders;
   readonly body: Uint8Array;
@@ -39,7 +39,7 @@ export interface OperationContext {
   /** The parts of a batch body, read once: what was authorised is what runs. */
   readonly batch: () => readonly BatchPart[];
   /** Makes the tokens of permissions; without it permissions come without tokens. */
-  readonly mintToken?: MintToken;
+  readonly mintToken?: MintToken | undefined;
 }
 
 export interface OperationResult {

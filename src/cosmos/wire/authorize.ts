@@ -47,10 +47,10 @@ export interface AccessRequest {
   readonly method: string;
   readonly target: string;
   readonly remoteAddress: string;
-  readonly database?: string;
-  readonly container?: string;
+  readonly database?: string | undefined;
+  readonly container?: string | undefined;
   /** Rid of the container, when it exists. */
-  readonly containerRid?: string;
+  readonly containerRid?: string | undefined;
   /** True when database or container were addressed by rid. */
   readonly byRid: boolean;
   /** The parts of a batch, whose rights are needed all. */
@@ -60,11 +60,11 @@ export interface AccessRequest {
 export interface Access {
   readonly decision: Decision;
   /** What would be decided if the account had no locks; absent where locks have no part in the decision. */
-  readonly unlocked?: Decision;
+  readonly unlocked?: Decision | undefined;
   /** The data actions, when there are several. */
-  readonly actions?: readonly string[];
+  readonly actions?: readonly string[] | undefined;
   /** Set for a principal that the directory does not have: audit mode lets nothing of it pass. */
-  readonly gone?: true;
+  readonly gone?: true | undefined;
   readonly authTokenType: string;
   readonly claims?: AccessTokenClaims;
   /** The text under a key's signature, which some denials show. */
@@ -102,7 +102,7 @@ async function decideToken(parts: AccessParts, request: AccessRequest, token: st
   const facts = {
     principalId: claims.oid,
     principalExists: principal !== undefined,
-    groups: [...new Set([...groups, ...(claims.groups ?? [])])],
+    groups: claims.groups === undefined ? groups : [...new Set([...groups, ...claims.groups])],
     scope: scopeOf(request),
     anyScope: request.row.at === "anyScope",
     resource: resourceName(request),
@@ -114,12 +114,14 @@ async function decideToken(parts: AccessParts, request: AccessRequest, token: st
   const decision = decisions.find((one) => !one.allowed) ?? decisions[0];
   if (decision === undefined) throw new Error("a request needs at least one action");
   const locked = metadataLock(request, facts);
-  const more = {
-    ...(facts.principalExists ? {} : ({ gone: true } as const)),
-    ...(needed.length < 2 ? {} : { actions: needed.map((action) => action ?? request.row.name) }),
+  return {
+    decision: locked ?? decision,
+    unlocked: locked === undefined ? undefined : decision,
+    authTokenType: "AadToken",
+    claims,
+    gone: facts.principalExists ? undefined : true,
+    actions: needed.length < 2 ? undefined : needed.map((action) => action ?? request.row.name),
   };
-  if (locked === undefined) return { decision, authTokenType: "AadToken", claims, ...more };
-  return { decision: locked, unlocked: decision, authTokenType: "AadToken", claims, ...more };
 }
 
 /** 401 in the words for what is wrong with the token. One of another tenant is called so, although its key is unknown, too. */
