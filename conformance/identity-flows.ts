@@ -2,120 +2,36 @@
  * DefaultAzureCredential through each of its links in turn, in every language: the program is the language's `app`, the
  * link is what `celestite run` puts around it. The chain going on or stopping is part of it, as each SDK does it.
  */
-import { generateKeyPairSync, sign } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chown, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { selfSignedCertificate } from "../src/identity/certificate.ts";
+import { doorFlows } from "./door-flows.ts";
 import type { Language } from "./flows.ts";
-import { type Finished, run } from "./lib/processes.ts";
+import { type Ground, linksAs as links, prepareGround } from "./identity-ground.ts";
+import { makeCertificate } from "./lib/certificate.ts";
 import type { Report } from "./lib/report.ts";
 import type { ServerUnderTest } from "./lib/server.ts";
-
-interface Line {
-  readonly ok: boolean;
-  readonly oid?: string;
-  readonly message?: string;
-}
-
-interface Ground {
-  readonly server: ServerUnderTest;
-  readonly language: Language;
-  readonly report: Report;
-  /** Object id of the identity `worker`. */
-  readonly worker: string;
-  readonly tenantId: string;
-  /** The door with production names: the sandbox, or the proxy where the system forbids namespaces. */
-  readonly door: "sandbox" | "proxy";
-  readonly folder: string;
-  /** `celestite run` around the app's `whoami`, with further variables set for the app alone. */
-  whoami(args: readonly string[], variables?: Readonly<Record<string, string>>): Promise<Line>;
-}
-
-/** Reasons of an SDK why a link cannot serve it, by language and link. */
-const exceptions: Readonly<Record<string, string>> = {
-  "go: metadata service by its variable":
-    "azidentity declares AZURE_POD_IDENTITY_AUTHORITY_HOST and never reads it",
-  "go: workload identity by variables":
-    "MSAL for Go asks login.microsoftonline.com about every other authority; it needs a door",
-  "java: metadata service through the proxy":
-    "azure-identity for Java takes a proxy from its own configuration only; it uses the sandbox",
-};
+import { rowFlows } from "./row-flows.ts";
+import { userFlows } from "./user-flows.ts";
 
 export async function runIdentityFlows(
   server: ServerUnderTest,
   language: Language,
   report: Report,
 ): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "celestite-links-"));
+  const ground = await prepareGround(server, language, report);
   try {
-    const ground = await prepare(server, language, report, folder);
     await managedIdentityLinks(ground);
     await workloadIdentityLinks(ground);
+    await podLinks(ground);
     await environmentLinks(ground);
     await developerLinks(ground);
     await endings(ground);
     await untrusted(ground);
-    await closedDoor(ground);
+    await doorFlows(ground);
+    await rowFlows(ground);
+    await userFlows(ground);
   } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-async function prepare(
-  server: ServerUnderTest,
-  language: Language,
-  report: Report,
-  folder: string,
-): Promise<Ground> {
-  const probe = await run("unshare", ["--user", "--map-root-user", "--net", "--mount", "true"]);
-  const tenants = await server.celestite("rest", "GET", "/tenants?api-version=2022-12-01");
-  const tenantId = /"tenantId": *"([0-9a-f-]{36})"/.exec(tenants.stdout)?.[1] ?? "";
-  const account = server.outputs["accountName"] ?? "";
-  const finished = (
-    args: readonly string[],
-    variables: Readonly<Record<string, string>>,
-  ): Promise<Finished> =>
-    server.celestite(
-      "run",
-      "--account",
-      account,
-      ...args,
-      "--",
-      "env",
-      ...Object.entries(variables).map(([name, value]) => `${name}=${value}`),
-      ...language.app,
-      "whoami",
-    );
-  const whoami: Ground["whoami"] = async (args, variables = {}) => {
-    const { stdout, stderr } = await finished(args, variables);
-    return parse(stdout, stderr);
-  };
-  const worker = (await whoami(["--identity", "worker"])).oid ?? "";
-  const door = probe.code === 0 ? "sandbox" : "proxy";
-  return { server, language, report, worker, tenantId, door, folder, whoami };
-}
-
-function parse(stdout: string, stderr: string): Line {
-  const last = stdout.trim().split("\n").pop() ?? "";
-  try {
-    return JSON.parse(last) as Line;
-  } catch {
-    return { ok: false, message: `no line of JSON; stdout: ${stdout} stderr: ${stderr.slice(-2000)}` };
-  }
-}
-
-/** Checks that a link gave the token of `oid`, unless the SDK has a reason why it cannot. */
-function links({ language, report }: Ground, link: string, line: Line, oid: string): void {
-  const reason = exceptions[`${language.name}: ${link}`];
-  if (reason === undefined) {
-    report.check(`${language.name}: ${link}`, line.ok && line.oid === oid && oid !== "", line.message);
-  } else {
-    report.check(
-      `${language.name}: ${link} fails as the SDK must (${reason})`,
-      !line.ok,
-      JSON.stringify(line),
-    );
+    await rm(ground.folder, { recursive: true, force: true });
   }
 }
 
@@ -164,9 +80,40 @@ async function workloadIdentityLinks(ground: Ground): Promise<void> {
     await whoami(["--front", ground.door, ...as, trusted]),
     worker,
   );
+  const proxied = await whoami(["--front", "proxy", ...as, trusted]);
+  links(ground, "workload identity through login.microsoftonline.com, by the proxy", proxied, worker);
   const stranger = await whoami(["--front", ground.door, ...as, "conformance:stranger"]);
   report.check(
     `${language.name}: another service account gets no token`,
+    !stranger.ok,
+    JSON.stringify(stranger),
+  );
+}
+
+/** AKS pod identity, version 1: the same address, and another identity's binding is nobody's. */
+async function podLinks(ground: Ground): Promise<void> {
+  const { server, whoami, worker, door, folder, report, language } = ground;
+  const file = join(folder, "pods.json");
+  const apiVersion = "aadpodidentity.k8s.io/v1";
+  const metadata = { name: "worker", namespace: "conformance" };
+  const { workerClientId: clientID = "", subscriptionId } = server.outputs;
+  const resourceID = `/subscriptions/${subscriptionId}/resourceGroups/conformance/providers/Microsoft.ManagedIdentity/userAssignedIdentities/worker`;
+  const items = [
+    { apiVersion, kind: "AzureIdentity", metadata, spec: { type: 0, resourceID, clientID } },
+    {
+      apiVersion,
+      kind: "AzureIdentityBinding",
+      metadata,
+      spec: { azureIdentity: "worker", selector: "workers" },
+    },
+  ];
+  await writeFile(file, JSON.stringify({ kind: "List", items }));
+  const as = ["--front", door, "--as", "pod", "--pod", "conformance/worker-1", "--pod-identity", file];
+  const bound = await whoami([...as, "--label", "aadpodidbinding=workers"]);
+  links(ground, "pod identity at the metadata address", bound, worker);
+  const stranger = await whoami([...as, "--label", "aadpodidbinding=strangers"]);
+  report.check(
+    `${language.name}: a pod of another label gets no token`,
     !stranger.ok,
     JSON.stringify(stranger),
   );
@@ -183,11 +130,15 @@ async function environmentLinks(ground: Ground): Promise<void> {
   const secret = (await server.celestite("identity", "app", "secret", appId)).stdout.trim();
   const client = { AZURE_TENANT_ID: tenantId, AZURE_CLIENT_ID: appId };
   const through = ["--front", ground.door];
-  const bySecret = await whoami(through, { ...client, AZURE_CLIENT_SECRET: secret });
-  links(ground, "environment secret through login.microsoftonline.com", bySecret, oid);
+  const bySecret = { ...client, AZURE_CLIENT_SECRET: secret };
+  const secretLink = "environment secret through login.microsoftonline.com";
+  links(ground, secretLink, await whoami(through, bySecret), oid);
+  links(ground, `${secretLink}, by the proxy`, await whoami(["--front", "proxy"], bySecret), oid);
   const file = join(folder, "client.pem");
   const { key, cert } = await makeCertificate();
   await writeFile(file, key + cert, { mode: 0o600 });
+  const { account } = server;
+  if (account !== undefined) await chown(file, account.uid, account.gid);
   await writeFile(join(folder, "client.crt"), cert);
   const registered = await server.celestite(
     "identity",
@@ -223,10 +174,8 @@ async function developerLinks(ground: Ground): Promise<void> {
   const as = ["--front", door, "--as-user", user];
   const only = (name: string): Readonly<Record<string, string>> => ({ AZURE_TOKEN_CREDENTIALS: name });
   links(ground, "az shim at the end of the chain", await whoami(as), objectId);
-  if (language.name !== "go") {
-    links(ground, "az shim alone", await whoami(as, only("AzureCliCredential")), objectId);
-    links(ground, "azd shim alone", await whoami(as, only("AzureDeveloperCliCredential")), objectId);
-  }
+  links(ground, "az shim alone", await whoami(as, only("AzureCliCredential")), objectId);
+  links(ground, "azd shim alone", await whoami(as, only("AzureDeveloperCliCredential")), objectId);
   const out = await whoami(["--front", door, "--as-user", "signed-out"]);
   report.check(`${language.name}: signed out, no link is left`, !out.ok, JSON.stringify(out));
 }
@@ -252,59 +201,109 @@ async function endings(ground: Ground): Promise<void> {
     !unassigned.ok,
     JSON.stringify(unassigned),
   );
+  await nextLink(ground);
+  await rotation(ground);
+}
+
+interface Refusal {
+  readonly what: string;
+  readonly run: readonly string[];
+  readonly variables: Readonly<Record<string, string>>;
+  /** The languages whose chain takes it for a mistake and stops; the others go on to the developer's tools. */
+  readonly stops: readonly string[];
+}
+
+/** Refusals of a link after which some SDKs try the next and others do not (section 1 of the reference). */
+function refusals({ server, door }: Ground): readonly Refusal[] {
+  return [
+    {
+      what: "an identity that is not assigned",
+      run: ["--front", door, "--identity", "worker"],
+      variables: { AZURE_CLIENT_ID: server.outputs["readerClientId"] ?? "" },
+      stops: ["go"],
+    },
+    {
+      what: "a service account that nobody trusts",
+      run: [
+        "--front",
+        door,
+        "--as",
+        "aks",
+        "--identity",
+        "worker",
+        "--service-account",
+        "conformance:nobody",
+      ],
+      variables: {},
+      stops: ["python", "go", "java"],
+    },
+    {
+      what: "an App Service endpoint that refuses",
+      run: ["--as", "app-service", "--identity", "worker"],
+      variables: { IDENTITY_HEADER: "wrong" },
+      stops: ["go", "java"],
+    },
+  ];
+}
+
+async function nextLink(ground: Ground): Promise<void> {
+  const { server, whoami, report, language } = ground;
+  const user = `next-${language.name}@celestite.local`;
+  const added = await server.celestite("identity", "user", "add", user, "--json");
+  const { objectId } = JSON.parse(added.stdout) as { objectId: string };
+  for (const { what, run, variables, stops } of refusals(ground)) {
+    const line = await whoami([...run, "--as-user", user], variables);
+    const isEnd = stops.includes(language.name);
+    report.check(
+      `${language.name}: after ${what} the chain ${isEnd ? "stops" : "goes on"}`,
+      isEnd ? !line.ok && line.oid === undefined : line.oid === objectId,
+      JSON.stringify(line),
+    );
+  }
+}
+
+/** A program with a token of the key before goes on with it, and the next token is of the new key. */
+async function rotation(ground: Ground): Promise<void> {
+  const { server, language, door, report, whoami, worker } = ground;
+  const as = ["run", "--front", door, "--identity", "worker", "--", ...language.app];
+  const id = `rotation-${language.name}`;
+  await server.celestite(...as, "create", "orders", id);
+  const program = server.open(...as, "read-again-and-again", "orders", id);
+  const reads = async (): Promise<boolean> => /"ok": *true/.test((await program.next()) ?? "");
+  const before = await reads();
+  const rotated = await server.celestite("key", "rotate");
+  program.say("again");
+  const after = await reads();
+  await program.end();
+  report.check(
+    `${language.name}: a token of the signing key before stays good after a rotation`,
+    before && after && rotated.code === 0,
+    rotated.stderr,
+  );
+  links(ground, "a token of the next signing key", await whoami(["--identity", "worker"]), worker);
 }
 
 /** Without our certificate authority there is a TLS error and no token, and nothing falls back to plain http. */
 async function untrusted(ground: Ground): Promise<void> {
-  const { language, report, whoami, tenantId, door } = ground;
-  // The others may also read the system's own bundle, which the sandbox completes.
-  if (language.name !== "js") return;
+  const { language, report, whoami, tenantId, door, folder } = ground;
+  const other = join(folder, "other-authority.crt");
+  await writeFile(other, (await makeCertificate()).cert);
   const line = await whoami(["--front", door], {
     AZURE_TENANT_ID: tenantId,
     AZURE_CLIENT_ID: tenantId,
     AZURE_CLIENT_SECRET: "any",
-    AZURE_TOKEN_CREDENTIALS: "EnvironmentCredential",
+    AZURE_TOKEN_CREDENTIALS: "prod",
+    // Each runtime has its own way to be told; the system's bundle, which the sandbox completes, must not do either.
     NODE_EXTRA_CA_CERTS: "",
+    REQUESTS_CA_BUNDLE: other,
+    SSL_CERT_FILE: other,
+    SSL_CERT_DIR: folder,
+    JAVA_TOOL_OPTIONS: "",
   });
   report.check(
     `${language.name}: without our certificate authority there is a TLS error and no token`,
     // msal-node says no more of a failed handshake than that the network failed.
-    !line.ok && /certificate|network_error/i.test(line.message ?? ""),
+    !line.ok && /certificate|network_error|PKIX/i.test(line.message ?? ""),
     JSON.stringify(line),
   );
-}
-
-async function closedDoor({ door, server, language, report }: Ground): Promise<void> {
-  if (door !== "sandbox") return;
-  const program = `const s=require("net").connect({host:"192.0.2.1",port:443,timeout:3000});for(const e of ["connect","error","timeout"])s.on(e,()=>{console.log(e);process.exit(0)})`;
-  const found = await server.celestite(
-    ..."run --front sandbox --identity worker --".split(" "),
-    process.execPath,
-    "-e",
-    program,
-  );
-  report.check(
-    `${language.name}: no other address can be reached`,
-    found.stdout.trim() === "error",
-    found.stdout,
-  );
-}
-
-async function makeCertificate(): Promise<{ readonly key: string; readonly cert: string }> {
-  const pair = generateKeyPairSync("rsa", { modulusLength: 2048 });
-  const der = await selfSignedCertificate(
-    {
-      commonName: "conformance",
-      serial: Buffer.from("0102030405060708", "hex"),
-      notBefore: Date.now() - 60_000,
-      notAfter: Date.now() + 86_400_000,
-      publicKey: pair.publicKey.export({ type: "spki", format: "der" }),
-    },
-    async (bytes) => sign("RSA-SHA256", bytes, pair.privateKey),
-  );
-  const lines = Buffer.from(der).toString("base64").replace(/.{64}/g, "$&\n").trimEnd();
-  return {
-    key: pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
-    cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,
-  };
 }

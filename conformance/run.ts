@@ -1,16 +1,19 @@
 /**
  * Runs the official SDKs, unmodified and in their own runtimes, against the shipped command line. Installs what it
- * needs. Arguments name languages (`npm run conformance -- js`). A missing toolchain is a failure when CI=true, and
- * said plainly otherwise. The last line counts.
+ * needs. Arguments name languages (`npm run conformance -- js`), `access` for the proof of least privilege, or `identity`
+ * for the identity flows of every language alone. A missing toolchain is a failure when CI=true, and said plainly
+ * otherwise. The last line counts.
  */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type RecordedTests, runLeastPrivilege } from "./access-least-privilege.ts";
 import { type Language, runFlows } from "./flows.ts";
 import { runIdentityFlows } from "./identity-flows.ts";
 import { run } from "./lib/processes.ts";
 import { createReport, type Report } from "./lib/report.ts";
 import { cli, type ServerUnderTest, startServer } from "./lib/server.ts";
+import { createThrowAway, type ThrowAway } from "./lib/throw-away.ts";
 
 const here = fileURLToPath(new URL("../../conformance/", import.meta.url));
 const wanted = process.argv.slice(2);
@@ -19,14 +22,15 @@ interface Suite {
   readonly name: string;
   /** Only its own tests: it has no app for the flows that every language shows. */
   readonly ownTestsOnly?: true;
-  /** Known once it is prepared: some runtimes need paths that the build finds. */
-  language(): Language;
+  /**
+   * Known once it is prepared: some runtimes need paths that the build finds. `reach` gives the path under which the
+   * user who runs it can read what it needs.
+   */
+  language(reach?: ThrowAway["reach"]): Language;
   /** Installs runtime and SDKs; the text says why it could not. */
   prepare(): Promise<string | undefined>;
   /** Runs the language's own tests; the server's settings are in the environment. */
-  test(
-    env: Readonly<Record<string, string>>,
-  ): Promise<{ readonly passed: number; readonly failed: number; readonly output: string }>;
+  test(env: Readonly<Record<string, string>>): Promise<Counts>;
 }
 
 const jsNode = join(here, "js/node_modules/.bin/node");
@@ -42,10 +46,27 @@ function countedLine(output: string, code: number): { readonly passed: number; r
   return { passed: Number(passed), failed: Math.max(Number(failed), code === 0 ? 0 : 1) };
 }
 
-function javaCommand(main: string): readonly [string, ...string[]] {
+const itself: ThrowAway["reach"] = (path) => path;
+
+function javaCommand(main: string, reach = itself): readonly [string, ...string[]] {
   const path = join(javaTarget, "classpath.txt");
-  const classpath = existsSync(path) ? readFileSync(path, "utf8").trim() : "";
-  return ["java", "-cp", `${join(javaTarget, "classes")}:${classpath}`, `dev.celestite.${main}`];
+  const jars = existsSync(path) ? readFileSync(path, "utf8").trim().split(":") : [];
+  const classpath = [join(javaTarget, "classes"), ...jars].map((entry) => reach(entry));
+  return ["java", "-cp", classpath.join(":"), `dev.celestite.${main}`];
+}
+
+/** The program of the Python flows; an interpreter that had to be copied is told where its own parts are. */
+function pythonCommand(reach: ThrowAway["reach"]): readonly [string, ...string[]] {
+  const interpreter = realpathSync(python);
+  const base = dirname(dirname(interpreter));
+  const reached = reach(base, ["bin", "lib"]);
+  const members = ["app.py", reached === base ? ".venv" : ".venv/lib"];
+  const program = join(reach(join(here, "python"), members), "app.py");
+  if (reached === base) return [join(dirname(program), ".venv/bin/python"), program];
+  const lib = join(dirname(program), ".venv/lib");
+  const packages = readdirSync(lib).map((version) => join(lib, version, "site-packages"));
+  const settings = [`LD_LIBRARY_PATH=${join(reached, "lib")}`, `PYTHONPATH=${packages.join(":")}`];
+  return ["env", ...settings, join(reached, "bin", basename(interpreter)), program];
 }
 
 /** Makes a virtual environment in `directory` with what its requirements.txt names; the text says why it could not. */
@@ -60,13 +81,37 @@ async function preparePython(directory: string): Promise<string | undefined> {
   return installed.code === 0 ? undefined : `pip failed: ${installed.stderr.slice(-2000)}`;
 }
 
+interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly output: string;
+}
+
+/** Runs test files of JavaScript, named by patterns below their directory, and counts. */
+async function jsTests(
+  files: readonly string[],
+  env: Readonly<Record<string, string>>,
+  options: readonly string[] = [],
+): Promise<Counts> {
+  const paths = files.map((file) => join(here, "js/test", file));
+  const finished = await run(jsNode, ["--test", "--test-reporter=tap", ...options, ...paths], { env });
+  const count = (what: string): number =>
+    Number(new RegExp(`^# ${what} (\\d+)`, "m").exec(finished.stdout)?.[1] ?? 0);
+  return {
+    passed: count("pass"),
+    failed: count("fail") + (finished.code === 0 ? 0 : Number(count("fail") === 0)),
+    output: finished.stdout + finished.stderr,
+  };
+}
+
 /** Runs the unittest files of `directory` and counts. */
 async function unittests(
   interpreter: string,
   directory: string,
   env: Readonly<Record<string, string>>,
-): Promise<{ readonly passed: number; readonly failed: number; readonly output: string }> {
-  const discover = ["-m", "unittest", "discover", "-s", directory, "-p", "test_*.py"];
+  pattern = "test_*.py",
+): Promise<Counts> {
+  const discover = ["-m", "unittest", "discover", "-s", directory, "-p", pattern];
   const finished = await run(interpreter, discover, { env });
   const total = Number(/^Ran (\d+) tests?/m.exec(finished.stderr)?.[1] ?? 0);
   const broken = [...finished.stderr.matchAll(/(?:failures|errors)=(\d+)/g)].reduce(
@@ -80,37 +125,27 @@ async function unittests(
 const suites: readonly Suite[] = [
   {
     name: "js",
-    language: () => ({ name: "js", app: [jsNode, join(here, "js/app.js")] }),
+    language(reach = itself) {
+      const place = reach(join(here, "js"), ["app.js", "package.json", "node_modules"]);
+      return { name: "js", app: [join(place, "node_modules/.bin/node"), join(place, "app.js")] };
+    },
     async prepare() {
       const installed = await run("npm", ["ci", "--no-audit", "--no-fund"], { cwd: join(here, "js") });
       return installed.code === 0 && existsSync(jsNode)
         ? undefined
         : `npm ci failed: ${installed.stderr.slice(-2000)}`;
     },
-    async test(env) {
-      const finished = await run(
-        jsNode,
-        ["--test", "--test-reporter=tap", join(here, "js/test/**/*.test.js")],
-        { env },
-      );
-      const count = (what: string): number =>
-        Number(new RegExp(`^# ${what} (\\d+)`, "m").exec(finished.stdout)?.[1] ?? 0);
-      return {
-        passed: count("pass"),
-        failed: count("fail") + (finished.code === 0 ? 0 : Number(count("fail") === 0)),
-        output: finished.stdout + finished.stderr,
-      };
-    },
+    test: (env) => jsTests(["**/*.test.js"], env),
   },
   {
     name: "python",
-    language: () => ({ name: "python", app: [python, join(here, "python/app.py")] }),
+    language: (reach = itself) => ({ name: "python", app: pythonCommand(reach) }),
     prepare: () => preparePython(join(here, "python")),
     test: (env) => unittests(python, join(here, "python"), env),
   },
   {
     name: "go",
-    language: () => ({ name: "go", app: [goApp] }),
+    language: (reach = itself) => ({ name: "go", app: [reach(goApp)] }),
     async prepare() {
       const built = await run("go", ["build", "-o", goApp, "."], { cwd: join(here, "go") });
       return built.code === 0 ? undefined : `go build failed: ${built.stderr.slice(-2000)}`;
@@ -134,7 +169,7 @@ const suites: readonly Suite[] = [
   },
   {
     name: "java",
-    language: () => ({ name: "java", app: javaCommand("App") }),
+    language: (reach = itself) => ({ name: "java", app: javaCommand("App", reach) }),
     async prepare() {
       const built = await run("mvn", ["-q", "-B", "package"], { cwd: join(here, "java") });
       return built.code === 0
@@ -161,33 +196,42 @@ const suites: readonly Suite[] = [
         CONFORMANCE_cli: cli,
       }),
   },
+  {
+    name: "az-debian",
+    ownTestsOnly: true,
+    language: () => ({ name: "az-debian", app: [azDebian] }),
+    prepare: prepareAzDebian,
+    test: (env) =>
+      unittests(python, join(here, "az-debian"), {
+        ...env,
+        CONFORMANCE_azDebian: azDebian,
+        CONFORMANCE_node: process.execPath,
+        CONFORMANCE_python: python,
+        CONFORMANCE_cli: cli,
+      }),
+  },
 ];
 
-async function runSuite(suite: Suite, server: ServerUnderTest, report: Report): Promise<void> {
-  const { name } = suite;
-  const missing = await suite.prepare();
-  if (missing !== undefined) {
-    if (process.env["CI"] === "true")
-      report.check(`${name}: its toolchain and SDKs are there`, false, missing);
-    else process.stdout.write(`NOT RUN - ${name}: ${missing}\n`);
-    return;
-  }
-  if (suite.ownTestsOnly !== true) {
-    await runFlows(server, suite.language(), report);
-    await runIdentityFlows(server, suite.language(), report);
-  }
+/** What was asked for by name, and everything when nothing was. */
+function isWanted({ name }: Suite): boolean {
+  return wanted.length === 0 || wanted.includes(name);
+}
+
+const preparations = new Map<string, Promise<string | undefined>>();
+
+/** Prepares a suite once. */
+function prepared(suite: Suite): Promise<string | undefined> {
+  const begun = preparations.get(suite.name) ?? suite.prepare();
+  preparations.set(suite.name, begun);
+  return begun;
+}
+
+/** What a language's tests find in their environment: how to reach the server as each identity, and the template's outputs. */
+async function environmentOf(server: ServerUnderTest): Promise<Readonly<Record<string, string>>> {
+  const identities = ["worker", "reader", "scoped", "operator", "guest"];
   const settings = await server.celestite(
     "env",
-    "--identity",
-    "worker",
-    "--identity",
-    "reader",
-    "--identity",
-    "scoped",
-    "--identity",
-    "operator",
-    "--identity",
-    "guest",
+    ...identities.flatMap((name) => ["--identity", name]),
     "--format",
     "json",
   );
@@ -196,9 +240,71 @@ async function runSuite(suite: Suite, server: ServerUnderTest, report: Report): 
     `CONFORMANCE_${key}`,
     value,
   ]);
-  const result = await suite.test({ ...variables, ...server.env, ...Object.fromEntries(outputs) });
+  return { ...variables, ...server.env, ...Object.fromEntries(outputs) };
+}
+
+/** The tests of least privilege, where what they need is there; they take their own server. */
+async function runAccess(report: Report): Promise<void> {
+  const needed = suites.filter(({ name }) => name === "js" || name === "python");
+  const missing = (await Promise.all(needed.map(prepared))).find((why) => why !== undefined);
+  if (missing !== undefined) {
+    if (process.env["CI"] === "true") report.check("access: its SDKs are there", false, missing);
+    else process.stdout.write(`NOT RUN - access: ${missing}\n`);
+    return;
+  }
+  const tests: readonly RecordedTests[] = [
+    {
+      language: "js",
+      run: (env) => jsTests(["items.test.js", "access.test.js"], env, ["--test-isolation=none"]),
+    },
+    { language: "python", run: (env) => unittests(python, join(here, "python"), env, "test_items.py") },
+  ];
+  await runLeastPrivilege(tests, environmentOf, report);
+}
+
+/** The command line that Debian 12 has, when this machine has it. */
+const azDebian = "/usr/bin/az";
+
+async function prepareAzDebian(): Promise<string | undefined> {
+  const found = existsSync(azDebian) ? await run(azDebian, ["version", "--output", "json"]) : undefined;
+  const version = /"azure-cli": "([\d.]+)"/.exec(found?.stdout ?? "")?.[1] ?? "none";
+  if (!version.startsWith("2.45."))
+    return `azure-cli 2.45 of Debian 12 is needed at ${azDebian}; there is ${version}.`;
+  return preparePython(join(here, "python"));
+}
+
+async function runSuite(suite: Suite, server: ServerUnderTest, report: Report): Promise<void> {
+  const { name } = suite;
+  const missing = await prepared(suite);
+  if (missing !== undefined) return sayMissing(suite, missing, report);
+  if (suite.ownTestsOnly !== true) await runFlows(server, suite.language(), report);
+  const result = await suite.test(await environmentOf(server));
   if (result.failed > 0) process.stdout.write(`${result.output}\n`);
   report.add(`${name}: its own tests`, result.passed, result.failed);
+}
+
+/** Signing in through every link and door, as a user without rights even where we are root. */
+async function runIdentity(chosen: readonly Suite[], report: Report): Promise<void> {
+  const throwAway = createThrowAway();
+  try {
+    const under = await startServer(throwAway);
+    try {
+      for (const suite of chosen) {
+        const missing = await prepared(suite);
+        if (missing === undefined) await runIdentityFlows(under, suite.language(throwAway.reach), report);
+        else if (!isWanted(suite)) sayMissing(suite, missing, report);
+      }
+    } finally {
+      await under.stop();
+    }
+  } finally {
+    throwAway.remove();
+  }
+}
+
+function sayMissing({ name }: Suite, missing: string, report: Report): void {
+  if (process.env["CI"] === "true") report.check(`${name}: its toolchain and SDKs are there`, false, missing);
+  else process.stdout.write(`NOT RUN - ${name}: ${missing}\n`);
 }
 
 /** Which SDK had which operation of the data plane answered with success: what the support matrix shows. */
@@ -238,14 +344,20 @@ function writeSorted(file: string, entries: readonly (readonly [string, unknown]
 }
 
 const report = createReport((text) => process.stdout.write(text));
-const server = await startServer();
-try {
-  for (const suite of suites) {
-    if (wanted.length === 0 || wanted.includes(suite.name)) await runSuite(suite, server, report);
+if (suites.some(isWanted)) {
+  const server = await startServer();
+  try {
+    for (const suite of suites) {
+      if (isWanted(suite)) await runSuite(suite, server, report);
+    }
+    if (wanted.length === 0 && report.failed === 0) await recordProven(server);
+  } finally {
+    await server.stop();
   }
-  if (wanted.length === 0 && report.failed === 0) await recordProven(server);
-} finally {
-  await server.stop();
 }
+const speaking = suites.filter(({ ownTestsOnly }) => ownTestsOnly !== true);
+const identities = wanted.includes("identity") ? speaking : speaking.filter(isWanted);
+if (identities.length > 0) await runIdentity(identities, report);
+if (wanted.length === 0 || wanted.includes("access")) await runAccess(report);
 process.stdout.write(`${report.passed} passed, ${report.failed} failed\n`);
 process.exitCode = report.failed === 0 && report.passed > 0 ? 0 : 1;

@@ -40,6 +40,12 @@ export interface Settings {
   readonly otlpEndpoint?: string;
   /** Refuses resources of types that are not known, instead of keeping them as they were sent. */
   readonly strict?: boolean;
+  /** Seconds until changes of roles, in both planes, take effect, as they wait in the service; at once when absent. */
+  readonly roleDelay?: number;
+  /** Seconds for which a regenerated account key's old value is still taken; not at all when absent. */
+  readonly keyDelay?: number;
+  /** Hosts, besides this machine's loopback, from which linked templates are fetched: `host` or `host:port`. */
+  readonly templateHosts?: readonly string[];
   /** Physical ranges of a new Cosmos container whose throughput does not ask for more. */
   readonly physicalRanges: number;
 }

@@ -25,6 +25,10 @@ const arrows: Readonly<
   "storage/keys.ts": { imports: ["storage/port.ts"], node: [] },
   observability: { imports: [], node: [] },
   "observability/sinks.ts": { imports: ["observability"], node: ["node:fs/promises", "node:path"] },
+  "observability/resource-logs.ts": {
+    imports: ["observability"],
+    node: ["node:fs/promises", "node:path"],
+  },
   x509: { imports: [], node: ["node:crypto"] },
   tls: { imports: ["x509"], node: "any" },
   http: { imports: ["observability"], node: "any" },

@@ -1,7 +1,8 @@
 /**
  * How fast tokens are issued and taken: client credentials through the authority's own phases, a managed identity's
  * token with the proof by its certificate, and the check of a token seen before. Beside issuing, nothing but the RSA
- * signature that each token needs, made in the same thread pool. One process, no sockets.
+ * signature that each token needs, made in the same thread pool. One process, no sockets. What is judged is the rate of
+ * one core: the processor time of the whole process, its thread pool included, in place of the time that passed.
  */
 import { generateKeyPairSync, sign } from "node:crypto";
 import { performance } from "node:perf_hooks";
@@ -44,19 +45,18 @@ export const tokensWorkload: Workload = {
       new Promise((resolve, reject) => {
         sign("RSA-SHA256", input, privateKey, (error) => (error === null ? resolve() : reject(error)));
       });
-    const rates = { client: [] as number[], managed: [] as number[], bare: [] as number[] };
+    const rates = { client: [] as Rate[], managed: [] as Rate[], bare: [] as Rate[] };
     const known: number[] = [];
     // The first round warms up.
     for (let round = 0; round <= rounds; round++) {
       await settings.watch.look(lookMilliseconds);
-      rates.client.push(await perSecond(room.clientToken));
-      rates.managed.push(await perSecond(room.managedToken));
-      rates.bare.push(await perSecond(signature));
+      rates.client.push(await rateOf(room.clientToken));
+      rates.managed.push(await rateOf(room.managedToken));
+      rates.bare.push(await rateOf(signature));
       known.push(await microsecondsOfChecks(room.identity, token));
     }
     await room.identity.close();
-    const middle = (values: readonly number[]): number => median(values.slice(1));
-    return resultOf(middle(rates.client), middle(rates.managed), middle(rates.bare), middle(known));
+    return resultOf(middle(rates.client), middle(rates.managed), middle(rates.bare), median(known.slice(1)));
   },
 };
 
@@ -104,8 +104,25 @@ async function openRoom(): Promise<Room> {
   };
 }
 
-async function perSecond(act: () => Promise<void>): Promise<number> {
+interface Rate {
+  /** By the clock on the wall, with all cores that are free. */
+  readonly perSecond: number;
+  /** By processor time. */
+  readonly perCoreSecond: number;
+}
+
+/** The middle of each figure, without the first round. */
+function middle(rates: readonly Rate[]): Rate {
+  const counted = rates.slice(1);
+  return {
+    perSecond: median(counted.map(({ perSecond }) => perSecond)),
+    perCoreSecond: median(counted.map(({ perCoreSecond }) => perCoreSecond)),
+  };
+}
+
+async function rateOf(act: () => Promise<void>): Promise<Rate> {
   let left = issuedPerRound;
+  const startedCpu = process.cpuUsage();
   const started = performance.now();
   const work = async (): Promise<void> => {
     while (left > 0) {
@@ -114,7 +131,9 @@ async function perSecond(act: () => Promise<void>): Promise<number> {
     }
   };
   await Promise.all(Array.from({ length: inFlight }, work));
-  return (issuedPerRound * 1000) / (performance.now() - started);
+  const perSecond = (issuedPerRound * 1000) / (performance.now() - started);
+  const { user, system } = process.cpuUsage(startedCpu);
+  return { perSecond, perCoreSecond: (issuedPerRound * 1e6) / (user + system) };
 }
 
 async function microsecondsOfChecks({ verifier }: Identity, token: string): Promise<number> {
@@ -126,36 +145,46 @@ async function microsecondsOfChecks({ verifier }: Identity, token: string): Prom
   return ((performance.now() - started) * 1000) / checkedPerRound;
 }
 
-function resultOf(client: number, managed: number, bare: number, known: number): WorkloadResult {
+function resultOf(client: Rate, managed: Rate, bare: Rate, known: number): WorkloadResult {
+  const values = ({ perCoreSecond, perSecond }: Rate): readonly number[] => [perCoreSecond, perSecond];
+  const ratio = ({ perCoreSecond }: Rate): number => perCoreSecond / bare.perCoreSecond;
+  const measured = client.perCoreSecond;
   return {
     workload: "tokens",
     title: "Tokens",
     description: `Issuing access tokens, ${inFlight} requests in flight, and checking one that was seen before; in one process without sockets.`,
-    columns: [{ title: "per second", digits: 0 }],
+    columns: [
+      { title: "per second of one core", digits: 0 },
+      { title: "per second, all cores", digits: 0 },
+    ],
     ratioTitle: "of the bare signatures",
     rows: [
       {
         subject: "client secret",
         what: "tokens by client credentials with a secret",
-        values: [client],
-        ratio: client / bare,
+        values: values(client),
+        ratio: ratio(client),
       },
       {
         subject: "metadata service",
         what: "tokens of a managed identity, proven by its certificate each time",
-        values: [managed],
-        ratio: managed / bare,
+        values: values(managed),
+        ratio: ratio(managed),
       },
       {
         subject: "node:crypto",
         what: "RSA-2048 signatures in the same thread pool, nothing else",
-        values: [bare],
+        values: values(bare),
       },
     ],
     budgets: [
-      { what: "at least 1 500 tokens per second", measured: client.toFixed(0), met: client >= 1500 },
+      {
+        what: "at least 1 500 tokens per second of one core",
+        measured: measured.toFixed(0),
+        met: measured >= 1500,
+      },
       { what: "known token checked below 20 µs", measured: `${known.toFixed(2)} µs`, met: known < 20 },
     ],
-    notes: [`${formatRatio(client / bare)} × the rate of the signatures that the tokens need`],
+    notes: [`${formatRatio(ratio(client))} × the rate of the signatures that the tokens need`],
   };
 }

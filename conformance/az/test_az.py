@@ -13,6 +13,7 @@ import time
 import unittest
 import urllib.parse
 import urllib.request
+import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 AZ = os.path.join(os.path.dirname(sys.executable), "az")
@@ -171,7 +172,20 @@ class AzTour(unittest.TestCase):
         self.assertEqual(shown["servicePrincipalType"], "ManagedIdentity")
         by_application = ["role", "assignment", "create", "--assignee", shown["appId"], "--role", "Contributor"]
         self.assertEqual(az(*by_application, "--scope", GROUP_ID)["principalId"], principal)
-        self.assertEqual(len(az("role", "assignment", "list", "-g", GROUP)), 2)
+        user = az("ad", "signed-in-user", "show")["id"]
+        by_name = ["role", "assignment", "create", "--assignee", USER, "--role", "Cosmos DB Operator"]
+        self.assertEqual(az(*by_name, "--scope", GROUP_ID)["principalId"], user)
+        untyped = ["role", "assignment", "create", "--assignee", principal, "--role", "Cosmos DB Operator"]
+        operator = az(*untyped, "--scope", GROUP_ID)
+        self.assertEqual((operator["principalId"], operator["principalType"]), (principal, "ServicePrincipal"))
+        self.assertEqual(az(*untyped, "--scope", GROUP_ID)["id"], operator["id"])
+        nobody = ["--assignee-object-id", str(uuid.uuid4()), "--role", "Reader", "--scope", GROUP_ID]
+        self.refused("PrincipalNotFound", "role", "assignment", "create", *nobody)
+        self.refused("doesn't exist", "role", "assignment", "create", *by_object, "--role", "No Such", "--scope", GROUP_ID)
+        self.assertEqual(len(az("role", "assignment", "list", "-g", GROUP)), 4)
+        held = az("role", "assignment", "list", "--assignee", shown["appId"], "-g", GROUP)
+        roles = sorted(each["roleDefinitionName"] for each in held)
+        self.assertEqual(roles, ["Contributor", "Cosmos DB Operator", "Reader"])
         self.assertIsNone(az("role", "assignment", "delete", "--ids", made["id"], "--yes"))
         self.assertEqual(az("ad", "signed-in-user", "show")["userPrincipalName"], USER)
 
@@ -182,7 +196,10 @@ class AzTour(unittest.TestCase):
         audiences = ["--audiences", "api://AzureADTokenExchange"]
         made = az("identity", "federated-credential", "create", *names, *values, *audiences)
         self.assertEqual(made["subject"], subject)
+        listed = az("identity", "federated-credential", "list", *names[:4])
+        self.assertEqual([each["issuer"] for each in listed], ["https://issuer.example.com"])
         az("identity", "federated-credential", "delete", *names, "--yes")
+        self.assertEqual(az("identity", "federated-credential", "list", *names[:4]), [])
 
     def test_07_other_services(self):
         place = ["-g", GROUP, "-l", "westeurope"]
@@ -215,12 +232,118 @@ class AzTour(unittest.TestCase):
         az("provider", "register", "-n", "Microsoft.Web", "--wait")
         self.assertIn("westeurope", [each["name"] for each in az("account", "list-locations")])
 
-    def test_09_with_a_managed_identity(self):
+    def test_08b_above_the_subscription(self):
+        elevate = "/providers/Microsoft.Authorization/elevateAccess?api-version=2016-07-01"
+        az("rest", "--method", "post", "--url", elevate)
+        user = az("ad", "signed-in-user", "show")["id"]
+        by_object = ["--assignee-object-id", user, "--assignee-principal-type", "User"]
+        owner = az("role", "assignment", "create", *by_object, "--role", "Owner", "--scope", "/")
+        self.assertEqual(az("account", "management-group", "create", "-n", "az-team")["name"], "az-team")
+        place = ["-l", "westeurope", "-f", os.path.join(HERE, "management-group.bicep")]
+        group = ["-m", "az-team"]
+        changes = az("deployment", "mg", "what-if", *group, *place, "--no-pretty-print")["changes"]
+        self.assertEqual([each["changeType"] for each in changes], ["Create", "Create"])
+        made = az("deployment", "mg", "create", *group, *place)
+        self.assertEqual(made["properties"]["outputs"]["name"]["value"], "az-team")
+        names = ["-n", "management-group"]
+        self.assertEqual(len(az("deployment", "operation", "mg", "list", *group, *names)), 2)
+        self.assertEqual(az("group", "show", "-n", "az-from-above")["name"], "az-from-above")
+        place = ["-l", "westeurope", "-f", os.path.join(HERE, "tenant.bicep")]
+        made = az("deployment", "tenant", "create", *place)
+        self.assertEqual(made["properties"]["outputs"]["name"]["value"], "az-made")
+        subscription = ["-n", "az-team", "-s", os.environ["CONFORMANCE_subscriptionId"]]
+        az("account", "management-group", "subscription", "add", *subscription)
+        inside = az("account", "management-group", "show", "-n", "az-team", "-e")["children"]
+        self.assertEqual([each["name"] for each in inside], [os.environ["CONFORMANCE_subscriptionId"]])
+        az("account", "management-group", "subscription", "remove", *subscription)
+        az("account", "management-group", "delete", "-n", "az-team")
+        az("group", "delete", "-n", "az-from-above", "--yes")
+        self.assertIsNone(az("role", "assignment", "delete", "--ids", owner["id"], "--yes"))
+
+    def test_08c_other_ways_to_sign_in(self):
+        tenant = os.environ["CONFORMANCE_tenantId"]
+        made = json.loads(celestite("identity", "app", "add", "az-app", "--json"))
+        principal = ["login", "--service-principal", "--tenant", tenant, "--allow-no-subscriptions", "-u", made["appId"]]
+        self.refused("AADSTS7000215", *principal, "-p", "wrong")
+        az(*principal, "-p", celestite("identity", "app", "secret", made["appId"]))
+        self.assertEqual(az("account", "get-access-token")["tokenType"], "Bearer")
+        # Otherwise a token that is kept would do for the next sign-in, whatever proves it.
+        az("account", "clear")
+        issuer = f"https://oidc.celestite.local/{tenant}/local/"
+        subject = "system:serviceaccount:az:app"
+        celestite("identity", "app", "federate", made["appId"], "az-cluster", "--issuer", issuer, "--subject", subject)
+        self.refused("AADSTS700213", *principal, "--federated-token", celestite("issuer", "mint", "--subject", "other"))
+        az(*principal, "--federated-token", celestite("issuer", "mint", "--subject", subject))
+        self.assertEqual(az("account", "get-access-token")["tenant"], tenant)
+        self.refused("AADSTS50126", "login", "-u", USER, "-p", "wrong")
+        az("login", "-u", USER, "-p", PASSWORD)
+        self.assertEqual(az("account", "show")["user"]["name"], USER)
+        self.assertEqual(az("group", "show", "-n", GROUP)["name"], GROUP)
+
+    def test_09_sites(self):
+        here = ["-g", GROUP]
+        plan = az("appservice", "plan", "create", "-n", "azplan", *here, "--sku", "B1", "--is-linux")
+        self.assertEqual((plan["sku"]["tier"], plan["reserved"]), ("Basic", True))
+        site = ["-n", "azsite1", *here]
+        made = az("webapp", "create", *site, "-p", "azplan", "--runtime", "NODE:22-lts")
+        self.assertEqual(made["defaultHostName"], "azsite1.azurewebsites.net")
+        self.assertEqual(az("webapp", "config", "show", *site)["linuxFxVersion"], "NODE|22-lts")
+        az("webapp", "config", "appsettings", "set", *site, "--settings", "A=1", "B=2")
+        az("webapp", "config", "appsettings", "set", *site, "--slot-settings", "C=3")
+        az("webapp", "config", "appsettings", "delete", *site, "--setting-names", "A")
+        settings = az("webapp", "config", "appsettings", "list", *site)
+        shown = {each["name"]: (each["value"], each["slotSetting"]) for each in settings}
+        self.assertEqual((shown["B"], shown["C"], "A" in shown), (("2", False), ("3", True), False))
+        assigned = az("webapp", "identity", "assign", *site)
+        self.assertEqual(assigned["type"], "SystemAssigned")
+        self.assertEqual(az("ad", "sp", "show", "--id", assigned["principalId"])["displayName"], "azsite1")
+        az("storage", "account", "create", "-n", "azfnstorage", *here, "-l", "westeurope")
+        function = ["-n", "azfunction1", *here]
+        runtime = ["--runtime", "python", "--functions-version", "4", "--os-type", "linux", "--disable-app-insights"]
+        az("functionapp", "create", *function, "-s", "azfnstorage", "-p", "azplan", *runtime)
+        names = [each["name"] for each in az("functionapp", "config", "appsettings", "list", *function)]
+        self.assertIn("AzureWebJobsStorage", names)
+
+    def test_10_what_is_deleted_softly(self):
+        vault = ["-n", "azvault2"]
+        az("keyvault", "create", *vault, "-g", GROUP, "-l", "westeurope", "--enable-rbac-authorization", "false")
+        reader = ["--object-id", "11111111-1111-4111-8111-111111111113", "--secret-permissions", "get"]
+        policies = az("keyvault", "set-policy", *vault, "-g", GROUP, *reader)["properties"]["accessPolicies"]
+        self.assertIn("11111111-1111-4111-8111-111111111113", [each["objectId"] for each in policies])
+        az("keyvault", "delete", *vault, "-g", GROUP)
+        self.refused("deleted state", "keyvault", "create", *vault, "-g", GROUP, "-l", "westeurope")
+        kept = az("keyvault", "recover", *vault)["properties"]["accessPolicies"]
+        self.assertEqual(len(kept), len(policies))
+        az("keyvault", "delete", *vault, "-g", GROUP)
+        az("keyvault", "purge", *vault)
+        self.assertEqual(az("keyvault", "list-deleted", "--resource-type", "vault"), [])
+
+    def test_11_logs_and_administrators(self):
+        account = az("cosmosdb", "show", "-n", "azcosmos", "-g", GROUP)["id"]
+        storage = az("storage", "account", "show", "-n", "azstorage1", "-g", GROUP)["id"]
+        setting = ["-n", "all", "--resource", account]
+        logs = json.dumps([{"category": "DataPlaneRequests", "enabled": True}])
+        diagnostics = ["monitor", "diagnostic-settings"]
+        made = az(*diagnostics, "create", *setting, "--storage-account", storage, "--logs", logs)
+        self.assertEqual(made["logs"][0]["category"], "DataPlaneRequests")
+        names = [each["name"] for each in az(*diagnostics, "categories", "list", "--resource", account)["value"]]
+        self.assertIn("ControlPlaneRequests", names)
+        az(*diagnostics, "delete", *setting)
+        server = ["-s", "azsql1", "-g", GROUP]
+        self.assertEqual(az("sql", "server", "ad-admin", "list", *server)[0]["login"], "admin")
+        only = ["sql", "server", "ad-only-auth"]
+        named = ["-n", "azsql1", "-g", GROUP]
+        self.assertTrue(az(*only, "get", *named)["azureAdOnlyAuthentication"])
+        az(*only, "disable", *named)
+        administrators = az("sql", "server", "show", *named)["administrators"]
+        self.assertFalse(administrators["azureAdOnlyAuthentication"])
+
+    def test_12_with_a_managed_identity(self):
         az("login", "--identity", "--client-id", os.environ["CONFORMANCE_operatorClientId"])
         self.assertEqual(az("account", "show")["user"]["name"], "userAssignedIdentity")
         self.assertEqual(az("group", "show", "-n", GROUP)["name"], GROUP)
 
-    def test_10_the_end(self):
+    def test_13_the_end(self):
         az("group", "delete", "-n", GROUP, "--yes")
         deadline = time.monotonic() + 30
         while az("group", "exists", "-n", GROUP) and time.monotonic() < deadline:

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
@@ -37,6 +38,105 @@ func report(work func() (map[string]any, error)) {
 	}
 	text, _ := json.Marshal(line)
 	fmt.Println(string(text))
+}
+
+func whoami(ctx context.Context, credential azcore.TokenCredential) (map[string]any, error) {
+	token, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{"https://cosmos.azure.com/.default"}})
+	if err != nil {
+		return nil, err
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token.Token, ".")[1])
+	if err != nil {
+		return nil, err
+	}
+	var claims map[string]any
+	if err := json.Unmarshal(payload, &claims); err != nil {
+		return nil, err
+	}
+	return map[string]any{"oid": claims["oid"]}, nil
+}
+
+// order names a credential and what it is given.
+type order struct {
+	Use, TenantID, ClientID, ResourceID, ObjectID, Secret, CertificatePath string
+	Assertion, UserAssertionToken, AuthorityHost, Scope, Challenge         string
+	DisableInstanceDiscovery                                               bool
+}
+
+func (o order) credential(fallback azcore.TokenCredential) (azcore.TokenCredential, error) {
+	client := azcore.ClientOptions{}
+	if o.AuthorityHost != "" {
+		client.Cloud = cloud.Configuration{ActiveDirectoryAuthorityHost: o.AuthorityHost}
+	}
+	switch o.Use {
+	case "secret":
+		return azidentity.NewClientSecretCredential(o.TenantID, o.ClientID, o.Secret, &azidentity.ClientSecretCredentialOptions{
+			ClientOptions: client, DisableInstanceDiscovery: o.DisableInstanceDiscovery})
+	case "certificate":
+		pem, err := os.ReadFile(o.CertificatePath)
+		if err != nil {
+			return nil, err
+		}
+		certificates, key, err := azidentity.ParseCertificates(pem, nil)
+		if err != nil {
+			return nil, err
+		}
+		return azidentity.NewClientCertificateCredential(o.TenantID, o.ClientID, certificates, key, nil)
+	case "assertion":
+		give := func(context.Context) (string, error) { return o.Assertion, nil }
+		return azidentity.NewClientAssertionCredential(o.TenantID, o.ClientID, give, nil)
+	case "on-behalf-of":
+		return azidentity.NewOnBehalfOfCredentialWithSecret(o.TenantID, o.ClientID, o.UserAssertionToken, o.Secret, nil)
+	case "managed":
+		options := azidentity.ManagedIdentityCredentialOptions{}
+		switch {
+		case o.ClientID != "":
+			options.ID = azidentity.ClientID(o.ClientID)
+		case o.ResourceID != "":
+			options.ID = azidentity.ResourceID(o.ResourceID)
+		case o.ObjectID != "":
+			options.ID = azidentity.ObjectID(o.ObjectID)
+		}
+		return azidentity.NewManagedIdentityCredential(&options)
+	}
+	return fallback, nil
+}
+
+// Tokens for the orders in a file, one line for each.
+func tokens(ctx context.Context, file string, fallback azcore.TokenCredential) {
+	text, err := os.ReadFile(file)
+	var orders []order
+	if err == nil {
+		err = json.Unmarshal(text, &orders)
+	}
+	if err != nil {
+		panic(err)
+	}
+	for _, o := range orders {
+		report(func() (map[string]any, error) {
+			ordered, err := o.credential(fallback)
+			if err != nil {
+				return nil, err
+			}
+			found, err := ordered.GetToken(ctx, policy.TokenRequestOptions{
+				Scopes: []string{o.Scope}, Claims: o.Challenge, EnableCAE: o.Challenge != ""})
+			return map[string]any{"token": found.Token, "expiresOn": found.ExpiresOn.Unix()}, err
+		})
+	}
+}
+
+// A person signs in: in a browser that the SDK opens, or with the code that it shows.
+func personal(flow string) (azcore.TokenCredential, error) {
+	tenant := os.Getenv("AZURE_TENANT_ID")
+	if flow != "device" {
+		return azidentity.NewInteractiveBrowserCredential(&azidentity.InteractiveBrowserCredentialOptions{TenantID: tenant})
+	}
+	show := func(_ context.Context, message azidentity.DeviceCodeMessage) error {
+		text, err := json.Marshal(map[string]string{"verificationUri": message.VerificationURL, "userCode": message.UserCode})
+		fmt.Println(string(text))
+		return err
+	}
+	return azidentity.NewDeviceCodeCredential(&azidentity.DeviceCodeCredentialOptions{TenantID: tenant, UserPrompt: show})
 }
 
 func main() {
@@ -88,20 +188,16 @@ func main() {
 			return map[string]any{"status": response.RawResponse.StatusCode}, nil
 		})
 	case "whoami":
+		report(func() (map[string]any, error) { return whoami(ctx, credential) })
+	case "tokens":
+		tokens(ctx, args[0], credential)
+	case "sign-in":
 		report(func() (map[string]any, error) {
-			token, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{"https://cosmos.azure.com/.default"}})
+			person, err := personal(args[0])
 			if err != nil {
 				return nil, err
 			}
-			payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token.Token, ".")[1])
-			if err != nil {
-				return nil, err
-			}
-			var claims map[string]any
-			if err := json.Unmarshal(payload, &claims); err != nil {
-				return nil, err
-			}
-			return map[string]any{"oid": claims["oid"]}, nil
+			return whoami(ctx, person)
 		})
 	case "read-again-and-again":
 		c, err := container(args[0])

@@ -1,6 +1,7 @@
 /** Child processes: run to the end and collect, or keep open and talk to line by line. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import type { Account } from "./throw-away.ts";
 
 export interface Finished {
   readonly code: number;
@@ -14,14 +15,19 @@ const timeLimit = 600_000;
 export function run(
   command: string,
   args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly cwd?: string;
+    readonly env?: Readonly<Record<string, string>>;
+    /** As whom, unless as ourselves. */
+    readonly account?: Account | undefined;
+  } = {},
 ): Promise<Finished> {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, ...options.env },
       timeout: timeLimit,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      ...asAccount(options.account, { ...process.env, ...options.env }),
     });
     let stdout = "";
     let stderr = "";
@@ -36,6 +42,16 @@ export function run(
   });
 }
 
+/** Options of `spawn` that start a process as `account`, at home in its own folder. */
+export function asAccount(
+  account: Account | undefined,
+  env: NodeJS.ProcessEnv,
+): { readonly env: NodeJS.ProcessEnv; readonly uid?: number; readonly gid?: number; readonly cwd?: string } {
+  if (account === undefined) return { env };
+  const { uid, gid, home } = account;
+  return { env: { ...env, HOME: home }, uid, gid, cwd: home };
+}
+
 export interface Conversation {
   /** The next line of output, or undefined at its end. */
   next(): Promise<string | undefined>;
@@ -48,10 +64,11 @@ export function converse(
   command: string,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
+  account?: Account,
 ): Conversation {
   const child: ChildProcess = spawn(command, args, {
     stdio: ["pipe", "pipe", "inherit"],
-    env: { ...process.env, ...env },
+    ...asAccount(account, { ...process.env, ...env }),
   });
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const { stdout } = child;

@@ -1,11 +1,12 @@
 /** The server under test: the shipped command line, in a process of its own, with the conformance template deployed. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chown, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Finished, run } from "./processes.ts";
+import { asAccount, type Conversation, converse, type Finished, run } from "./processes.ts";
+import type { Account, ThrowAway } from "./throw-away.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 export const cli: string = join(root, "dist/src/main.js");
@@ -15,24 +16,42 @@ export interface ServerUnderTest {
   /** Environment under which our command line finds this server. */
   readonly env: Readonly<Record<string, string>>;
   readonly outputs: Readonly<Record<string, string>>;
+  /** Whose it is, unless ours. */
+  readonly account?: Account;
+  /** The Node that runs our own programs. */
+  readonly node: string;
+  /** The folder with our own programs, as the server's user reaches it. */
+  readonly programs: string;
   celestite(...args: string[]): Promise<Finished>;
+  /** Starts a command and keeps it open. */
+  open(...args: string[]): Conversation;
   stop(): Promise<void>;
 }
 
-export async function startServer(): Promise<ServerUnderTest> {
+/** Starts it, and its command line later, as ourselves or as the user of `throwAway`. */
+export async function startServer(throwAway?: ThrowAway): Promise<ServerUnderTest> {
+  const account = throwAway?.account;
+  const place =
+    throwAway?.reach(root, ["dist", "node_modules", "package.json", "conformance/main.json"]) ?? root;
+  const node = throwAway?.reach(process.execPath) ?? process.execPath;
+  const program = join(place, "dist/src/main.js");
   const data = await mkdtemp(join(tmpdir(), "celestite-conformance-"));
-  const child = spawn(process.execPath, [cli, "start", "--data", data, "--any-ports", "--json"], {
+  if (account !== undefined) await chown(data, account.uid, account.gid);
+  const child = spawn(node, [program, "start", "--data", data, "--any-ports", "--json"], {
     stdio: ["ignore", "pipe", "inherit"],
+    ...asAccount(account, process.env),
   });
   const status = JSON.parse(await firstOutput(child)) as {
     readonly subscriptionId: string;
     readonly tenantId: string;
-    readonly endpoints: { readonly arm: string };
+    readonly endpoints: { readonly arm: string; readonly authority: string };
   };
   const env = { CELESTITE_DATA: data };
-  let account: string | undefined;
+  let cosmosAccount: string | undefined;
   const celestite = (...args: string[]): Promise<Finished> =>
-    run(process.execPath, [cli, ...withAccount(args, account)], { env });
+    run(node, [program, ...withAccount(args, cosmosAccount)], { env, account });
+  const open = (...args: string[]): Conversation =>
+    converse(node, [program, ...withAccount(args, cosmosAccount)], env, account);
   const stop = async (): Promise<void> => {
     const ended = new Promise((resolve) => child.once("exit", resolve));
     if (child.exitCode === null) {
@@ -43,7 +62,7 @@ export async function startServer(): Promise<ServerUnderTest> {
   };
   const deployed = await celestite(
     "deploy",
-    join(root, "conformance/main.json"),
+    join(place, "conformance/main.json"),
     "-g",
     "conformance",
     "--json",
@@ -58,21 +77,8 @@ export async function startServer(): Promise<ServerUnderTest> {
   const outputs = Object.fromEntries(
     Object.entries(properties.outputs).map(([name, output]) => [name, output.value]),
   );
-  account = outputs["accountName"];
-  const subscription = `/subscriptions/${status.subscriptionId}`;
-  const assigned = await celestite(
-    "rest",
-    "PUT",
-    `${subscription}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}?api-version=2022-04-01`,
-    "--body",
-    JSON.stringify({
-      properties: {
-        roleDefinitionId: `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${ownerRole}`,
-        principalId: outputs["operatorPrincipalId"],
-        principalType: "ServicePrincipal",
-      },
-    }),
-  );
+  cosmosAccount = outputs["accountName"];
+  const assigned = await celestite(...ownerAssignment(status.subscriptionId, outputs["operatorPrincipalId"]));
   if (assigned.code !== 0) {
     await stop();
     throw new Error(`the operator's role could not be assigned:\n${assigned.stderr}`);
@@ -81,14 +87,27 @@ export async function startServer(): Promise<ServerUnderTest> {
   return {
     data,
     env,
-    outputs: { ...outputs, subscriptionId, tenantId, arm: endpoints.arm },
+    outputs: { ...outputs, subscriptionId, tenantId, arm: endpoints.arm, authority: endpoints.authority },
+    ...(account === undefined ? {} : { account }),
+    node,
+    programs: join(place, "dist/conformance"),
     celestite,
+    open,
     stop,
   };
 }
 
 /** The built-in Azure role that the identity of the control-plane tests holds on the subscription. */
 const ownerRole = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
+
+/** The command that makes `principalId` the owner of the subscription. */
+function ownerAssignment(subscriptionId: string, principalId: string | undefined): readonly string[] {
+  const authorization = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization`;
+  const roleDefinitionId = `${authorization}/roleDefinitions/${ownerRole}`;
+  const properties = { roleDefinitionId, principalId, principalType: "ServicePrincipal" };
+  const path = `${authorization}/roleAssignments/${randomUUID()}?api-version=2022-04-01`;
+  return ["rest", "PUT", path, "--body", JSON.stringify({ properties })];
+}
 
 /** The template has two accounts; COSMOS_ENDPOINT is to be that of the one without keys. */
 export function withAccount(args: readonly string[], account: string | undefined): readonly string[] {

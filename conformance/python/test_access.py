@@ -13,7 +13,7 @@ ROOM = Path(__file__).resolve().parents[2] / "dist/conformance/access-room.js"
 FIRST = "ReadDatabaseAccount"
 COLL = "ReadContainer"
 
-# Name, the rows of access.table behind its requests, and the call.
+# Name, the rows of access.yaml behind its requests, and the call.
 METHODS = [
     ("read container", [FIRST, COLL], lambda c: c.read()),
     ("create item", [FIRST, COLL, "CreateItem"], lambda c: c.create_item({"id": "py", "pk": "a"})),

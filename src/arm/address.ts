@@ -111,7 +111,8 @@ export function compilePattern(pattern: string): PathPattern {
     return `/(?<${name}>[^/]+)`;
   });
   return {
-    expression: new RegExp(`^${sources.join("")}$`, "iu"),
+    // Without the flag for Unicode, under which the long s is an s: a path is only what scopes, locks and denials see.
+    expression: new RegExp(`^${sources.join("")}$`, "i"),
     literals: parts.filter((part) => !part.startsWith("{")).length,
   };
 }

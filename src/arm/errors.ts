@@ -91,6 +91,20 @@ export function authorizationFailed(name: string, objectId: string, action: stri
   );
 }
 
+/** For what a role grants and a deny assignment takes away. */
+export function denyAssignmentFailed(
+  caller: { readonly name: string; readonly objectId: string },
+  asked: { readonly action: string; readonly scope: string },
+  deny: { readonly id: string; readonly displayName: string; readonly scope: string },
+): ArmError {
+  const guid = (deny.id.split("/").pop() ?? "").replaceAll("-", "").toLowerCase();
+  return new ArmError(
+    403,
+    "DenyAssignmentAuthorizationFailed",
+    `The client '${caller.name}' with object id '${caller.objectId}' has permission to perform action '${asked.action}' on scope '${asked.scope}'; however, the access is denied because of the deny assignment with name '${clip(deny.displayName)}' and Id '${guid}' at scope '${deny.scope}'.`,
+  );
+}
+
 export function linkedAuthorizationFailed(
   caller: { readonly name: string; readonly objectId: string },
   held: { readonly action: string; readonly scope: string },

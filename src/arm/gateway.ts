@@ -11,9 +11,10 @@ import { uuid } from "../clock.ts";
 import type { Request, Service } from "../http/service.ts";
 import type { DiagnosticRecord } from "../observability/diagnostic-records.ts";
 import { type Address, parseId, parseTarget } from "./address.ts";
+import { conditionAttributes, hasAttributes } from "./condition-attributes.ts";
 import { readCredential, type Unauthenticated } from "./credential.ts";
-import { authorizationFailed, clip, notImplemented } from "./errors.ts";
-import { isObject, type Json, parseBody } from "./json.ts";
+import { authorizationFailed, clip, denyAssignmentFailed, notImplemented } from "./errors.ts";
+import { isObject, type Json, type JsonObject, parseBody } from "./json.ts";
 import { requireUnlocked } from "./locks.ts";
 import type {
   Call,
@@ -62,6 +63,7 @@ interface Job {
   readonly rawBody: Uint8Array;
   /** The body of a nested request, which was never bytes. */
   readonly value?: Json | undefined;
+  readonly shownTemplate?: JsonObject | undefined;
   readonly nested: boolean;
   readonly trace: Trace;
 }
@@ -155,7 +157,7 @@ async function answerRequest(
   });
   if (!credential.ok) return { refusal: credential.refusal };
   trace.caller = credential.caller;
-  if (request.bodyTooLarge === true) throw contentTooLarge();
+  if (request.bodyTooLarge === true || request.body.length > bodyBytesMax) throw contentTooLarge();
   checkApiVersion(apiVersion);
   return perform(gateway, {
     method: request.method,
@@ -182,6 +184,9 @@ function routeOrError(
     throw error;
   }
 }
+
+/** The service's limit; the listener, which serves other services as well, lets more through. */
+const bodyBytesMax = 4 * 1024 * 1024;
 
 function contentTooLarge(): ArmError {
   return new ArmError(
@@ -236,21 +241,48 @@ async function authorize(
 ): Promise<Keep | undefined> {
   if (operation.action === "anyCaller") return undefined;
   const rights = await rightsOf(gateway, job.caller);
-  const decision = rights.decide(required.action, required.scope);
+  const attributes = rights.isConditional
+    ? await conditionAttributes(gateway.plane, required, () => sentBody(job))
+    : undefined;
+  const decision = rights.decide(
+    required.action,
+    required.scope,
+    attributes === undefined ? {} : { attributes },
+  );
   if (!decision.allowed && operation.filtered === true) {
     const below = decideBelow(rights, required);
     if (below !== undefined) {
       job.trace.decisions.push(below);
-      return (type, id) => rights.decide(`${listedType(type)}/read`, id).allowed;
+      return shown(rights);
     }
   }
   job.trace.decisions.push(decision);
-  if (!decision.allowed) throw refusal(job.caller, required);
+  if (!decision.allowed) throw refusal(job.caller, required, decision);
+  if (operation.filtered === true && rights.deniedBelow(filteredScope(required))) return shown(rights);
   return undefined;
 }
 
+/** The body for the decision, which leaves what is wrong with it to the handler. */
+function sentBody(job: Job): Json | undefined {
+  if (job.nested) return job.value;
+  try {
+    return parseBody(job.rawBody);
+  } catch {
+    return undefined;
+  }
+}
+
+function shown(rights: CallerRights): Keep {
+  return (type, id) => rights.decide(`${listedType(type)}/read`, id).allowed;
+}
+
+/** What a list is of: its scope without the namespace that some lists have at the end. */
+function filteredScope({ scope }: Requirement): string {
+  return scope.replace(/\/providers\/[^/]+$/i, "");
+}
+
 function decideBelow(rights: CallerRights, required: Requirement): Decision | undefined {
-  const container = required.scope.replace(/\/providers\/[^/]+$/i, "");
+  const container = filteredScope(required);
   for (const assignment of rights.assignments) {
     if (!scopeCovers(container, assignment.scope)) continue;
     const decision = rights.decide(required.action, assignment.scope);
@@ -275,10 +307,14 @@ function filterList(body: unknown, keep: Keep): unknown {
 }
 
 async function rightsOf(gateway: Gateway, caller: Caller): Promise<CallerRights> {
-  return loadRights(gateway.plane.store, gateway.plane.directory, caller.objectId);
+  const { store, directory, clock } = gateway.plane;
+  return loadRights(store, directory, caller.objectId, clock.now());
 }
 
-function refusal(caller: Caller, required: Requirement): ArmError {
+function refusal(caller: Caller, required: Requirement, decision: Decision): ArmError {
+  if (!decision.allowed && decision.deny !== undefined) {
+    return denyAssignmentFailed(caller, required, decision.deny);
+  }
   return authorizationFailed(caller.name, caller.objectId, required.action, required.scope);
 }
 
@@ -291,8 +327,8 @@ function callOf(
 ): Call {
   const { plane } = gateway;
   const { caller, trace } = job;
-  const decide = async (action: string, scope: string): Promise<Decision> => {
-    const decision = (await rightsOf(gateway, caller)).decide(action, scope);
+  const decide = async (action: string, scope: string, isRehearsal = false): Promise<Decision> => {
+    const decision = (await rightsOf(gateway, caller)).decide(action, scope, { isRehearsal });
     trace.decisions.push(decision);
     return decision;
   };
@@ -309,13 +345,18 @@ function callOf(
     requestId: trace.requestId,
     correlationId: trace.correlationId,
     nested: job.nested,
-    decide,
+    shownTemplate: job.shownTemplate,
+    decide: (action, scope) => decide(action, scope),
     async require(action, scope) {
-      if (!(await decide(action, scope)).allowed) throw refusal(caller, { action, scope });
+      const decision = await decide(action, scope);
+      if (!decision.allowed) throw refusal(caller, { action, scope }, decision);
     },
     async check(method, id, apiVersion) {
       const required = await requirementFor(gateway, method, id, apiVersion);
-      return { ...required, decision: await decide(required.action, required.scope) };
+      return {
+        ...required,
+        decision: await decide(required.action, required.scope, hasAttributes(required.action)),
+      };
     },
     dispatch: (inner) => dispatch(gateway, job, inner),
     reportFault: gateway.reportFault,
@@ -361,6 +402,7 @@ async function dispatch(gateway: Gateway, outer: Job, inner: InnerRequest): Prom
       origin: outer.origin,
       rawBody: new Uint8Array(),
       value: inner.body,
+      shownTemplate: inner.shownTemplate,
       nested: true,
       trace,
     });

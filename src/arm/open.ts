@@ -12,8 +12,9 @@ import type { IdentityControl } from "../identity/control.ts";
 import type { DiagnosticRecord } from "../observability/diagnostic-records.ts";
 import type { Store } from "../storage/port.ts";
 import { failInterrupted } from "./deployments/records.ts";
+import { type DiagnosticSetting, listDiagnosticSettings } from "./diagnostic-settings.ts";
 import { createService } from "./gateway.ts";
-import type { ControlPlane, Endpoints, Removal } from "./operation.ts";
+import type { ControlPlane, Download, Endpoints, Removal } from "./operation.ts";
 import { compileTable } from "./operations.ts";
 import { providers } from "./providers/index.ts";
 import { definitionId, isoTime } from "./providers/role-assignments.ts";
@@ -52,6 +53,12 @@ export interface ArmOptions {
    * as accepted and polled. Default 5000.
    */
   readonly inlineMilliseconds?: number;
+  /** Milliseconds until a change of a role assignment takes effect; none when absent. */
+  readonly roleDelay?: number;
+  /** Fetches linked templates; without it there are none. */
+  readonly download?: Download;
+  /** Called with all diagnostic settings when the control plane is open, and after each change. Must not throw. */
+  readonly diagnosticSettings?: (settings: readonly DiagnosticSetting[]) => void;
   /** Refuses resources of namespaces that we do not know; otherwise they are kept as they were sent. */
   readonly strict?: boolean;
 }
@@ -79,24 +86,41 @@ export async function openArm(options: ArmOptions): Promise<Arm> {
     directory,
     tenantId,
     tenantName,
+    bootstrapObjectId: options.bootstrapObjectId,
     endpoints,
     ownOrigins,
     removals: removalTable(),
     running: { active: new Map(), spent: new Map() },
+    download: options.download ?? (async () => ({ refused: "this server fetches nothing" })),
     inlineMilliseconds: options.inlineMilliseconds ?? inlineMillisecondsDefault,
+    roleDelay: options.roleDelay ?? 0,
+    diagnosticSettingsChanged: followSettings(options),
   };
   await makeFirstSubscription(options);
   await failInterrupted(plane);
+  await plane.diagnosticSettingsChanged();
   const { verifier, record, reportFault } = options;
   const gateway = { plane, table: compileTable(options.strict), verifier, record, reportFault };
   return {
     service: createService(gateway),
     async decide(principalId, action, scope) {
-      return (await loadRights(store, directory, principalId)).decide(action, scope);
+      return (await loadRights(store, directory, principalId, clock.now())).decide(action, scope);
     },
     async close() {
       await Promise.all([...plane.running.active.values()].map((run) => run.finished));
     },
+  };
+}
+
+/** Tells of the settings as they are, one reading after the other, so that the newest comes last. */
+function followSettings({ store, diagnosticSettings, reportFault }: ArmOptions): () => Promise<void> {
+  if (diagnosticSettings === undefined) return async () => {};
+  let following: Promise<void> = Promise.resolve();
+  return () => {
+    following = following
+      .then(async () => diagnosticSettings(await listDiagnosticSettings(store)))
+      .catch(reportFault);
+    return following;
   };
 }
 

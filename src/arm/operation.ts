@@ -9,7 +9,7 @@ import type { CosmosControl } from "../cosmos/control.ts";
 import type { IdentityControl } from "../identity/control.ts";
 import type { Store, Transaction } from "../storage/port.ts";
 import type { Address, Parameters } from "./address.ts";
-import type { Json } from "./json.ts";
+import type { Json, JsonObject } from "./json.ts";
 import type { StoredResource } from "./resources.ts";
 
 export type Method = "GET" | "HEAD" | "PUT" | "PATCH" | "POST" | "DELETE";
@@ -37,6 +37,9 @@ export interface RunningDeployments {
   readonly spent: Map<string, { roots: number; writes: number }>;
 }
 
+/** Fetches the text of a linked template, or says in a few words why not. Never throws. */
+export type Download = (address: URL) => Promise<{ readonly text: string } | { readonly refused: string }>;
+
 /** Everything a handler may use, made once by `openArm`. */
 export interface ControlPlane {
   readonly store: Store;
@@ -47,14 +50,21 @@ export interface ControlPlane {
   readonly directory: PrincipalDirectory;
   readonly tenantId: string;
   readonly tenantName: string;
+  /** The first user, who is the tenant's Global Administrator. */
+  readonly bootstrapObjectId: string;
   readonly endpoints: (origin: string) => Endpoints;
   /** Our own addresses, e.g. `https://localhost:8073`: audiences of the tokens we take. */
   readonly ownOrigins: () => readonly string[];
   /** By full resource type in lower case. */
   readonly removals: ReadonlyMap<string, Removal>;
   readonly running: RunningDeployments;
+  readonly download: Download;
   /** A deployment that succeeds within this time is answered with its final state. */
   readonly inlineMilliseconds: number;
+  /** Milliseconds until a change of a role assignment takes effect. */
+  readonly roleDelay: number;
+  /** To be called after diagnostic settings changed; resolves when what was changed acts. */
+  readonly diagnosticSettingsChanged: () => Promise<void>;
 }
 
 /** Who makes the request, after the token was verified. */
@@ -68,6 +78,8 @@ export interface Caller {
 export interface Outcome {
   readonly status: number;
   readonly body?: unknown;
+  /** A body that is not JSON; its content type is among the headers. */
+  readonly text?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -95,6 +107,8 @@ export interface Call extends PublicCall {
   readonly rawBody: Uint8Array;
   readonly requestId: string;
   readonly correlationId: string;
+  /** See `InnerRequest`. */
+  readonly shownTemplate: JsonObject | undefined;
   /** True when a deployment makes this request: whatever takes time is waited for. */
   readonly nested: boolean;
   /** Decides another right of the caller; the decision is recorded with this request. */
@@ -118,6 +132,8 @@ export interface InnerRequest {
   readonly id: string;
   readonly apiVersion: string;
   readonly body?: Json;
+  /** The template of a nested deployment as its history shows it, when the one in the body holds secrets. */
+  readonly shownTemplate?: JsonObject;
 }
 
 export type Handler = (call: Call) => Promise<Outcome>;

@@ -19,8 +19,9 @@ interface Answer {
 export function renderReply(now: number, request: Request, ids: Ids, answer: Answer): Reply {
   const headers = { ...commonHeaders(now, request, ids) };
   if (answer.outcome !== undefined) {
-    const { status, body, headers: own } = answer.outcome;
+    const { status, body, text, headers: own } = answer.outcome;
     const all = { ...headers, ...own };
+    if (text !== undefined) return { status, headers: all, body: Buffer.from(text) };
     if (body === undefined || request.method === "HEAD") return empty(status, all);
     return json(status, body, all);
   }

@@ -7,7 +7,8 @@ import { findNamespace, findType } from "../azure/api-versions.ts";
 import { normalizeResourceId, parseResourceId } from "../azure/resource-id.ts";
 import { directoryLock } from "../identity/control.ts";
 import type { Reader, Transaction } from "../storage/port.ts";
-import { malformedPath, parentNotFound, resourceNotFound } from "./errors.ts";
+import { deleteDenyAssignmentsUnder } from "./deny-assignments.ts";
+import { malformedPath, resourceNotFound } from "./errors.ts";
 import { type JsonObject, member, objectMember, stringMember, without } from "./json.ts";
 import { deleteLocksUnder } from "./locks.ts";
 import type { ControlPlane } from "./operation.ts";
@@ -95,15 +96,6 @@ export async function requireResource(reader: Reader, address: ResourceAddress):
   return resource;
 }
 
-/** Throws ArmError 404 `ParentResourceNotFound` when the resource that a child type hangs below is missing. */
-export async function requireParent(reader: Reader, address: ResourceAddress): Promise<void> {
-  if (address.parentId === undefined) return;
-  if ((await getResource(reader, address.parentId)) === undefined) {
-    const type = address.type.slice(address.type.indexOf("/") + 1);
-    throw parentNotFound(type, address.parentId);
-  }
-}
-
 /** Every resource at or below `scopeId`, in order of their ids. */
 export async function listResources(reader: Reader, scopeId: string): Promise<StoredResource[]> {
   const normalized = normalizeResourceId(scopeId);
@@ -129,7 +121,7 @@ function removalLocks(plane: ControlPlane, resources: readonly StoredResource[])
   return [...new Set([armLock, directoryLock, ...locks])];
 }
 
-/** Removes these resources with their host identities, the role assignments and locks at or below `scopeId`. */
+/** Removes these resources with their host identities, the role and deny assignments and locks at or below `scopeId`. */
 async function removeResources(
   plane: ControlPlane,
   transaction: Transaction,
@@ -142,6 +134,7 @@ async function removeResources(
     deleteRecord(transaction, resourceKey(resource.id));
   }
   await deleteAssignmentsUnder(transaction, scopeId);
+  await deleteDenyAssignmentsUnder(transaction, scopeId);
   await deleteLocksUnder(transaction, scopeId);
 }
 
@@ -176,6 +169,15 @@ export function renderListed(resource: StoredResource): JsonObject {
     return value === undefined ? [] : [[name, value] as const];
   });
   return { id: resource.id, name: resource.name, type: resource.type, ...Object.fromEntries(members) };
+}
+
+/**
+ * True for what lists of a group's or subscription's resources show: resources that stand on their own, and children
+ * that have a location, such as databases of a server; not settings, rules and extensions of other resources.
+ */
+export function isTracked({ id, type, body }: StoredResource): boolean {
+  if (id.split(/\/providers\//i).length > 2) return false;
+  return type.split("/").length === 2 || stringMember(body, "location") !== undefined;
 }
 
 export function locationOf(resource: StoredResource): string | undefined {

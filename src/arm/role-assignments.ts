@@ -3,15 +3,18 @@
  * `authz` only judges; this is where its facts come from, fresh for each decision so that a right given or taken is
  * felt by the next request.
  */
-import { type AzureRoleAssignment, decideAzure } from "../authz/azure-rbac.ts";
+import { type AzureAccessFacts, type AzureRoleAssignment, decideAzure } from "../authz/azure-rbac.ts";
+import { parseCondition } from "../authz/condition.ts";
 import type { Decision } from "../authz/decision.ts";
 import type { PrincipalDirectory, PrincipalType } from "../azure/principal.ts";
-import { normalizeResourceId, scopeCovers } from "../azure/resource-id.ts";
+import { managementGroupNameOf, normalizeResourceId, scopeCovers } from "../azure/resource-id.ts";
 import { findBuiltInRole, type RolePermission } from "../azure/roles.ts";
 import type { Reader, Transaction } from "../storage/port.ts";
+import { denials, listDenyAssignments } from "./deny-assignments.ts";
+import { loadManagementGroupTree } from "./management-groups.ts";
 import { deleteRecord, getRecord, listRecords, putRecord } from "./records.ts";
 
-export interface RoleAssignmentRecord extends AzureRoleAssignment {
+export interface RoleAssignmentRecord extends Omit<AzureRoleAssignment, "pending" | "condition"> {
   /** The GUID that names it. */
   readonly name: string;
   readonly principalType: PrincipalType;
@@ -20,6 +23,17 @@ export interface RoleAssignmentRecord extends AzureRoleAssignment {
   readonly updatedOn: string;
   readonly updatedBy: string;
   readonly createdBy: string;
+  /** The text of its condition, which can be read; none when absent. */
+  readonly condition?: string;
+  /** Milliseconds since the epoch from which on it grants; from the beginning when absent. */
+  readonly effectiveFrom?: number;
+}
+
+/** An assignment that was deleted and grants until its deletion takes effect. */
+interface LeavingAssignment {
+  readonly assignment: RoleAssignmentRecord;
+  /** Milliseconds since the epoch. */
+  readonly until: number;
 }
 
 export interface RoleDefinitionRecord {
@@ -37,6 +51,7 @@ export interface RoleDefinitionRecord {
 
 const assignments = "roleAssignment";
 const byId = "roleAssignmentById";
+const leaving = "roleAssignmentLeaving";
 const definitions = "roleDefinition";
 
 function assignmentKey(principalId: string, id: string): readonly string[] {
@@ -74,10 +89,48 @@ export function deleteAssignment(transaction: Transaction, assignment: RoleAssig
   deleteRecord(transaction, [byId, normalizeResourceId(assignment.id)]);
 }
 
+/**
+ * Deletes an assignment that, if it has begun to grant, goes on for `delay` milliseconds, as in the service; forgets
+ * those whose time is over.
+ */
+export async function retireAssignment(
+  transaction: Transaction,
+  assignment: RoleAssignmentRecord,
+  now: number,
+  delay: number,
+): Promise<void> {
+  deleteAssignment(transaction, assignment);
+  const until = (assignment.effectiveFrom ?? now) <= now ? now + delay : now;
+  for (const gone of await listRecords<LeavingAssignment>(transaction, [leaving])) {
+    if (gone.until <= now) deleteRecord(transaction, leavingKey(gone.assignment));
+  }
+  if (until > now) putRecord(transaction, leavingKey(assignment), { assignment, until });
+}
+
+function leavingKey({ principalId, id }: RoleAssignmentRecord): readonly string[] {
+  return [leaving, principalId.toLowerCase(), normalizeResourceId(id)];
+}
+
+/** Deleted assignments of these principals that still grant. */
+async function leavingOf(
+  reader: Reader,
+  principalIds: readonly string[],
+  now: number,
+): Promise<readonly RoleAssignmentRecord[]> {
+  const all = await listRecords<LeavingAssignment>(reader, [leaving]);
+  const ids = new Set(principalIds.map((id) => id.toLowerCase()));
+  return all
+    .filter(({ assignment, until }) => now < until && ids.has(assignment.principalId.toLowerCase()))
+    .map(({ assignment }) => assignment);
+}
+
 /** Deletes the assignments at or below `scopeId`: they end with the resource they are scoped to. */
 export async function deleteAssignmentsUnder(transaction: Transaction, scopeId: string): Promise<void> {
   for (const assignment of await listAssignments(transaction)) {
     if (scopeCovers(scopeId, assignment.scope)) deleteAssignment(transaction, assignment);
+  }
+  for (const { assignment } of await listRecords<LeavingAssignment>(transaction, [leaving])) {
+    if (scopeCovers(scopeId, assignment.scope)) deleteRecord(transaction, leavingKey(assignment));
   }
 }
 
@@ -100,38 +153,69 @@ export function deleteDefinition(transaction: Transaction, name: string): void {
   deleteRecord(transaction, [definitions, name.toLowerCase()]);
 }
 
-/** What one caller holds: everything a decision about any action and scope needs. */
-export interface CallerRights {
-  readonly decide: (action: string, scope: string) => Decision;
-  readonly assignments: readonly RoleAssignmentRecord[];
+/** `scopeCovers` with the management groups above subscriptions, which their ids do not tell. */
+export async function loadScopeCover(reader: Reader): Promise<(outer: string, inner: string) => boolean> {
+  const above = await loadManagementGroupTree(reader);
+  return (outer, inner) => [inner, ...above(inner)].some((each) => scopeCovers(outer, each));
 }
 
-/** Loads the caller's directory entry, groups, assignments and their definitions. */
+/** What one caller holds: everything a decision about any action and scope needs. */
+export interface CallerRights {
+  readonly decide: (
+    action: string,
+    scope: string,
+    more?: Pick<AzureAccessFacts, "attributes" | "isRehearsal">,
+  ) => Decision;
+  /** True when conditions bind some of them, which ask about the request. */
+  readonly isConditional: boolean;
+  readonly assignments: readonly RoleAssignmentRecord[];
+  /** True when a deny assignment lies below this scope, so that what holds for it may not hold for all within. */
+  readonly deniedBelow: (scope: string) => boolean;
+}
+
+/** Loads, as of `now` in milliseconds since the epoch, the caller's directory entry, groups, assignments and their definitions. */
 export async function loadRights(
   reader: Reader,
   directory: PrincipalDirectory,
   principalId: string,
+  now: number,
 ): Promise<CallerRights> {
   const principal = await directory.find(principalId);
   const groups = principal === undefined ? [] : await directory.groupsOf(principalId);
-  const held = await assignmentsOf(reader, [principalId, ...groups]);
+  const ids = [principalId, ...groups];
+  const held = [...(await assignmentsOf(reader, ids)), ...(await leavingOf(reader, ids, now))];
   const names = new Set(held.map((assignment) => roleNameOf(assignment.roleDefinitionId)));
   const known = new Map<string, RoleDefinitionRecord>();
   for (const name of names) {
     const definition = await getDefinition(reader, name);
     if (definition !== undefined) known.set(name, definition);
   }
+  const denyAssignments = denials(await listDenyAssignments(reader));
+  // Nearly nobody holds anything at a management group; then nobody waits for the tree.
+  const above = [...held, ...denyAssignments].some(({ scope }) => managementGroupNameOf(scope) !== undefined)
+    ? await loadManagementGroupTree(reader)
+    : () => [];
+  const judged = held.map(({ effectiveFrom = now, condition, ...assignment }) => ({
+    ...assignment,
+    ...(effectiveFrom <= now ? {} : { pending: true }),
+    ...(condition === undefined ? {} : { condition: parseCondition(condition) }),
+  }));
   return {
     assignments: held,
-    decide: (action, scope) =>
+    deniedBelow: (scope) => denyAssignments.some((deny) => scopeCovers(scope, deny.scope)),
+    isConditional: held.some(({ condition }) => condition !== undefined),
+    decide: (action, scope, more) =>
       decideAzure({
+        ...more,
         principalId,
         principalExists: principal !== undefined,
         groups,
         action,
         scope,
-        assignments: held,
+        managementGroups: above(scope),
+        assignments: judged,
         definition: (name) => known.get(name),
+        denyAssignments,
       }),
   };
 }

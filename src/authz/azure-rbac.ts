@@ -3,8 +3,9 @@
  * assignments. It never opens Cosmos DB data: data actions of an Azure role are a separate list that the data plane
  * does not read.
  */
-import { scopeCovers } from "../azure/resource-id.ts";
+import { sameResourceId, scopeCovers } from "../azure/resource-id.ts";
 import { actionMatches } from "./action.ts";
+import { type Condition, type ConditionFacts, judgeCondition } from "./condition.ts";
 import type { ConsideredAssignment, Decision } from "./decision.ts";
 
 export interface AzureRoleDefinition {
@@ -25,11 +26,19 @@ export interface AzureRoleAssignment {
   readonly roleDefinitionId: string;
   readonly principalId: string;
   readonly scope: string;
+  /** True for one that was made and has no effect yet. */
+  readonly pending?: boolean;
+  /** What must hold besides. */
+  readonly condition?: Condition;
 }
 
 export interface DenyAssignment {
   readonly id: string;
+  /** How people call it; the id where that is absent. */
+  readonly displayName?: string;
   readonly scope: string;
+  /** False when it protects its scope alone; true when absent. */
+  readonly belowToo?: boolean;
   readonly actions: readonly string[];
   readonly notActions: readonly string[];
   /** Object ids, or the all-zero GUID for everyone. */
@@ -46,19 +55,25 @@ export interface AzureAccessFacts {
   readonly action: string;
   /** The ARM id of the resource, group, subscription, or `/`. */
   readonly scope: string;
+  /** Ids of the management groups above the scope, which its own id does not tell. */
+  readonly managementGroups?: readonly string[];
   readonly assignments: readonly AzureRoleAssignment[];
   /** The definition behind a GUID, or `undefined`. */
   readonly definition: (name: string) => AzureRoleDefinition | undefined;
   readonly denyAssignments?: readonly DenyAssignment[];
+  /** What conditions may ask about the request; nothing when absent. */
+  readonly attributes?: Pick<ConditionFacts, "request" | "resource">;
+  /** True where it is asked ahead of the request, whose attributes are not known yet: a condition that may hold does. */
+  readonly isRehearsal?: boolean;
 }
 
 const everyone = "00000000-0000-0000-0000-000000000000";
 
 /**
- * Decides whether the principal may perform `action` at `scope`. Order of the rules: deny assignments, then any
- * assignment at the scope or above whose definition has a permission with a matching action and no matching
- * notAction; notActions subtract only within their own permission (Azure RBAC documentation, "how Azure RBAC
- * determines access").
+ * Decides whether the principal may perform `action` at `scope`. A deny assignment refuses whatever any role grants;
+ * else any assignment at the scope or above is enough whose definition has a permission with a matching action and no
+ * matching notAction; notActions subtract only within their own permission (Azure RBAC documentation, "how Azure RBAC
+ * determines access"). What no role grants is refused for that reason, denied or not, as the service says it.
  */
 export function decideAzure(facts: AzureAccessFacts): Decision {
   const base = {
@@ -69,11 +84,19 @@ export function decideAzure(facts: AzureAccessFacts): Decision {
   if (!facts.principalExists) return { ...base, allowed: false, reason: "principalDeleted", considered: [] };
   const ids = new Set([facts.principalId, ...facts.groups].map((id) => id.toLowerCase()));
   const considered = facts.assignments.map((assignment) => consider(assignment, ids, facts));
-  if ((facts.denyAssignments ?? []).some((deny) => denies(deny, ids, facts))) {
-    return { ...base, allowed: false, reason: "denyAssignment", considered };
-  }
   const granting = considered.find((assignment) => assignment.grants);
   if (granting === undefined) return { ...base, allowed: false, reason: "noMatchingAssignment", considered };
+  const deny = (facts.denyAssignments ?? []).find((one) => denies(one, ids, facts));
+  if (deny !== undefined) {
+    const { id, displayName = id, scope } = deny;
+    return {
+      ...base,
+      allowed: false,
+      reason: "denyAssignment",
+      deny: { id, displayName, scope },
+      considered,
+    };
+  }
   return { ...base, allowed: true, appliedAssignmentId: granting.assignmentId, considered };
 }
 
@@ -86,9 +109,11 @@ function consider(
   const definition = facts.definition(name);
   const failed: ConsideredAssignment["failed"][number][] = [];
   if (!ids.has(assignment.principalId.toLowerCase())) failed.push("principal");
-  if (!scopeCovers(assignment.scope, facts.scope)) failed.push("scope");
+  if (!covers(assignment.scope, facts)) failed.push("scope");
   if (definition === undefined) failed.push("definitionMissing");
   else if (!allows(definition, facts.action)) failed.push("action");
+  if (assignment.pending === true) failed.push("pending");
+  if (!fulfilled(assignment, facts)) failed.push("condition");
   return {
     assignmentId: assignment.id,
     roleDefinitionId: assignment.roleDefinitionId,
@@ -98,6 +123,17 @@ function consider(
     grants: failed.length === 0,
     failed,
   };
+}
+
+/** True when `scope` is the decision's scope or above it, management groups included. */
+function covers(scope: string, facts: AzureAccessFacts): boolean {
+  return [facts.scope, ...(facts.managementGroups ?? [])].some((each) => scopeCovers(scope, each));
+}
+
+function fulfilled({ condition }: AzureRoleAssignment, facts: AzureAccessFacts): boolean {
+  if (condition === undefined) return true;
+  const { action, attributes = { request: {}, resource: {} }, isRehearsal = false } = facts;
+  return judgeCondition(condition, { action, ...attributes }) ?? isRehearsal;
 }
 
 function allows(definition: AzureRoleDefinition, action: string): boolean {
@@ -114,7 +150,7 @@ function denies(deny: DenyAssignment, ids: ReadonlySet<string>, facts: AzureAcce
   return (
     concerns &&
     !excluded &&
-    scopeCovers(deny.scope, facts.scope) &&
+    (deny.belowToo === false ? sameResourceId(deny.scope, facts.scope) : covers(deny.scope, facts)) &&
     deny.actions.some((pattern) => actionMatches(pattern, facts.action)) &&
     !deny.notActions.some((pattern) => actionMatches(pattern, facts.action))
   );

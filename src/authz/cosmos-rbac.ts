@@ -56,17 +56,20 @@ interface CompiledAssignment {
 
 export interface CosmosPolicy {
   readonly all: readonly CompiledAssignment[];
+  /** Assignments that have no effect yet: they never grant, denials tell of them. */
+  readonly pending: readonly CompiledAssignment[];
   readonly byPrincipal: ReadonlyMap<string, readonly CompiledAssignment[]>;
 }
 
-/** Prepares an account's roles for decisions; `accountId` is the account's ARM id. */
+/** Prepares an account's roles for decisions; `accountId` is the account's ARM id, `pending` takes effect later. */
 export function compileCosmosPolicy(
   accountId: string,
   definitions: readonly DataRoleDefinition[],
   assignments: readonly DataRoleAssignment[],
+  pending: readonly DataRoleAssignment[] = [],
 ): CosmosPolicy {
   const byName = new Map(definitions.map((definition) => [definition.name.toLowerCase(), definition]));
-  const all = assignments.map((assignment) => {
+  const compile = (assignment: DataRoleAssignment): CompiledAssignment => {
     const name = (assignment.roleDefinitionId.split("/").pop() ?? "").toLowerCase();
     const definition = byName.get(name);
     return {
@@ -77,7 +80,8 @@ export function compileCosmosPolicy(
       granted: [render({ assignment, definition }, [])],
       known: new Map<string, boolean>(),
     };
-  });
+  };
+  const all = assignments.map(compile);
   const byPrincipal = new Map<string, CompiledAssignment[]>();
   for (const compiled of all) {
     const key = compiled.assignment.principalId.toLowerCase();
@@ -85,7 +89,7 @@ export function compileCosmosPolicy(
     if (list === undefined) byPrincipal.set(key, [compiled]);
     else list.push(compiled);
   }
-  return { all, byPrincipal };
+  return { all, pending: pending.map(compile), byPrincipal };
 }
 
 /**
@@ -122,10 +126,30 @@ export function decideCosmos(policy: CosmosPolicy, request: DataRequest): Decisi
     return { ...base, allowed: true, appliedAssignmentId: grant.assignment.name, considered: grant.granted };
   }
   const ids = new Set([request.principalId, ...request.groups].map((id) => id.toLowerCase()));
-  const considered = policy.all.map((compiled) =>
-    render(compiled, failures(compiled, request, ids.has(compiled.assignment.principalId.toLowerCase()))),
-  );
-  return { ...base, allowed: false, reason: "noMatchingAssignment", considered };
+  const failed = (compiled: CompiledAssignment): ConsideredAssignment["failed"] =>
+    failures(compiled, request, ids.has(compiled.assignment.principalId.toLowerCase()));
+  const all = [
+    ...policy.all.map((compiled) => ({ compiled, why: failed(compiled) })),
+    ...policy.pending.map((compiled) => ({ compiled, why: [...failed(compiled), "pending" as const] })),
+  ];
+  const considered = nearest(all).map(({ compiled, why }) => render(compiled, why));
+  const notShown = all.length - considered.length;
+  const more = notShown === 0 ? {} : { notShown };
+  return { ...base, allowed: false, reason: "noMatchingAssignment", considered, ...more };
+}
+
+/** Most assignments that a denial tells of: an account has thousands, and thousands of denials are remembered. */
+const consideredMax = 100;
+
+/** Those that came closest to granting, the principal's own before all others, in their order. */
+function nearest<T extends { readonly why: readonly string[] }>(all: readonly T[]): readonly T[] {
+  if (all.length <= consideredMax) return all;
+  const distance = ({ why }: T): number => why.length + (why.includes("principal") ? 10 : 0);
+  const ranked = all.map((one, at) => ({ one, at, far: distance(one) })).sort((a, b) => a.far - b.far);
+  return ranked
+    .slice(0, consideredMax)
+    .sort((a, b) => a.at - b.at)
+    .map(({ one }) => one);
 }
 
 /** The first assignment that grants, of the principal itself before its groups. */

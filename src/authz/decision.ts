@@ -11,7 +11,15 @@ export interface ConsideredAssignment {
   readonly principalId: string;
   readonly scope: string;
   readonly grants: boolean;
-  readonly failed: readonly ("principal" | "scope" | "action" | "definitionMissing")[];
+  /** `pending` is an assignment that was made and has no effect yet, `condition` one whose condition is not fulfilled. */
+  readonly failed: readonly (
+    | "principal"
+    | "scope"
+    | "action"
+    | "definitionMissing"
+    | "pending"
+    | "condition"
+  )[];
 }
 
 export type Credential =
@@ -59,4 +67,11 @@ interface DecisionFacts {
 
 export type Decision =
   | (DecisionFacts & { readonly allowed: true; readonly appliedAssignmentId?: string })
-  | (DecisionFacts & { readonly allowed: false; readonly reason: DenialReason });
+  | (DecisionFacts & {
+      readonly allowed: false;
+      readonly reason: DenialReason;
+      /** How many assignments further off are left out of `considered`. */
+      readonly notShown?: number;
+      /** The deny assignment that covers the request. */
+      readonly deny?: { readonly id: string; readonly displayName: string; readonly scope: string };
+    });

@@ -52,9 +52,9 @@ const general = ["2025-04-01", "2024-03-01", "2023-01-01", "2022-03-01", "2021-0
 export const namespaces: readonly NamespaceInfo[] = [
   listed(
     "Microsoft.Authorization",
-    ["2022-04-01", "2022-05-01-preview", "2020-04-01-preview"],
+    ["2022-04-01", "2024-07-01-preview", "2022-05-01-preview", "2020-04-01-preview"],
     ["roleAssignments", "roleDefinitions", "denyAssignments", "permissions", "locks"],
-    ["policyAssignments", "policyDefinitions", "policySetDefinitions"],
+    ["policyAssignments", "policyDefinitions", "policyExemptions", "policySetDefinitions"],
   ),
   listed(
     "Microsoft.DocumentDB",
@@ -74,6 +74,11 @@ export const namespaces: readonly NamespaceInfo[] = [
       "databaseAccounts/sqlRoleDefinitions",
       "databaseAccounts/sqlRoleAssignments",
     ],
+  ),
+  listed(
+    "Microsoft.Management",
+    ["2023-04-01", "2021-04-01", "2020-05-01"],
+    ["managementGroups", "managementGroups/subscriptions"],
   ),
   listed(
     "Microsoft.ManagedIdentity",
@@ -130,7 +135,11 @@ export const namespaces: readonly NamespaceInfo[] = [
   open("Microsoft.EventGrid", ["2025-02-15", "2022-06-15"], ["topics", "systemTopics"]),
   open("Microsoft.EventHub", ["2024-01-01", "2021-11-01"], ["namespaces"]),
   open("Microsoft.Insights", ["2021-05-01-preview", "2020-02-02"], ["components", "diagnosticSettings"]),
-  open("Microsoft.KeyVault", ["2026-02-01", "2025-05-01", "2023-07-01", "2022-07-01"], ["vaults"]),
+  open(
+    "Microsoft.KeyVault",
+    ["2026-02-01", "2025-05-01", "2023-07-01", "2022-07-01"],
+    ["vaults", "vaults/secrets", "vaults/keys", "vaults/accessPolicies", "deletedVaults"],
+  ),
   open("Microsoft.Logic", ["2019-05-01"], ["workflows"]),
   open("Microsoft.MachineLearningServices", ["2025-06-01", "2024-04-01"], ["workspaces"]),
   open(
@@ -150,9 +159,43 @@ export const namespaces: readonly NamespaceInfo[] = [
   open("Microsoft.Search", ["2025-05-01", "2023-11-01"], ["searchServices"]),
   open("Microsoft.ServiceBus", ["2024-01-01", "2021-11-01"], ["namespaces"]),
   open("Microsoft.SignalRService", ["2024-03-01", "2023-02-01"], ["signalR", "webPubSub"]),
-  open("Microsoft.Sql", ["2023-08-01", "2021-11-01", "2021-02-01-preview"], ["servers", "servers/databases"]),
-  open("Microsoft.Storage", ["2025-08-01", "2025-06-01", "2023-05-01", "2022-09-01"], ["storageAccounts"]),
-  open("Microsoft.Web", general, ["serverfarms", "sites", "sites/config", "sites/slots", "staticSites"]),
+  open(
+    "Microsoft.Sql",
+    ["2023-08-01", "2021-11-01", "2021-02-01-preview"],
+    [
+      "servers",
+      "servers/administrators",
+      "servers/azureADOnlyAuthentications",
+      "servers/databases",
+      "servers/elasticPools",
+      "servers/firewallRules",
+    ],
+  ),
+  open(
+    "Microsoft.Storage",
+    ["2025-08-01", "2025-06-01", "2023-05-01", "2022-09-01"],
+    [
+      "storageAccounts",
+      "storageAccounts/blobServices",
+      "storageAccounts/blobServices/containers",
+      "storageAccounts/fileServices",
+      "storageAccounts/fileServices/shares",
+      "storageAccounts/queueServices",
+      "storageAccounts/queueServices/queues",
+      "storageAccounts/tableServices",
+      "storageAccounts/tableServices/tables",
+    ],
+  ),
+  open("Microsoft.Web", general, [
+    "serverfarms",
+    "sites",
+    "sites/basicPublishingCredentialsPolicies",
+    "sites/config",
+    "sites/slots",
+    "sites/slots/basicPublishingCredentialsPolicies",
+    "sites/slots/config",
+    "staticSites",
+  ]),
 ];
 
 const byLowerName: ReadonlyMap<string, NamespaceInfo> = new Map(

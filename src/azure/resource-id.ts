@@ -74,3 +74,14 @@ export function scopeCovers(scope: string, target: string): boolean {
   const inner = normalizeResourceId(target);
   return outer === "/" || inner === outer || inner.startsWith(`${outer}/`);
 }
+
+export const managementGroupType = "Microsoft.Management/managementGroups";
+
+export function managementGroupId(name: string): string {
+  return `/providers/${managementGroupType}/${name}`;
+}
+
+/** The name of the management group that `id` is, or is below of. */
+export function managementGroupNameOf(id: string): string | undefined {
+  return /^\/providers\/Microsoft\.Management\/managementGroups\/([^/]+)/i.exec(id)?.[1];
+}

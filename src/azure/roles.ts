@@ -267,6 +267,54 @@ export const builtInRoles: readonly BuiltInRole[] = [
     ],
   }),
   role(
+    "f25e0fa2-a7c8-4377-a976-54943a77a395",
+    "Key Vault Contributor",
+    "Lets you manage key vaults, but not access to them.",
+    {
+      actions: [...standard, "Microsoft.KeyVault/*"],
+      notActions: [
+        "Microsoft.KeyVault/locations/deletedVaults/purge/action",
+        "Microsoft.KeyVault/hsmPools/*",
+        "Microsoft.KeyVault/managedHsms/*",
+      ],
+    },
+  ),
+  role(
+    "12338af0-0e69-4776-bea7-57ae8d297424",
+    "Key Vault Crypto User",
+    "Perform cryptographic operations using keys.",
+    {
+      dataActions: ["read", "update/action", "backup/action", "encrypt/action", "decrypt/action"]
+        .concat(["wrap/action", "unwrap/action", "sign/action", "verify/action"])
+        .map((operation) => `Microsoft.KeyVault/vaults/keys/${operation}`),
+    },
+  ),
+  role(
+    "e147488a-f6f5-4113-8e2d-b22465e65bf6",
+    "Key Vault Crypto Service Encryption User",
+    "Read metadata of keys and perform wrap/unwrap operations.",
+    {
+      actions: [
+        "Microsoft.EventGrid/eventSubscriptions/write",
+        "Microsoft.EventGrid/eventSubscriptions/read",
+        "Microsoft.EventGrid/eventSubscriptions/delete",
+      ],
+      dataActions: [
+        "Microsoft.KeyVault/vaults/keys/read",
+        "Microsoft.KeyVault/vaults/keys/wrap/action",
+        "Microsoft.KeyVault/vaults/keys/unwrap/action",
+      ],
+    },
+  ),
+  role(
+    "4d97b98b-1d4f-4787-a291-c67834d212e7",
+    "Network Contributor",
+    "Lets you manage networks, but not access to them.",
+    {
+      actions: [...standard, "Microsoft.Network/*", "Microsoft.ResourceHealth/availabilityStatuses/read"],
+    },
+  ),
+  role(
     "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
     "Storage Blob Data Reader",
     "Allows for read access to Azure Storage blob containers and data",

@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { dataDirectoryDefault } from "../config.ts";
 import type { AccessUse } from "../observability/access-use.ts";
 import { type Command, UsageError } from "./command.ts";
+import { printable } from "./printable.ts";
 import { chooseAccount } from "./role.ts";
 import { requireArm, requireServer, type Server } from "./server.ts";
 import { listUses, sinceTime } from "./suggest-role.ts";
@@ -106,8 +107,8 @@ function byUser(uses: readonly AccessUse[]): readonly User[] {
 const kinds = { aad: "principal", accountKey: "account key", resourceToken: "resource token" } as const;
 
 function renderUser({ use, operations, count, last }: User): string {
-  return `  ${use.account}: ${kinds[use.kind]} ${use.who} from ${use.clientIpAddress}, ${count} requests, last ${new Date(last).toISOString()}
-    ${use.userAgent || "(no user agent)"}
+  return `  ${use.account}: ${kinds[use.kind]} ${printable(use.who)} from ${use.clientIpAddress}, ${count} requests, last ${new Date(last).toISOString()}
+    ${printable(use.userAgent) || "(no user agent)"}
     ${[...operations].sort().join(", ")}
 `;
 }
@@ -124,7 +125,7 @@ function renderDenials(uses: readonly AccessUse[]): string {
   return uses
     .map(
       ({ account, kind, who, action, resource, wouldDeny, last }) =>
-        `  ${account}: ${kinds[kind]} ${who} lacks ${action} on ${resource}, ${wouldDeny} requests, last ${new Date(last).toISOString()}\n`,
+        `  ${account}: ${kinds[kind]} ${printable(who)} lacks ${action} on ${printable(resource)}, ${wouldDeny} requests, last ${new Date(last).toISOString()}\n`,
     )
     .join("");
 }

@@ -9,6 +9,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { dataDirectoryDefault, inheritedEnvironment } from "../config.ts";
 import type { ServerStatus, Workload } from "../operator/gateway.ts";
+import { openRealmProxy, sendsPassword } from "./az-realm.ts";
 import { runBicep } from "./bicep.ts";
 import { divertingVariables } from "./child-environment.ts";
 import { type Command, CommandError, type Terminal, UsageError } from "./command.ts";
@@ -63,12 +64,29 @@ export const azCommand: Command = {
         ? await operator<Workload>(server, "POST", "workloads", wanted)
         : undefined;
     try {
-      return await runAz(args.slice(dashes + 1), environmentOf(status, profile, workload, terminal));
+      const environment = environmentOf(status, profile, workload, terminal);
+      return await runWithRealm(args.slice(dashes + 1), environment, status);
     } finally {
       await release(server, workload);
     }
   },
 };
+
+/** Runs az, through a proxy of ours where it would ask the wrong port. */
+async function runWithRealm(
+  args: readonly string[],
+  environment: Record<string, string>,
+  { endpoints }: ServerStatus,
+): Promise<number> {
+  if (!sendsPassword(args)) return runAz(args, environment);
+  const proxy = await openRealmProxy(endpoints.authority);
+  try {
+    const through = { HTTPS_PROXY: proxy.url, https_proxy: proxy.url, NO_PROXY: "", no_proxy: "" };
+    return await runAz(args, { ...environment, ...through });
+  } finally {
+    proxy.close();
+  }
+}
 
 async function release(server: Server, workload: Workload | undefined): Promise<void> {
   if (workload !== undefined) await operator(server, "DELETE", `workloads/${workload.id}`);

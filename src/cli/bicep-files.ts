@@ -25,12 +25,20 @@ export function compilerPath(file: string): string {
   return file.replaceAll("\\", "/");
 }
 
-function diskAccess(overrides: JsonObject | undefined): FileAccess {
+/** Told of every file and directory that a compilation looks at, whether it is there or not. */
+export type Seen = (path: string) => void;
+
+function diskAccess(overrides: JsonObject | undefined, seen: Seen = () => {}): FileAccess {
   const environment = inheritedEnvironment();
+  const read = (path: string): Buffer | undefined => {
+    seen(path);
+    return readBytes(path);
+  };
   return {
-    readFile: (path) => readBytes(path)?.toString("utf8"),
-    readBytes,
+    readFile: (path) => read(path)?.toString("utf8"),
+    readBytes: read,
     listFiles: (directory) => {
+      seen(directory);
       try {
         const entries = readdirSync(directory, { withFileTypes: true });
         return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
@@ -58,20 +66,21 @@ function requireFile(file: string): void {
   if (readBytes(file) === undefined) throw new CommandError(`There is no file ${file}.`);
 }
 
-export async function compileFile(file: string): Promise<CompileResult> {
+export async function compileFile(file: string, seen?: Seen): Promise<CompileResult> {
   requireFile(file);
   const { compileBicep } = await import("../arm/bicep/compile.ts");
-  return compileBicep({ path: compilerPath(file), ...diskAccess(undefined) });
+  return compileBicep({ path: compilerPath(file), ...diskAccess(undefined, seen) });
 }
 
 /** `overrides` take the place of what the file assigns. */
 export async function compileParametersFile(
   file: string,
   overrides: JsonObject | undefined,
+  seen?: Seen,
 ): Promise<ParametersResult> {
   requireFile(file);
   const { compileBicepParameters } = await import("../arm/bicep/compile.ts");
-  return compileBicepParameters({ path: compilerPath(file), ...diskAccess(overrides) });
+  return compileBicepParameters({ path: compilerPath(file), ...diskAccess(overrides, seen) });
 }
 
 /** Prints findings as `file(line,column) : Error BCP000: text`; true when there are errors among them. */
@@ -88,6 +97,8 @@ export interface CompiledDeployment {
   readonly template: JsonObject;
   /** The `parameters` of a parameters file; empty for a `.bicep` file. */
   readonly parameters: JsonObject;
+  /** The file that a parameters file names. */
+  readonly templateFile?: string;
 }
 
 /**
@@ -98,17 +109,22 @@ export async function compileDeployment(
   file: string,
   overrides: JsonObject,
   terminal: Terminal,
+  seen?: Seen,
 ): Promise<CompiledDeployment> {
   if (isParametersFile(file)) {
-    const result = await compileParametersFile(file, overrides);
+    const result = await compileParametersFile(file, overrides, seen);
     const failed = await printDiagnostics(result.diagnostics, terminal);
     if (failed || result.parameters === undefined) throw nothingDeployed(file);
     if (result.template === undefined) {
       throw new CommandError(`${file} names no template to deploy; write using 'main.bicep' into it.`);
     }
-    return { template: result.template.value, parameters: result.parameters["parameters"] as JsonObject };
+    return {
+      template: result.template.value,
+      parameters: result.parameters["parameters"] as JsonObject,
+      templateFile: result.template.path,
+    };
   }
-  const result = await compileFile(file);
+  const result = await compileFile(file, seen);
   const failed = await printDiagnostics(result.diagnostics, terminal);
   if (failed || result.template === undefined) throw nothingDeployed(file);
   return { template: result.template, parameters: {} };
@@ -124,8 +140,9 @@ export async function compileParametersFor(
   template: string,
   overrides: JsonObject,
   terminal: Terminal,
+  seen?: Seen,
 ): Promise<JsonObject> {
-  const result = await compileParametersFile(file, overrides);
+  const result = await compileParametersFile(file, overrides, seen);
   const failed = await printDiagnostics(result.diagnostics, terminal);
   if (failed || result.parameters === undefined) throw nothingDeployed(file);
   const named = result.template?.path;

@@ -19,7 +19,9 @@ const help = `Usage: celestite bicep build FILE.bicep [--stdout | --outfile FILE
        celestite bicep build-params FILE.bicepparam [--bicep-file FILE] [--stdout | --outfile FILE | --outdir DIR]
        celestite bicep lint FILE
        celestite bicep format FILE [--stdout | --outfile FILE | --outdir DIR]
-       celestite bicep install --to DIR [--force]
+       celestite bicep restore FILE [--force]
+       celestite bicep restore main.bicep
+  celestite bicep install --to DIR [--force]
        celestite bicep --version
 
 Compiles Bicep files to ARM templates and parameters files, without .NET and without a server. Findings are printed as
@@ -30,6 +32,7 @@ Commands:
   build-params   a parameters file from a .bicepparam file; with --stdout, parameters and template in one object
   lint           only the findings
   format         the file in the usual layout; written back unless told otherwise
+  restore        fetch the modules of registries (br:, br/public:) that the file names into ~/.bicep
   install        put an executable 'bicep' into DIR, where 'az' looks for it (see docs/bicep.md)
 
 Options:
@@ -38,7 +41,8 @@ Options:
   --outdir DIR         write into this directory
   --bicep-file FILE    the template that the parameters must be for
   --indent-size N      format: blanks of one level of indentation (default: 2)
-  --no-restore         accepted and without effect: nothing is ever downloaded
+  --force              restore: fetch what is there already, too
+  --no-restore         accepted and without effect: only restore downloads anything
 
 Environment:
   BICEP_PARAMETERS_OVERRIDES   build-params: a JSON object of values that win over those of the file
@@ -66,6 +70,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
   format,
   install,
   lint,
+  restore: async (args, terminal) => (await import("./bicep-restore.ts")).restore(args, terminal),
 };
 
 /** Runs one subcommand and returns the exit code. Throws UsageError and CommandError. */

@@ -1,23 +1,24 @@
-/** `celestite deploy`: a template or Bicep file into a resource group or subscription, with its outputs at the end. */
-import { readFile } from "node:fs/promises";
+/** `celestite deploy`: a template or Bicep file into the scope that it is written for, with its outputs at the end. */
 import { basename, extname, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import type { Json, JsonObject } from "../arm/json.ts";
 import { dataDirectoryDefault } from "../config.ts";
 import type { ServerStatus } from "../operator/gateway.ts";
-import { compileDeployment, compileParametersFor, isBicepFile, isParametersFile } from "./bicep-files.ts";
 import { type Command, CommandError, type Terminal, UsageError } from "./command.ts";
+import { type DeployFiles, type PreparedFiles, prepareFiles } from "./deploy-files.ts";
+import { type DeployScope, type ScopeNames, scopeOf, withTenantRights } from "./deploy-scopes.ts";
 import { arm, armFailure, operator, requireArm, requireServer, type Server } from "./server.ts";
 
 const help = `Usage: celestite deploy FILE [-g GROUP] [-p NAME=VALUE]... [--parameters FILE] [--json]
 
 Deploys as the bootstrap user (Owner of the default subscription). FILE is a Bicep file (.bicep), a Bicep parameters
-file (.bicepparam, with the template that it names) or an ARM template (.json). The group is created when missing; a
-file with targetScope 'subscription' is deployed to the subscription. Nothing is deployed when the file has errors.
+file (.bicepparam, with the template that it names) or an ARM template (.json). The file says where it belongs
+(targetScope): a resource group, which is created when missing, the subscription, a management group or the tenant.
+Nothing is deployed when the file has errors.
 
 Options:
   -g, --group NAME             resource group (default: celestite)
+  -m, --management-group NAME  management group (default: the tenant's root group)
   -p, --parameter NAME=VALUE   a template parameter; VALUE is JSON, or a plain string
   --parameters FILE            a parameters file, .bicepparam or .json
   --name NAME                  name of the deployment (default: the file's name)
@@ -29,17 +30,14 @@ Examples:
   celestite deploy main.bicep -g my-group -p disableLocalAuth=true
   celestite deploy dev.bicepparam -g my-group
   celestite deploy main.json -g my-group --parameters dev.parameters.json
+  celestite deploy landing-zone.bicep -m my-management-group
 `;
 
 const armApi = "api-version=2024-03-01";
 /** Milliseconds between looks at a running deployment. */
 const pollInterval = 200;
 
-export interface DeployRequest {
-  readonly file: string;
-  readonly group: string;
-  readonly parameters: readonly string[];
-  readonly parameterFile?: string;
+export interface DeployRequest extends DeployFiles, ScopeNames {
   readonly name?: string;
 }
 
@@ -53,6 +51,7 @@ export const deployCommand: Command = {
       allowPositionals: true,
       options: {
         group: { type: "string", short: "g", default: "celestite" },
+        "management-group": { type: "string", short: "m" },
         parameter: { type: "string", short: "p", multiple: true },
         parameters: { type: "string" },
         name: { type: "string" },
@@ -62,6 +61,7 @@ export const deployCommand: Command = {
     });
     const [file, extra] = positionals;
     if (file === undefined || extra !== undefined) throw new UsageError("Name one template file.");
+    const { "management-group": managementGroup } = values;
     const server = await requireServer(
       values.data === undefined ? dataDirectoryDefault() : resolve(values.data),
     );
@@ -71,6 +71,7 @@ export const deployCommand: Command = {
         file,
         group: values.group,
         parameters: values.parameter ?? [],
+        ...(managementGroup === undefined ? {} : { managementGroup }),
         ...(values.parameters === undefined ? {} : { parameterFile: values.parameters }),
         ...(values.name === undefined ? {} : { name: values.name }),
       },
@@ -89,22 +90,68 @@ export async function deployTemplate(
   request: DeployRequest,
   terminal: Terminal,
 ): Promise<Record<string, unknown>> {
-  const { template, parameters } = await prepare(request, terminal);
+  return deployPrepared(server, request, await prepareFiles(request, terminal), terminal);
+}
+
+/** A deployment's place on the server. */
+export interface DeploymentPlace {
+  readonly scope: DeployScope;
+  readonly location: string;
+  /** The deployment's path, with the api-version. */
+  readonly path: string;
+}
+
+/** Where `request` leads to. */
+export async function placeOf(
+  server: Server,
+  request: DeployRequest,
+  { template }: PreparedFiles,
+): Promise<DeploymentPlace> {
   const status = await operator<ServerStatus>(server, "GET", "status");
-  const atSubscription = scopeOf(template) === "subscription";
-  const subscription = `/subscriptions/${status.subscriptionId}`;
-  const group = `${subscription}/resourceGroups/${encodeURIComponent(request.group)}`;
-  if (!atSubscription) await ensureGroup(server, group, status.location);
+  const scope = scopeOf(template, request, status);
   const name = request.name ?? basename(request.file, extname(request.file));
-  const scope = atSubscription ? subscription : group;
-  const path = `${scope}/providers/Microsoft.Resources/deployments/${encodeURIComponent(name)}?${armApi}`;
-  const target = atSubscription ? "the subscription" : request.group;
-  terminal.error(`Deploying ${request.file} to ${target} ...\n`);
-  const started = await requireArm(server, "PUT", path, {
-    ...(atSubscription ? { location: status.location } : {}),
-    properties: { mode: "Incremental", template, parameters },
-  });
-  return waitForEnd(server, path, started, terminal);
+  const path = `${scope.id}/providers/Microsoft.Resources/deployments/${encodeURIComponent(name)}?${armApi}`;
+  return { scope, location: status.location, path };
+}
+
+/** The same as `deployTemplate` for files that are read already. */
+export async function deployPrepared(
+  server: Server,
+  request: DeployRequest,
+  prepared: PreparedFiles,
+  terminal: Terminal,
+): Promise<Record<string, unknown>> {
+  const place = await placeOf(server, request, prepared);
+  const { scope, location, path } = place;
+  const work = async (): Promise<Record<string, unknown>> => {
+    if (scope.kind === "group") await ensureGroup(server, scope.id, location);
+    terminal.error(`Deploying ${request.file} to ${scope.label} ...\n`);
+    const reply = await arm(server, "PUT", path, undefined, bodyOf(place, prepared));
+    if (reply.status >= 300) {
+      const failure = armFailure(reply.body["error"]) ?? `ARM answered HTTP ${reply.status}.`;
+      throw new CommandError(`${lineOf(request.file, prepared, reply.body["error"])}${failure}`);
+    }
+    return waitForEnd(server, path, reply.body, terminal);
+  };
+  return scope.kind === "group" || scope.kind === "subscription" ? work() : withTenantRights(server, work);
+}
+
+/**
+ * The body of the request. The text of a JSON template is not parsed and printed again, and nothing stands on a line
+ * before it: lines that the server names are lines of the file.
+ */
+function bodyOf({ scope, location }: DeploymentPlace, { template, text, parameters }: PreparedFiles): string {
+  const place = scope.kind === "group" ? "" : `,"location":${JSON.stringify(location)}`;
+  const content = text ?? JSON.stringify(template);
+  return `{"properties":{"template":${content}\n,"mode":"Incremental","parameters":${JSON.stringify(parameters)}}${place}}`;
+}
+
+/** `FILE(line,column) : ` when the server names a place in a JSON template, else nothing. */
+function lineOf(file: string, { text }: PreparedFiles, error: unknown): string {
+  const { additionalInfo } = (error ?? {}) as { additionalInfo?: { info?: Record<string, unknown> }[] };
+  const { lineNumber, linePosition } = additionalInfo?.[0]?.info ?? {};
+  if (text === undefined || typeof lineNumber !== "number" || lineNumber < 1) return "";
+  return `${file}(${lineNumber},${String(linePosition)}) : Error `;
 }
 
 async function ensureGroup(server: Server, group: string, location: string): Promise<void> {
@@ -119,10 +166,16 @@ async function waitForEnd(
   terminal: Terminal,
 ): Promise<Record<string, unknown>> {
   let deployment = started;
+  const told = new Set<string>();
   for (;;) {
-    const properties = (deployment["properties"] ?? {}) as { provisioningState?: string; error?: unknown };
+    const properties = (deployment["properties"] ?? {}) as {
+      provisioningState?: string;
+      error?: unknown;
+      outputResources?: readonly unknown[];
+    };
     if (properties.provisioningState === "Succeeded") {
-      terminal.error("Succeeded.\n");
+      const count = properties.outputResources?.length ?? 0;
+      terminal.error(`Succeeded: ${count === 1 ? "1 resource" : `${count} resources`}.\n`);
       return deployment;
     }
     if (properties.provisioningState === "Failed" || properties.provisioningState === "Canceled") {
@@ -132,76 +185,27 @@ async function waitForEnd(
     }
     await sleep(pollInterval);
     deployment = await requireArm(server, "GET", path);
+    await tellSteps(server, path, told, terminal);
   }
 }
 
-interface Prepared {
-  readonly template: unknown;
-  readonly parameters: JsonObject;
-}
-
-/** What is deployed: later sources of a parameter's value win over earlier ones. */
-async function prepare(request: DeployRequest, terminal: Terminal): Promise<Prepared> {
-  const { file, parameterFile: extra } = request;
-  const given = parseParameters(request.parameters);
-  const overrides = Object.fromEntries(Object.entries(given).map(([name, { value }]) => [name, value]));
-  const compiled =
-    isBicepFile(file) || isParametersFile(file)
-      ? await compileDeployment(file, overrides, terminal)
-      : { template: await readJson(file), parameters: {} };
-  const read =
-    extra !== undefined && isParametersFile(extra)
-      ? await compileParametersFor(extra, file, overrides, terminal)
-      : await parameterFile(extra);
-  return { template: compiled.template, parameters: { ...compiled.parameters, ...read, ...given } };
-}
-
-/** Where a template is deployed to, by its schema. Throws CommandError for scopes that this command has no place for. */
-function scopeOf(template: unknown): "group" | "subscription" {
-  const { $schema } = (template ?? {}) as { $schema?: unknown };
-  const scope = /(subscription|managementGroup|tenant)DeploymentTemplate\.json/i.exec(String($schema))?.[1];
-  if (scope === undefined) return "group";
-  if (scope.toLowerCase() === "subscription") return "subscription";
-  throw new CommandError(`Templates for the scope '${scope}' cannot be deployed with this command.`);
-}
-
-async function readJson(file: string): Promise<unknown> {
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new CommandError(
-      error.code === "ENOENT" ? `There is no file ${file}.` : `Cannot read ${file}: ${error.message}.`,
-    );
-  });
-  try {
-    return JSON.parse(text.replace(/^\uFEFF/, ""));
-  } catch (error) {
-    throw new CommandError(`${file} is not valid JSON: ${(error as Error).message}.`);
+/** One line for each step of a running deployment that ended since the last look. */
+async function tellSteps(server: Server, path: string, told: Set<string>, terminal: Terminal): Promise<void> {
+  const { body } = await arm(server, "GET", path.replace("?", "/operations?"));
+  for (const step of (body["value"] ?? []) as readonly Step[]) {
+    if (told.has(step.operationId)) continue;
+    told.add(step.operationId);
+    const { targetResource, provisioningState } = step.properties;
+    terminal.error(`  ${provisioningState}: ${targetResource.resourceType} ${targetResource.resourceName}\n`);
   }
 }
 
-async function parameterFile(file: string | undefined): Promise<JsonObject> {
-  if (file === undefined) return {};
-  const content = (await readJson(file)) as { parameters?: JsonObject };
-  return content.parameters ?? {};
-}
-
-/** `name=value` pairs; a value that is JSON is taken as such, anything else as a string. */
-function parseParameters(pairs: readonly string[]): Record<string, { value: Json }> {
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const equals = pair.indexOf("=");
-      if (equals < 1) throw new UsageError(`The parameter '${pair}' is not of the form NAME=VALUE.`);
-      return [pair.slice(0, equals), { value: parameterValue(pair.slice(equals + 1)) }];
-    }),
-  );
-}
-
-function parameterValue(text: string): Json {
-  if (!/^(true|false|null|-?\d|\[|\{|")/.test(text)) return text;
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return text;
-  }
+interface Step {
+  readonly operationId: string;
+  readonly properties: {
+    readonly provisioningState: string;
+    readonly targetResource: { readonly resourceType: string; readonly resourceName: string };
+  };
 }
 
 function outputs(deployment: Record<string, unknown>): string {

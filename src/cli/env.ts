@@ -5,15 +5,18 @@ import { dataDirectoryDefault } from "../config.ts";
 import type { ServerStatus, Workload } from "../operator/gateway.ts";
 import { workloadVariables } from "./child-environment.ts";
 import { type Command, UsageError } from "./command.ts";
+import { serviceAccountSubject } from "./issuer.ts";
 import { operator, requireServer } from "./server.ts";
 
-const help = `Usage: celestite env [--identity NAME]... [--as HOST] [--account NAME] [--format shell|dotenv|docker|json]
+const help = `Usage: celestite env [--identity NAME]... [--as HOST] [--service-account NS:NAME] [--account NAME]
+                     [--format shell|dotenv|docker|json]
 
 Prints what 'celestite run' would set. The identities stay usable until the server stops, so treat the output as a secret.
 
 Options:
   --identity NAME  a user-assigned identity (name or resource id); may be repeated
-  --as HOST        resource id of a deployed host: its identities
+  --as HOST        resource id of a deployed host: its identities; or the kind of host to play with --identity
+  --service-account NS:NAME   with --as aks: the server keeps its token in a file (default: default:default)
   --account NAME   the Cosmos account behind COSMOS_ENDPOINT, when there are several
   --format FORMAT  shell (default), dotenv, docker or json
   --data DIR       data directory of the running server
@@ -42,6 +45,7 @@ export const envCommand: Command = {
       options: {
         identity: { type: "string", multiple: true },
         as: { type: "string" },
+        "service-account": { type: "string" },
         account: { type: "string" },
         format: { type: "string", default: "shell" },
         data: { type: "string" },
@@ -51,12 +55,17 @@ export const envCommand: Command = {
     const write = Object.hasOwn(formats, format) ? formats[format] : undefined;
     if (write === undefined && format !== "json")
       throw new UsageError(`The format '${format}' is not known.`);
+    if (values["service-account"] !== undefined && values.as !== "aks")
+      throw new UsageError("--service-account goes with --as aks.");
     const server = await requireServer(
       values.data === undefined ? dataDirectoryDefault() : resolve(values.data),
     );
     const workload = await operator<Workload>(server, "POST", "workloads", {
       identities: values.identity ?? [],
       ...(values.as === undefined ? {} : { host: values.as }),
+      ...(values.as === "aks"
+        ? { serviceAccount: serviceAccountSubject(values["service-account"] ?? "default:default") }
+        : {}),
     });
     const status = await operator<ServerStatus>(server, "GET", "status");
     const variables = workloadVariables(status, workload, values.account);

@@ -1,6 +1,7 @@
 /** Traps in giving rights: refusals of the control plane for roles and their assignments. */
 import type { Explanation } from "../operator/gateway.ts";
 import type { Trap } from "./explain-traps.ts";
+import { argument, quoted } from "./printable.ts";
 
 interface Details {
   readonly properties?: {
@@ -44,7 +45,7 @@ function dataActionTrap(message: string, { permissions, roleName }: Properties):
       `${actions.join(", ")} is a data action of Cosmos DB, which Azure roles do not know: it belongs into a sqlRoleDefinition of the account.`,
     ],
     fix: [
-      `celestite role define --name "${String(roleName)}" --actions ${actions.map((action) => action.slice(cosmosPrefix.length)).join(",")}`,
+      `celestite role define --name ${quoted(String(roleName))} --actions ${argument(actions.map((action) => action.slice(cosmosPrefix.length)).join(","))}`,
     ],
   };
 }
@@ -60,7 +61,9 @@ function cosmosRoleTrap(resource: string, { roleDefinitionId, principalId }: Pro
     says: [
       `The id ${name} belongs to sqlRoleDefinitions; Microsoft.Authorization/roleAssignments knows it not.`,
     ],
-    fix: [`celestite role assign --principal ${String(principalId)} --role ${name} --scope "/"`],
+    fix: [
+      `celestite role assign --principal ${argument(String(principalId))} --role ${argument(name)} --scope "/"`,
+    ],
   };
 }
 
@@ -124,6 +127,6 @@ function assignOf(
       .replace(/^.*?\/databaseAccounts\/[^/]+/i, "")
       .replace(/\/+$/, "") ||
       "/");
-  const accountOption = account === undefined ? "" : ` --account ${account}`;
-  return `celestite role assign${accountOption} --principal ${principal} --role ${role} --scope "${where}"`;
+  const accountOption = account === undefined ? "" : ` --account ${argument(account)}`;
+  return `celestite role assign${accountOption} --principal ${argument(principal)} --role ${argument(role)} --scope ${quoted(where)}`;
 }

@@ -7,6 +7,7 @@ import type { Diagnosis } from "../authz/diagnosis.ts";
 import { cosmosActions } from "../azure/cosmos-actions.ts";
 import type { Explanation } from "../operator/gateway.ts";
 import { assignmentTrap } from "./explain-assignment-traps.ts";
+import { argument, literal, quoted } from "./printable.ts";
 
 export interface Trap {
   readonly name: string;
@@ -128,7 +129,7 @@ function lockTrap(explanation: Explanation, decision: Denied): Trap | undefined 
         says: [`The signature matches the ${key}, and '${record.operationName}' writes.`],
         fix: [
           "Sign with a read-write key; this shows them:",
-          `celestite keys list --account ${record.account}`,
+          `celestite keys list --account ${argument(record.account)}`,
         ],
       };
     }
@@ -291,8 +292,9 @@ export function scopeOf(resource: string): string {
 
 /** The command that gives the request's principal a role. */
 export function assign(explanation: Explanation, role: string, scope: string): string {
-  const account = `--account ${explanation.record.account}`;
-  return `celestite role assign ${account} --principal ${principalName(explanation)} --role "${role}" --scope "${scope}"`;
+  const account = `--account ${argument(explanation.record.account)}`;
+  const principal = argument(principalName(explanation));
+  return `celestite role assign ${account} --principal ${principal} --role ${quoted(role)} --scope ${quoted(scope)}`;
 }
 
 function principalName({ principal, record }: Explanation): string {
@@ -301,9 +303,9 @@ function principalName({ principal, record }: Explanation): string {
 
 /** A role of a single action, and its assignment. */
 function oneActionRole(explanation: Explanation, name: string, action: string, scope: string): string[] {
-  const account = `--account ${explanation.record.account}`;
+  const account = `--account ${argument(explanation.record.account)}`;
   return [
-    `celestite role define ${account} --name "${name}" --actions ${action}`,
+    `celestite role define ${account} --name ${quoted(name)} --actions ${argument(action)}`,
     assign(explanation, name, scope),
   ];
 }
@@ -314,7 +316,7 @@ function below(scope: string): string {
 }
 
 function patchAccount({ accountId }: Explanation, properties: object): string {
-  return `celestite rest PATCH "${accountId ?? ""}${armApi}" --body '${JSON.stringify({ properties })}'`;
+  return `celestite rest PATCH ${quoted(`${accountId ?? ""}${armApi}`)} --body ${literal(JSON.stringify({ properties }))}`;
 }
 
 /** The same change through the control plane, where the record tells enough to write it down. */
@@ -324,12 +326,19 @@ function armRoute({ record, accountId }: Explanation): string[] {
   if (wanted === undefined || accountId === undefined) return [];
   const { id, paths } = wanted;
   if (record.operationName === "CreateDatabase") {
-    return [put(`${accountId}/sqlDatabases/${id}`, { id })];
+    return [put(`${accountId}/sqlDatabases/${segment(id)}`, { id })];
   }
   const partitionKey = { paths: paths ?? ["/id"], kind: "Hash", version: 2 };
-  return [put(`${accountId}/sqlDatabases/${database ?? ""}/containers/${id}`, { id, partitionKey })];
+  const owner = `${accountId}/sqlDatabases/${segment(database ?? "")}`;
+  return [put(`${owner}/containers/${segment(id)}`, { id, partitionKey })];
 }
 
 function put(path: string, resource: object): string {
-  return `celestite rest PUT "${path}${armApi}" --body '${JSON.stringify({ properties: { resource } })}'`;
+  const body = JSON.stringify({ properties: { resource } });
+  return `celestite rest PUT ${quoted(`${path}${armApi}`)} --body ${literal(body)}`;
+}
+
+/** A name in a path: whatever it is, it stays one segment. */
+function segment(name: string): string {
+  return encodeURIComponent(name);
 }

@@ -7,6 +7,7 @@ import type { Explanation } from "../operator/gateway.ts";
 import { type Command, UsageError } from "./command.ts";
 import { explainQuery, renderQueryExplanation } from "./explain-query.ts";
 import { assign, builtInFor, findTrap, scopeOf, type Trap } from "./explain-traps.ts";
+import { printableValue, quoted } from "./printable.ts";
 import { operator, requireServer } from "./server.ts";
 
 const help = `Usage: celestite explain [ACTIVITY-ID | --last] [--json]
@@ -75,7 +76,8 @@ export const explainCommand: Command = {
 };
 
 /** The explanation as text. */
-export function renderExplanation(explanation: Explanation): string {
+export function renderExplanation(recorded: Explanation): string {
+  const explanation = printableValue(recorded);
   const { record } = explanation;
   const decision = record.decision as Decision | undefined;
   const head = [
@@ -92,7 +94,8 @@ export function renderExplanation(explanation: Explanation): string {
 }
 
 /** The decision itself as text: who, what, every assignment considered, the verdict and what mends it. */
-export function renderDecision(explanation: Explanation, decision: Decision): string {
+export function renderDecision(recorded: Explanation, made: Decision): string {
+  const [explanation, decision] = [printableValue(recorded), printableValue(made)];
   return lines([...who(explanation, decision), ...considered(decision), ...verdict(explanation, decision)]);
 }
 
@@ -103,7 +106,10 @@ function verdict(explanation: Explanation, decision: Decision): string[] {
   if (decision.allowed && trap === undefined) return ["", "Allowed.", ...refusedLater(record)];
   const denied = decision.allowed
     ? [`Allowed, but refused: ${record.message ?? ""}`.split("\r\n")[0] ?? ""]
-    : [`${record.wouldDeny === undefined ? "Denied" : "Audit mode let pass"}: ${reasons[decision.reason]}`];
+    : [
+        `${record.wouldDeny === undefined ? "Denied" : "Audit mode let pass"}: ${reasons[decision.reason]}`,
+        ...(decision.deny === undefined ? [] : [`  '${decision.deny.displayName}', ${decision.deny.id}`]),
+      ];
   if (trap !== undefined) return ["", ...denied, ...renderTrap(trap)];
   return ["", ...denied, ...suggestion(explanation, decision)];
 }
@@ -121,7 +127,7 @@ function renderTrap({ name, says, fix }: Trap): string[] {
 
 const reasons: Readonly<Record<Extract<Decision, { allowed: false }>["reason"], string>> = {
   noMatchingAssignment: "no role assignment grants this action at this resource or above it.",
-  denyAssignment: "a deny assignment covers this action.",
+  denyAssignment: "a deny assignment takes away what a role grants.",
   principalDeleted: "the principal does not exist (any more); a token outlives it, its rights do not.",
   notPossibleWithAad:
     "no data role can allow this operation. Databases, containers, throughput, scripts, users and permissions are managed through Azure Resource Manager (celestite deploy, az, Bicep) or with an account key.",
@@ -155,6 +161,8 @@ const failures: Readonly<Record<string, string>> = {
   scope: "its scope does not cover the resource",
   action: "its role does not contain the action",
   definitionMissing: "its role definition does not exist",
+  condition: "its condition is not fulfilled",
+  pending: "it was made and is not in effect yet (the server delays changes of roles)",
 };
 
 function considered(decision: Decision): string[] {
@@ -168,12 +176,23 @@ function considered(decision: Decision): string[] {
       `    for ${assignment.principalId} at ${assignment.scope}`,
       `    ${assignment.grants ? "grants the action" : `does not apply: ${assignment.failed.map((why) => failures[why] ?? why).join("; ")}`}`,
     ]),
+    ...(decision.allowed || decision.notShown === undefined
+      ? []
+      : [`  and ${decision.notShown} more, further off`]),
   ];
 }
 
 function suggestion(explanation: Explanation, decision: Decision): string[] {
   const { record, accountId } = explanation;
-  if (decision.allowed || decision.reason !== "noMatchingAssignment") return [];
+  if (decision.allowed) return [];
+  if (decision.deny !== undefined) {
+    const removal = `celestite rest DELETE ${quoted(`${decision.deny.id}?api-version=2024-07-01-preview`)}`;
+    return ["", "Somebody whom it does not deny can remove it:", `  ${removal}`];
+  }
+  if (decision.reason !== "noMatchingAssignment") return [];
+  if (decision.considered.some(({ failed }) => failed.join() === "pending")) {
+    return ["", "Nothing is missing: the assignment takes effect when the server's --role-delay is over."];
+  }
   if (
     record.category !== "DataPlaneRequests" ||
     decision.credential.kind !== "aad" ||

@@ -5,6 +5,7 @@ import { dataDirectoryDefault } from "../config.ts";
 import type { DiagnosticRecord } from "../observability/diagnostic-records.ts";
 import { logLines } from "../observability/log-lines.ts";
 import { type Command, CommandError, type Terminal, UsageError } from "./command.ts";
+import { printable } from "./printable.ts";
 import { operator, requireServer, type Server } from "./server.ts";
 
 const help = `Usage: celestite logs [--follow] [FILTERS] [--json]
@@ -151,5 +152,5 @@ function textLine(record: DiagnosticRecord): string {
   const status = `${record.statusCode}${record.substatus === 0 ? "" : `/${record.substatus}`}`;
   const who = record.principalId ?? record.authTokenType;
   const audit = record.wouldDeny === undefined ? "" : ` (audit: would be ${record.wouldDeny.statusCode})`;
-  return `${new Date(record.time).toISOString()} ${status.padEnd(8)} ${record.account} ${record.operationName} ${record.resource} ${who} ${record.duration}ms ${record.requestCharge}RU ${record.activityId}${audit}\n`;
+  return `${new Date(record.time).toISOString()} ${status.padEnd(8)} ${record.account} ${record.operationName} ${printable(record.resource)} ${printable(who)} ${record.duration}ms ${record.requestCharge}RU ${record.activityId}${audit}\n`;
 }

@@ -14,6 +14,9 @@ Options:
   --identity NAME  a user-assigned identity (name or resource id); may be repeated
   --as HOST        resource id of a deployed host (web app, virtual machine ...): its identities, system-assigned included;
                    or the kind of host to play with --identity: ${hostKinds.join(", ")}
+  --pod NS/NAME    be this pod under AKS pod identity v1, with --as pod or the id of a deployed cluster
+  --label NAME=VALUE           a label of the pod, such as aadpodidbinding=SELECTOR; may be repeated
+  --pod-identity FILE          its AzureIdentity and AzureIdentityBinding objects, YAML or JSON; may be repeated
   --service-account NS:NAME    with --as aks: the service account whose token is exchanged (default: default:default)
   --as-user UPN    put 'az' and 'azd' on the PATH, signed in as this user; 'signed-out' for nobody
   --front DOOR     env (default): variables only, services on localhost
@@ -31,6 +34,7 @@ Options:
 Examples:
   celestite run --identity worker -- python app.py
   celestite run --as /subscriptions/S/resourceGroups/G/providers/Microsoft.Web/sites/web -- node server.js
+  celestite run --as pod --pod shop/orders --label aadpodidbinding=orders --pod-identity identity.yaml -- ./orders
   celestite run --as aks --service-account shop:orders --identity worker -- ./orders
   celestite run --front sandbox --identity worker --allow api.example.com:443 -- npm test
   celestite run --as-user dev@celestite.local -- python app.py
@@ -42,6 +46,7 @@ export interface RunOptions {
   readonly host: string | undefined;
   readonly user: string | undefined;
   readonly serviceAccount: string;
+  readonly pod: PodOptions | undefined;
   readonly front: Front;
   readonly isolated: boolean;
   readonly allowed: readonly string[];
@@ -52,6 +57,35 @@ export interface RunOptions {
   readonly parameters: readonly string[];
   readonly dataDirectory: string;
   readonly command: readonly string[];
+}
+
+/** The pod to be, and the files with what binds it. */
+export interface PodOptions {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly files: readonly string[];
+}
+
+function podOptions(
+  pod: string | undefined,
+  labels: readonly string[],
+  files: readonly string[],
+): PodOptions | undefined {
+  if (pod === undefined) {
+    if (labels.length > 0 || files.length > 0)
+      throw new UsageError("--label and --pod-identity go with --pod NAMESPACE/NAME.");
+    return undefined;
+  }
+  const [, namespace, name] = /^([a-z0-9.-]+)\/([a-z0-9.-]+)$/.exec(pod) ?? [];
+  if (namespace === undefined || name === undefined)
+    throw new UsageError(`--pod takes NAMESPACE/NAME, not '${pod}'.`);
+  const pairs = labels.map((label): [string, string] => {
+    const at = label.indexOf("=");
+    if (at <= 0) throw new UsageError(`--label takes NAME=VALUE, not '${label}'.`);
+    return [label.slice(0, at), label.slice(at + 1)];
+  });
+  return { namespace, name, labels: Object.fromEntries(pairs), files };
 }
 
 /** The options before `--` and the command after it. Throws UsageError, or what `parseArgs` throws. */
@@ -66,6 +100,9 @@ export function parseRun(args: readonly string[]): RunOptions {
       as: { type: "string" },
       "as-user": { type: "string" },
       "service-account": { type: "string", default: "default:default" },
+      pod: { type: "string" },
+      label: { type: "string", multiple: true },
+      "pod-identity": { type: "string", multiple: true },
       front: { type: "string", default: "env" },
       isolated: { type: "boolean" },
       allow: { type: "string", multiple: true },
@@ -91,6 +128,7 @@ export function parseRun(args: readonly string[]): RunOptions {
     host: values.as,
     user: values["as-user"],
     serviceAccount: values["service-account"],
+    pod: podOptions(values.pod, values.label ?? [], values["pod-identity"] ?? []),
     front,
     isolated: values.isolated === true,
     allowed: values.allow ?? [],

@@ -6,12 +6,12 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { openEntropy, systemClock } from "../clock.ts";
 import { anyPorts, defaultSettings, inheritedEnvironment } from "../config.ts";
-import type { ServerStatus, Workload } from "../operator/gateway.ts";
+import type { PodRequest, ServerStatus, Workload } from "../operator/gateway.ts";
 import { divertingVariables, preloadOption, workloadVariables } from "./child-environment.ts";
 import { type Command, CommandError, type Terminal } from "./command.ts";
 import { deployTemplate } from "./deploy.ts";
 import { keepTokenFile, serviceAccountSubject } from "./issuer.ts";
-import { parseRun, type RunOptions, runHelp } from "./run-options.ts";
+import { type PodOptions, parseRun, type RunOptions, runHelp } from "./run-options.ts";
 import { prepareSandbox, requireNamespaces } from "./run-sandbox.ts";
 import { writeShims } from "./run-shims.ts";
 import { findServer, operator, type Server } from "./server.ts";
@@ -76,6 +76,7 @@ async function runOn(server: Server, options: RunOptions, terminal: Terminal): P
     isolated: options.isolated,
     ...(options.host === undefined ? {} : { host: options.host }),
     ...(options.user === undefined ? {} : { user: options.user }),
+    ...(options.pod === undefined ? {} : { pod: await podOf(options.pod) }),
   });
   const folder = await mkdtemp(join(tmpdir(), "celestite-run-"));
   try {
@@ -86,6 +87,11 @@ async function runOn(server: Server, options: RunOptions, terminal: Terminal): P
     await operator(server, "DELETE", `workloads/${workload.id}`);
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function podOf({ files, ...pod }: PodOptions): Promise<PodRequest> {
+  const { readManifests } = await import("./manifests.ts");
+  return { ...pod, objects: await readManifests(files) };
 }
 
 function checkAccount(status: ServerStatus, account: string | undefined): void {

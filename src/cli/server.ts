@@ -66,15 +66,21 @@ export async function operator<T>(server: Server, method: string, path: string, 
   return value as T;
 }
 
-/** One call of ARM as the bootstrap user. */
-export async function arm(server: Server, method: string, path: string, body?: unknown): Promise<ArmReply> {
+/** One call of ARM as the bootstrap user; `raw` is the text of a body that is not to be made from a value. */
+export async function arm(
+  server: Server,
+  method: string,
+  path: string,
+  body?: unknown,
+  raw?: string,
+): Promise<ArmReply> {
   const [status, { token }] = await Promise.all([
     operator<ServerStatus>(server, "GET", "status"),
     operator<{ token: string }>(server, "POST", "token"),
   ]);
   const url = new URL(path, status.endpoints.arm);
   const ca = await readFile(status.caFile);
-  const text = body === undefined ? undefined : JSON.stringify(body);
+  const text = raw ?? (body === undefined ? undefined : JSON.stringify(body));
   return new Promise((resolve, reject) => {
     const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
     const request = httpsRequest(url, { method, ca, headers }, (response) => {

@@ -5,8 +5,16 @@ import { openEntropy, systemClock } from "../clock.ts";
 import { anyPorts, dataDirectoryDefault, defaultPorts, defaultSettings, type Settings } from "../config.ts";
 import type { ServerStatus } from "../operator/gateway.ts";
 import { type Command, UsageError } from "./command.ts";
+import {
+  seedingHelp,
+  seedingOf,
+  seedingOptions,
+  startSeeding,
+  templateHostsOf,
+  untilStopped,
+} from "./start-seeding.ts";
 
-const help = `Usage: celestite start [--data DIR] [--memory | --store URL] [--any-ports] [--ranges N] [--json]
+const help = `Usage: celestite start [--data DIR] [--memory | --store URL] [--deploy PATH]... [--any-ports] [--json]
 
 Starts everything and stays in the foreground until Ctrl-C: managed identity endpoints, the Entra authority, Azure
 Resource Manager, and one https endpoint per Cosmos account.
@@ -15,13 +23,16 @@ Options:
   --data DIR     where the store, keys and certificates live (default: $CELESTITE_DATA or ~/.celestite)
   --memory       keep the store in memory only; nothing is left afterwards but the certificate authority
   --store URL    keep the store in PostgreSQL: postgres://user:password@host:port/database (?schema=NAME to share one)
-  --any-ports    let the system choose all ports (default: ${defaultPorts.managed}, ${defaultPorts.authority}, ${defaultPorts.arm}, accounts from ${defaultPorts.cosmos})
+${seedingHelp}  --any-ports    let the system choose all ports (default: ${defaultPorts.managed}, ${defaultPorts.authority}, ${defaultPorts.arm}, accounts from ${defaultPorts.cosmos})
   --ranges N     give new containers N physical ranges (default: one per started 10,000 RU/s, as in Azure), to meet
                  cross-partition behaviour early
   --emulator-key take the well-known key of Microsoft's emulator as every account's primary key (loopback only)
-  --development  let 'celestite clock advance' move the time; not for an instance that others rely on
+  --development  let 'celestite clock advance' move the time, and deploy again what --deploy names whenever a file of
+                 it changes; not for an instance that others rely on
   --log-files DIR write diagnostic logs (DataPlaneRequests, ControlPlaneRequests, Administrative) as NDJSON files
   --otlp URL     send logs and metrics to an OpenTelemetry collector, e.g. http://localhost:4318
+  --role-delay S let changes of role definitions and assignments wait S seconds for their effect, as they do in Azure
+  --key-delay S  go on taking the old value of a regenerated account key for S seconds
   --strict       refuse resources of services that are not known here, instead of keeping them as they were sent
   --json         print what listens as one line of JSON
 
@@ -29,6 +40,8 @@ Examples:
   celestite start
   celestite start --data ./state
   celestite start --memory --any-ports --json
+  celestite start --deploy main.bicep -g my-group -p disableLocalAuth=true
+  celestite start --development --deploy ./infra
 `;
 
 export const startCommand: Command = {
@@ -40,6 +53,7 @@ export const startCommand: Command = {
       args: [...args],
       allowPositionals: true,
       options: {
+        ...seedingOptions,
         data: { type: "string" },
         memory: { type: "boolean" },
         store: { type: "string" },
@@ -49,6 +63,8 @@ export const startCommand: Command = {
         "emulator-key": { type: "boolean" },
         "log-files": { type: "string" },
         otlp: { type: "string" },
+        "role-delay": { type: "string" },
+        "key-delay": { type: "string" },
         strict: { type: "boolean" },
         json: { type: "boolean" },
       },
@@ -64,7 +80,10 @@ export const startCommand: Command = {
       ...(values.strict === true ? { strict: true } : {}),
       ...(values["emulator-key"] === true ? { emulatorKey: true } : {}),
       ...telemetryOf(values["log-files"], values.otlp),
+      ...delaysOf(values["role-delay"], values["key-delay"]),
+      ...templateHostsOf(values["template-host"]),
     };
+    const seeding = await seedingOf(values, settings.dataDirectory);
     // The server is most of the program; commands that only talk to one do without it.
     const { startCelestite } = await import("../celestite.ts");
     const server = await startCelestite(settings, {
@@ -72,11 +91,18 @@ export const startCommand: Command = {
       entropy: openEntropy(),
       onError: (error) => terminal.error(`celestite: unexpected error: ${describe(error)}\n`),
     });
-    const status = await server.status();
-    terminal.out(values.json === true ? `${JSON.stringify(status)}\n` : banner(settings, status));
-    await untilStopped();
-    terminal.error("Stopping.\n");
-    await server.close();
+    const stopping = untilStopped();
+    try {
+      const { development } = settings;
+      const watch = await startSeeding(server, seeding, development, terminal, stopping.signal);
+      const status = await server.status();
+      terminal.out(values.json === true ? `${JSON.stringify(status)}\n` : banner(settings, status));
+      await stopping.done;
+      terminal.error("Stopping.\n");
+      await watch.ended;
+    } finally {
+      await server.close();
+    }
     return 0;
   },
 };
@@ -103,6 +129,25 @@ function rangesOf(text: string | undefined): { readonly physicalRanges?: number 
   if (!Number.isInteger(ranges) || ranges < 1 || ranges > rangesMax)
     throw new UsageError(`--ranges takes a number from 1 to ${rangesMax}.`);
   return { physicalRanges: ranges };
+}
+
+/** A day is longer than anything waits in the service. */
+const delayMax = 86_400;
+
+function delaysOf(
+  roles: string | undefined,
+  keys: string | undefined,
+): { readonly roleDelay?: number; readonly keyDelay?: number } {
+  const seconds = (text: string, option: string): number => {
+    const value = Number(text);
+    if (text.trim() === "" || !Number.isInteger(value) || value < 0 || value > delayMax)
+      throw new UsageError(`${option} takes a number of seconds from 0 to ${delayMax}.`);
+    return value;
+  };
+  return {
+    ...(roles === undefined ? {} : { roleDelay: seconds(roles, "--role-delay") }),
+    ...(keys === undefined ? {} : { keyDelay: seconds(keys, "--key-delay") }),
+  };
 }
 
 function storeOf(memory: boolean, url: string | undefined): { readonly store?: string } {
@@ -133,13 +178,6 @@ Run a program with an identity:  celestite run --identity NAME -- COMMAND
 Why was a request denied:        celestite explain --last
 Ctrl-C stops the server.
 `;
-}
-
-function untilStopped(): Promise<void> {
-  return new Promise((done) => {
-    process.once("SIGINT", () => done());
-    process.once("SIGTERM", () => done());
-  });
 }
 
 function describe(error: unknown): string {

@@ -1,5 +1,6 @@
 /** Suggested roles as a Bicep file, an ARM template, az commands or Terraform. */
 import { createHash } from "node:crypto";
+import { argument, literal, printable, quoted } from "./printable.ts";
 import type { NeededRole } from "./suggest-role-plan.ts";
 
 export interface Suggestion {
@@ -57,6 +58,23 @@ function guidOf(...parts: readonly string[]): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
+/** Text inside a string of Bicep: nothing in it ends the string or is evaluated. */
+function inBicep(text: string): string {
+  return printable(text).replace(/\\|'|\$\{/g, (part) => (part === "${" ? "\\${" : `\\${part}`));
+}
+
+function bicepText(text: string): string {
+  return `'${inBicep(text)}'`;
+}
+
+/** Text inside a quoted template of Terraform. */
+function inTerraform(text: string): string {
+  return JSON.stringify(printable(text))
+    .slice(1, -1)
+    .replaceAll("${", () => "$${")
+    .replaceAll("%{", () => "%%{");
+}
+
 function below(scope: string): string {
   return scope === "/" ? "" : scope;
 }
@@ -69,7 +87,7 @@ function bicep({ accountName, principalId }: Suggestion, definitions: readonly D
   parent: account
   name: '${guid}'
   properties: {
-    roleName: '${roleName.replaceAll("'", "\\'")}'
+    roleName: ${bicepText(roleName)}
     type: 'CustomRole'
     assignableScopes: [
       account.id
@@ -94,7 +112,7 @@ ${actions.map((action) => `          '${action}'`).join("\n")}
   properties: {
     roleDefinitionId: role${at + 1}.id
     principalId: principalId
-    scope: '\${account.id}${below(scope)}'
+    scope: '\${account.id}${inBicep(below(scope))}'
   }
 }
 `,
@@ -134,7 +152,7 @@ function template({ accountName, principalId }: Suggestion, definitions: readonl
       properties: {
         roleDefinitionId: `[resourceId('${type}/sqlRoleDefinitions', parameters('accountName'), '${guid}')]`,
         principalId: "[parameters('principalId')]",
-        scope: `[concat(${account}, '${below(scope)}')]`,
+        scope: `[concat(${account}, '${below(scope).replaceAll("'", "''")}')]`,
       },
     })),
   ]);
@@ -151,7 +169,7 @@ function template({ accountName, principalId }: Suggestion, definitions: readonl
 
 function az({ accountName, accountId, principalId }: Suggestion, definitions: readonly Definition[]): string {
   const group = /\/resourceGroups\/([^/]+)/i.exec(accountId)?.[1] ?? "";
-  const target = `--account-name ${accountName} --resource-group ${group}`;
+  const target = `--account-name ${argument(accountName)} --resource-group ${argument(group)}`;
   return definitions
     .map(({ guid, roleName, actions, scopes }) => {
       const body = JSON.stringify({
@@ -161,10 +179,10 @@ function az({ accountName, accountId, principalId }: Suggestion, definitions: re
         AssignableScopes: ["/"],
         Permissions: [{ DataActions: actions }],
       });
-      const create = `az cosmosdb sql role definition create ${target} --body '${body.replaceAll("'", "'\\''")}'\n`;
+      const create = `az cosmosdb sql role definition create ${target} --body ${literal(body)}\n`;
       const assign = scopes.map(
         ({ scope, guid: name }) =>
-          `az cosmosdb sql role assignment create ${target} --role-assignment-id ${name} --role-definition-id ${guid} --principal-id ${principalId} --scope "${scope}"\n`,
+          `az cosmosdb sql role assignment create ${target} --role-assignment-id ${name} --role-definition-id ${guid} --principal-id ${principalId} --scope ${quoted(scope)}\n`,
       );
       return create + assign.join("");
     })
@@ -188,7 +206,7 @@ function terraform(
 resource "azurerm_cosmosdb_sql_role_definition" "role${at + 1}" {
   role_definition_id  = "${guid}"
 ${place}
-  name                = ${JSON.stringify(roleName)}
+  name                = "${inTerraform(roleName)}"
   type                = "CustomRole"
   assignable_scopes   = [data.azurerm_cosmosdb_account.account.id]
 
@@ -206,7 +224,7 @@ resource "azurerm_cosmosdb_sql_role_assignment" "assignment${at + 1}${scopes.len
 ${place}
   role_definition_id  = azurerm_cosmosdb_sql_role_definition.role${at + 1}.id
   principal_id        = "${principalId}"
-  scope               = "\${data.azurerm_cosmosdb_account.account.id}${below(scope)}"
+  scope               = "\${data.azurerm_cosmosdb_account.account.id}${inTerraform(below(scope))}"
 }
 `,
     );

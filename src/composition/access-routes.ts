@@ -88,7 +88,10 @@ async function decideControl(
   scope: string,
 ): Promise<Decision> {
   const { loadRights } = await import("../arm/role-assignments.ts");
-  return (await loadRights(engine.store, identity.directory, objectId)).decide(action, scope);
+  return (await loadRights(engine.store, identity.directory, objectId, engine.clock.now())).decide(
+    action,
+    scope,
+  );
 }
 
 function recordOf(

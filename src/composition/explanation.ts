@@ -50,7 +50,7 @@ async function azureRolesOf(
   accountId: string,
 ): Promise<readonly { readonly roleName: string; readonly scope: string }[]> {
   const { loadRights, roleNameOf, getDefinition } = await import("../arm/role-assignments.ts");
-  const { assignments } = await loadRights(engine.store, identity.directory, principalId);
+  const { assignments } = await loadRights(engine.store, identity.directory, principalId, engine.clock.now());
   const covering = assignments.filter(({ scope }) => scopeCovers(scope, accountId));
   return Promise.all(
     covering.map(async ({ roleDefinitionId, scope }) => {

@@ -15,6 +15,7 @@ import type { Doors } from "./doors.ts";
 import { explainRecord } from "./explanation.ts";
 import { identityRoutes } from "./identity-routes.ts";
 import { queryRoutes } from "./query-routes.ts";
+import type { KeptTokenFile } from "./token-files.ts";
 import { createRunningWorkloads } from "./workloads.ts";
 
 export interface OperatorContext {
@@ -29,6 +30,8 @@ export interface OperatorContext {
   readonly doors: Doors;
   /** The clock where it can be moved. */
   readonly development: ManualClock | undefined;
+  /** Keeps tokens of a service account, by its subject, in a file. */
+  readonly keepToken: (id: string, subject: string) => Promise<KeptTokenFile>;
   /** Opens a metadata service (IMDS) of its own for a workload on a virtual machine. */
   readonly openMetadata: (service: Service) => Promise<Listener>;
 }

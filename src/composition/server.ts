@@ -4,6 +4,7 @@
  * file and the rooms it brings are still being loaded; the Cosmos gateway is loaded with the first account.
  */
 import type { Arm } from "../arm/open.ts";
+import type { Download } from "../arm/operation.ts";
 import { localHosts } from "../azure/audiences.ts";
 import { wellKnownKey } from "../azure/emulator-key.ts";
 import type { Celestite, Surroundings } from "../celestite.ts";
@@ -30,7 +31,8 @@ import { removeOperatorFile, writeOperatorFile } from "./operator-file.ts";
 import { operatorParts } from "./operator-parts.ts";
 import { publicNames } from "./public-names.ts";
 import { knownResources } from "./resources.ts";
-import { openTelemetry } from "./telemetry.ts";
+import { openSwitchedLogs, openTelemetry } from "./telemetry.ts";
+import type { KeptTokenFile } from "./token-files.ts";
 
 /** Items and batches of 2 MB and templates of 4 MB fit; anything longer is answered 413. */
 const bodyBytesMax = 5 * 1024 * 1024;
@@ -115,7 +117,8 @@ export async function compose(ground: Ground): Promise<Omit<Celestite, "close">>
     closers.push(() => listener.close());
     return listener;
   };
-  const lent = { ...around, development: ground.development, doors, faults, openMetadata };
+  const keepToken = tokenKeeper(ground, identity);
+  const lent = { ...around, development: ground.development, doors, faults, openMetadata, keepToken };
   const operator = operatorService(operatorParts({ secret, identity, engine, recorder, status, ...lent }));
   const managed = operatorOrManaged(operator, faults.wrap("app-service", identity.managed.endpoints));
   ports.managed = await opened(
@@ -128,6 +131,20 @@ export async function compose(ground: Ground): Promise<Omit<Celestite, "close">>
   return { status, operatorUrl, operatorSecret: secret, identity, recorder };
 }
 
+/** Keeps tokens of service accounts in files of the data directory, which go with the server at the latest. */
+function tokenKeeper(
+  { settings, around, closers }: Ground,
+  { issuers }: Identity,
+): (id: string, subject: string) => Promise<KeptTokenFile> {
+  return async (id, subject) => {
+    const { keepTokenFile } = await import("./token-files.ts");
+    const directory = settings.dataDirectory;
+    const kept = await keepTokenFile({ ...around, directory, id, subject, issuers });
+    closers.push(kept.close);
+    return kept;
+  };
+}
+
 /** Data and identity: what every other room works with. */
 async function openRooms(
   { settings, around, store, authority, closers }: Ground,
@@ -138,6 +155,7 @@ async function openRooms(
     ...around,
     keepsIndexes: settings.store !== "memory",
     rangesDefault: settings.physicalRanges,
+    accessDelays: { roles: (settings.roleDelay ?? 0) * 1000, keys: (settings.keyDelay ?? 0) * 1000 },
   });
   closers.push(() => engine.scripts.close());
   const opening = openIdentity({
@@ -193,7 +211,7 @@ function openDoors(ground: Ground, names: NameTable): Doors {
 /** The key that everybody knows opens nothing beyond this machine: the gateway takes it from loopback callers alone. */
 function emulatorKeyOf({ emulatorKey, host }: Settings): { readonly emulatorKey?: Buffer } {
   if (emulatorKey !== true) return {};
-  if (!/^(127\.|::1$|localhost$)/.test(host)) {
+  if (!isLoopback(host)) {
     throw new ListenError(
       `The emulator's well-known key is for loopback only; the server listens on ${host}.`,
     );
@@ -232,13 +250,31 @@ function keepIndexes({ around }: Ground, indexes: Indexes): () => Promise<void> 
   };
 }
 
+/** Linked templates are rare; what fetches them is loaded with the first one. */
+function downloadsOf({ settings, authority }: Ground): Download {
+  return async (address) => {
+    const { templateDownloads } = await import("./template-downloads.ts");
+    const { templateHosts = [], host } = settings;
+    const rules = { hosts: templateHosts, loopback: isLoopback(host), caPem: authority.caPem };
+    return templateDownloads(rules)(address);
+  };
+}
+
+/** True for an address to listen on that only programs of this machine reach. */
+function isLoopback(host: string): boolean {
+  return /^(127\.|::1$|localhost$)/.test(host);
+}
+
 async function openArmPlane(
-  { settings, around, store }: Ground,
+  ground: Ground,
   identity: Identity,
   cosmos: ReturnType<typeof createCosmosControl>,
   recorder: Recorder,
   ports: OpenPorts,
 ): Promise<Arm> {
+  const { settings, around, store } = ground;
+  const switched = openSwitchedLogs({ settings, around, recorder });
+  ground.closers.push(() => switched.close());
   const { openArm } = await import("../arm/open.ts");
   return openArm({
     store,
@@ -256,7 +292,10 @@ async function openArmPlane(
     ownOrigins: () => localHosts.map((host) => `https://${host}:${ports.arm}`),
     record: recorder.record,
     reportFault: around.onError,
+    diagnosticSettings: switched.apply,
+    download: downloadsOf(ground),
     ...(settings.strict === undefined ? {} : { strict: settings.strict }),
+    roleDelay: (settings.roleDelay ?? 0) * 1000,
   });
 }
 

@@ -21,6 +21,8 @@ import {
 } from "../operator/gateway.ts";
 import type { Reader } from "../storage/port.ts";
 import { type Doors, type OpenDoor, secretFolder } from "./doors.ts";
+import { podService, requireCluster } from "./pods.ts";
+import type { KeptTokenFile } from "./token-files.ts";
 
 export interface WorkloadsContext {
   readonly identity: Identity;
@@ -30,6 +32,8 @@ export interface WorkloadsContext {
   readonly doors: Doors;
   readonly status: () => Promise<ServerStatus>;
   readonly findPrincipal: (name: string) => Promise<Principal | undefined>;
+  /** Keeps tokens of a service account, by its subject, in a file. */
+  readonly keepToken: (id: string, subject: string) => Promise<KeptTokenFile>;
   /** Opens a plain http listener of its own for a workload. */
   readonly openMetadata: (service: Service) => Promise<Listener>;
 }
@@ -79,6 +83,8 @@ interface Resolved {
   readonly userId: string | undefined;
   readonly host: string | undefined;
   readonly named: readonly Principal[];
+  /** The cluster of a pod, when it is one of Resource Manager. */
+  readonly cluster?: string | undefined;
 }
 
 interface Starting extends Resolved {
@@ -89,6 +95,10 @@ interface Starting extends Resolved {
 
 async function resolveRequest(context: WorkloadsContext, request: WorkloadRequest): Promise<Resolved> {
   const named = await Promise.all(request.identities.map((name) => findIdentity(context, name)));
+  if (request.pod !== undefined) {
+    const cluster = await requireCluster(context, request.host, request.pod);
+    return { kind: "pod", host: undefined, named, userId: undefined, cluster };
+  }
   const kindOnly = hostKinds.find((kind) => kind === request.host);
   const host =
     request.host === undefined || kindOnly !== undefined ? undefined : await findHost(context, request.host);
@@ -101,6 +111,7 @@ async function resolveRequest(context: WorkloadsContext, request: WorkloadReques
     }
     throw new OperatorError("A workload needs --identity NAME or --as HOST.");
   }
+  if (kindOnly === "pod") throw new OperatorError("A pod needs --pod NAMESPACE/NAME.");
   const kind = kindOnly ?? (host === undefined ? byFront : kindOf(host));
   if (kind === "aks" && named.length === 0) {
     throw new OperatorError(
@@ -166,13 +177,18 @@ function managedService({ identity, faults }: WorkloadsContext): Service {
   return faults.wrap("app-service", identity.managed.endpoints);
 }
 
-/** The service behind the metadata address, for the kinds of host that have one. */
+/** The service behind the metadata address, for the kinds of host that have one; a pod's is that of pod identity. */
 async function metadataService(
-  { identity, faults }: WorkloadsContext,
-  { kind, id, request }: Starting,
+  context: WorkloadsContext,
+  { kind, id, request, cluster }: Starting,
 ): Promise<Service | undefined> {
-  if (kind !== "vm") return undefined;
+  const { identity, faults } = context;
   const redirected = request.front === undefined || request.front === "env";
+  if (request.pod !== undefined) {
+    const place = { workloadId: id, redirected, ...(cluster === undefined ? {} : { cluster }) };
+    return faults.wrap("imds", podService(context, request.pod, place));
+  }
+  if (kind !== "vm") return undefined;
   return faults.wrap("imds", identity.managed.imds(id, { answerWithoutHeader: redirected }));
 }
 
@@ -205,6 +221,7 @@ async function variablesOf(
       return { MSI_ENDPOINT: `${new URL(endpoint).origin}${cloudShellPath}/${secret}` };
     case "arc":
       return arcVariables(context, starting, door, own);
+    case "pod":
     case "vm": {
       // The metadata service answers for the only identity without being told which.
       if (door !== undefined || metadata === undefined) return {};
@@ -218,8 +235,20 @@ async function variablesOf(
         AZURE_CLIENT_ID: starting.named[0]?.appId ?? "",
         AZURE_AUTHORITY_HOST:
           door === undefined ? `${endpoints.authority}/` : "https://login.microsoftonline.com/",
+        ...(await tokenFile(context, starting, own)),
       };
   }
+}
+
+async function tokenFile(
+  { keepToken }: WorkloadsContext,
+  { id, request }: Starting,
+  own: (() => Promise<void>)[],
+): Promise<Readonly<Record<string, string>>> {
+  if (request.serviceAccount === undefined) return {};
+  const kept = await keepToken(id, request.serviceAccount);
+  own.push(kept.close);
+  return { AZURE_FEDERATED_TOKEN_FILE: kept.file };
 }
 
 /** As in Azure, DefaultAzureCredential needs the client id of a user-assigned identity; with one there is no doubt. */

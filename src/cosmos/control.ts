@@ -98,6 +98,11 @@ export interface CosmosControl extends ThroughputControl, ScriptControl {
    * account, with the same name; calling it for an account that is open returns its port.
    */
   reservePort(account: string): Promise<number>;
+  /**
+   * Ends a reservation, after the transaction whatever became of it: the listener of an account that does not exist
+   * closes with its last reservation.
+   */
+  releasePort(account: string): void;
   /** Creates or updates an account; a new one gets four keys. */
   putAccount(transaction: Transaction, settings: AccountSettings, port: number): Promise<Account>;
   getAccount(reader: Reader, account: string): Promise<Account | undefined>;
@@ -173,7 +178,7 @@ export interface AccountEndpoints {
 /** The control plane's view of `engine`. */
 export function createCosmosControl(engine: Engine, endpoints: AccountEndpoints): CosmosControl {
   return {
-    reservePort: (account) => endpoints.open(account),
+    ...portControl(engine, endpoints),
     putAccount: (transaction, settings, port) => accounts.putAccount(engine, transaction, settings, port),
     getAccount: async (reader, account) => (await accounts.readAccount(reader, account))?.account,
     listAccounts: (reader) => accounts.listAccounts(reader),
@@ -191,6 +196,36 @@ export function createCosmosControl(engine: Engine, endpoints: AccountEndpoints)
     ...databaseControl(engine),
     ...containerControl(engine),
     ...roleControl(engine),
+  };
+}
+
+/** Reservations are counted: of two requests that create one account, the one that fails must not close the socket. */
+function portControl(
+  engine: Engine,
+  endpoints: AccountEndpoints,
+): Pick<CosmosControl, "reservePort" | "releasePort"> {
+  const reserved = new Map<string, number>();
+  const release = (account: string): void => {
+    const name = account.toLowerCase();
+    const left = (reserved.get(name) ?? 0) - 1;
+    if (left > 0) {
+      reserved.set(name, left);
+      return;
+    }
+    if (reserved.delete(name) && engine.catalog.find(account) === undefined) endpoints.close(account);
+  };
+  return {
+    async reservePort(account) {
+      const name = account.toLowerCase();
+      reserved.set(name, (reserved.get(name) ?? 0) + 1);
+      try {
+        return await endpoints.open(account);
+      } catch (error) {
+        release(account);
+        throw error;
+      }
+    },
+    releasePort: release,
   };
 }
 

@@ -51,8 +51,9 @@ export async function openProxy(options: ProxyOptions): Promise<OpenProxy> {
     });
   });
   server.on("connection", track);
+  const tunnelled = metadataServer(options);
   server.on("connect", (message: IncomingMessage, socket: Duplex, head: Buffer) => {
-    tunnel(options, message.url ?? "", socket as Socket, head, track).catch(options.onError);
+    tunnel(options, tunnelled, message.url ?? "", socket as Socket, head, track).catch(options.onError);
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -64,13 +65,26 @@ export async function openProxy(options: ProxyOptions): Promise<OpenProxy> {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of open) socket.destroy();
       server.closeAllConnections();
+      tunnelled?.closeAllConnections();
       await closed;
     },
   };
 }
 
+/** For clients that ask for a tunnel even where plain http would do, as those on Netty. It does not listen by itself. */
+function metadataServer({ metadata, onError }: ProxyOptions): Server | undefined {
+  if (metadata === undefined) return undefined;
+  return createServer((message, response) => {
+    metadataRequest(metadata, message, response, message.url ?? "/").catch((error: unknown) => {
+      onError(error);
+      response.destroy();
+    });
+  });
+}
+
 async function tunnel(
   { names, named, isolated }: ProxyOptions,
+  metadata: Server | undefined,
   target: string,
   socket: Socket,
   head: Buffer,
@@ -82,11 +96,9 @@ async function tunnel(
   if (names.owns(host)) {
     if (port !== 443) return refuse(socket, 502, `${host} answers on port 443 only.`);
     if ((await names.serviceFor(host)) === undefined) return refuse(socket, 502, `There is no ${host} here.`);
-    socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
-    if (head.length > 0) socket.unshift(head);
-    named.emit("connection", socket);
-    return;
+    return end(named, socket, head);
   }
+  if (host === metadataAddress && port === 80 && metadata !== undefined) return end(metadata, socket, head);
   if (isolated || host === metadataAddress) {
     return refuse(socket, 403, `celestite: ${host}:${port} is not ours, and this run is isolated.`);
   }
@@ -107,6 +119,13 @@ async function tunnel(
     else refuse(socket, 502, `celestite: no connection to ${host}:${port}.`);
   });
   socket.once("close", () => onward.destroy());
+}
+
+/** A tunnel that ends here, in a server of ours. */
+function end(server: Server, socket: Socket, head: Buffer): void {
+  socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
+  if (head.length > 0) socket.unshift(head);
+  server.emit("connection", socket);
 }
 
 function refuse(socket: Socket, status: number, text: string): void {

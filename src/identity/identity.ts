@@ -27,6 +27,7 @@ import { cloudShellPath, createCloudShellEndpoint } from "./managed/cloud-shell.
 import { createDeveloperEndpoint, developerPath } from "./managed/developer.ts";
 import type { ImdsOptions } from "./managed/imds.ts";
 import { createImds } from "./managed/imds.ts";
+import { createNmi, type NmiOptions } from "./managed/nmi.ts";
 import type { ManagedIdentityContext } from "./managed/select-identity.ts";
 import type { Workloads } from "./managed/workloads.ts";
 import { createWorkloads } from "./managed/workloads.ts";
@@ -103,6 +104,8 @@ export interface Identity {
     arc(workloadId: string, writeKey: (name: string, content: string) => Promise<void>): Service;
     /** The metadata service of one workload. */
     imds(workloadId: string, options?: ImdsOptions): Service;
+    /** The one of a pod with pod identity (version 1); the workload is its node. */
+    nmi(workloadId: string, options: NmiOptions): Service;
   };
   /**
    * A token for any user or service principal, for the operator's own tools. Throws `DirectoryError` when there is
@@ -217,6 +220,7 @@ function managedServices(managed: ManagedIdentityContext, entropy: Entropy): Ide
     endpoints: managedEndpoints(managed),
     arc: (workloadId, writeKey) => createArcEndpoint(managed, workloadId, entropy, writeKey),
     imds: (workloadId, imdsOptions) => createImds(managed, workloadId, imdsOptions),
+    nmi: (workloadId, nmiOptions) => createNmi(managed, workloadId, nmiOptions),
   };
 }
 

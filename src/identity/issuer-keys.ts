@@ -31,9 +31,9 @@ interface KnownIssuer {
 
 /**
  * Reads key sets through each issuer's OpenID configuration, over https (or http to this machine), without
- * following redirects.
+ * following redirects; `limitMilliseconds` is what one document may take.
  */
-export function createFederatedKeys(clock: Clock): FederatedKeys {
+export function createFederatedKeys(clock: Clock, limitMilliseconds: number = TIMEOUT_MS): FederatedKeys {
   const known = new Map<string, KnownIssuer>();
   return async (issuer, kid) => {
     const now = clock.now();
@@ -44,7 +44,7 @@ export function createFederatedKeys(clock: Clock): FederatedKeys {
     if (age < REFETCH_MS_MIN) return { ok: false, detail: `The issuer has no key '${kid}'.` };
     let keys: ReadonlyMap<string, KeyObject>;
     try {
-      keys = await fetchKeys(issuer);
+      keys = await fetchKeys(issuer, limitMilliseconds);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       return { ok: false, detail: `The keys of the issuer '${issuer}' cannot be read: ${reason}.` };
@@ -57,14 +57,14 @@ export function createFederatedKeys(clock: Clock): FederatedKeys {
   };
 }
 
-async function fetchKeys(issuer: string): Promise<ReadonlyMap<string, KeyObject>> {
-  const metadata = await fetchJson(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`);
+async function fetchKeys(issuer: string, limit: number): Promise<ReadonlyMap<string, KeyObject>> {
+  const metadata = await fetchJson(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`, limit);
   if (metadata["issuer"] !== issuer) throw new Error("its OpenID configuration names another issuer");
   const address = metadata["jwks_uri"];
   if (typeof address !== "string") throw new Error("its OpenID configuration has no jwks_uri");
   // An issuer elsewhere must not choose which port of this machine we ask.
   if (isLoopback(address) && !isLoopback(issuer)) throw new Error("its jwks_uri points to this machine");
-  return readKeySet(await fetchJson(address));
+  return readKeySet(await fetchJson(address, limit));
 }
 
 /** The RSA signing keys of a JSON Web Key Set by `kid`; others are passed over. Throws when it is no key set. */
@@ -81,11 +81,11 @@ export function readKeySet({ keys: list }: Readonly<Record<string, unknown>>): M
   return keys;
 }
 
-async function fetchJson(address: string): Promise<Readonly<Record<string, unknown>>> {
+async function fetchJson(address: string, limit: number): Promise<Readonly<Record<string, unknown>>> {
   if (!mayAsk(address)) throw new Error(`${address} is neither https nor on this machine`);
   const response = await fetch(address, {
     redirect: "error",
-    signal: AbortSignal.timeout(TIMEOUT_MS),
+    signal: AbortSignal.timeout(limit),
     headers: { accept: "application/json" },
   });
   if (!response.ok || response.body === null)

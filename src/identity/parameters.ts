@@ -39,9 +39,16 @@ export function parseParameters(text: string): Parameters {
 
 const FORM_BYTES_MAX = 64 * 1024;
 
-/** The parameters of a form body. Throws `AuthorityError` for what is no form, or not a readable one. */
-export function formParameters(request: Request): ReadonlyMap<string, string> {
-  const type = request.headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase();
+/**
+ * The parameters of a form body. Throws `AuthorityError` for what is no form, or not a readable one. `untyped` takes a
+ * body without a content type for a form.
+ */
+export function formParameters(
+  request: Request,
+  { untyped = false }: { readonly untyped?: boolean } = {},
+): ReadonlyMap<string, string> {
+  const assumed = untyped ? "application/x-www-form-urlencoded" : undefined;
+  const type = (request.headers["content-type"] ?? assumed)?.split(";", 1)[0]?.trim().toLowerCase();
   // What is no form has no parameters; the platform then misses the first one.
   if (type !== "application/x-www-form-urlencoded")
     throw new AuthorityError(faults.missingParameter("grant_type"));

@@ -34,6 +34,7 @@ export const hostKinds = [
   "container-app",
   "vm",
   "aks",
+  "pod",
   "legacy",
   "azure-ml",
   "cloud-shell",
@@ -56,6 +57,18 @@ export interface WorkloadRequest {
   readonly user?: string;
   /** Names or resource ids of user-assigned identities. */
   readonly identities: readonly string[];
+  /** The pod that it is, under AKS pod identity (version 1). */
+  readonly pod?: PodRequest;
+  /** The subject of its service account's tokens, if the server is to keep them in a file. */
+  readonly serviceAccount?: string;
+}
+
+export interface PodRequest {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Kubernetes objects of pod identity, as they are written. */
+  readonly objects: readonly unknown[];
 }
 
 export interface Workload {
@@ -244,6 +257,8 @@ function workloadRequest(body: Uint8Array): WorkloadRequest {
     front?: unknown;
     isolated?: unknown;
     user?: unknown;
+    pod?: unknown;
+    serviceAccount?: unknown;
   };
   const identities = Array.isArray(given.identities)
     ? given.identities.filter((name) => typeof name === "string")
@@ -257,6 +272,27 @@ function workloadRequest(body: Uint8Array): WorkloadRequest {
     ...(typeof given.user === "string" ? { user: given.user } : {}),
     ...(typeof given.host === "string" ? { host: given.host } : {}),
     ...(front === undefined ? {} : { front }),
+    ...(given.pod === undefined ? {} : { pod: podRequest(given.pod) }),
+    ...(typeof given.serviceAccount === "string" ? { serviceAccount: given.serviceAccount } : {}),
+  };
+}
+
+function podRequest(value: unknown): PodRequest {
+  const given = (typeof value === "object" && value !== null ? value : {}) as {
+    namespace?: unknown;
+    name?: unknown;
+    labels?: unknown;
+    objects?: unknown;
+  };
+  const { namespace, name, labels, objects } = given;
+  if (typeof namespace !== "string" || typeof name !== "string")
+    throw new OperatorError("'pod' takes a namespace and a name.");
+  const pairs = Object.entries(typeof labels === "object" && labels !== null ? labels : {});
+  return {
+    namespace,
+    name,
+    labels: Object.fromEntries(pairs.map(([label, text]): [string, string] => [label, String(text)])),
+    objects: Array.isArray(objects) ? (objects as readonly unknown[]) : [],
   };
 }
 

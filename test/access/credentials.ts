@@ -1,5 +1,5 @@
 /**
- * The credentials behind the columns of access.table, in one account: keys, principals with roles, tokens with faults,
+ * The credentials behind the columns of access.yaml, in one account: keys, principals with roles, tokens with faults,
  * and a permission for each kind of target.
  */
 import { cosmosLock } from "../../src/cosmos/control.ts";

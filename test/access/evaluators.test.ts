@@ -201,6 +201,7 @@ describe(`two evaluators agree on ${casesPerKind} random cases`, () => {
         notActions: dice.some(patterns, 1),
         principals: dice.some([...people, "00000000-0000-0000-0000-000000000000"], 2),
         excludePrincipals: dice.some(people, 1),
+        belowToo: dice.below(3) > 0,
       }));
       const [principalId, ...groups] = [dice.pick(people), ...dice.some(people, 2)];
       const action = dice.pick(actions);

@@ -86,6 +86,8 @@ export interface NaiveDeny {
   readonly notActions: readonly string[];
   readonly principals: readonly string[];
   readonly excludePrincipals: readonly string[];
+  /** False when what lies below its scope is not protected. */
+  readonly belowToo: boolean;
 }
 
 function isAtOrAbove(scope: string, target: string): boolean {
@@ -115,8 +117,8 @@ export function naiveAzure(
   for (const deny of denials) {
     const concerned =
       includes(deny.principals) || deny.principals.includes("00000000-0000-0000-0000-000000000000");
-    if (concerned && !includes(deny.excludePrincipals) && isAtOrAbove(deny.scope, scope) && covers(deny))
-      return false;
+    const isHere = isAtOrAbove(deny.scope, scope) && (deny.belowToo || isAtOrAbove(scope, deny.scope));
+    if (concerned && !includes(deny.excludePrincipals) && isHere && covers(deny)) return false;
   }
   return assignments.some(
     (assignment) =>

@@ -1,5 +1,5 @@
 /**
- * The requests behind the rows of access.table: one for each operation that the data plane knows, and the same again
+ * The requests behind the rows of access.yaml: one for each operation that the data plane knows, and the same again
  * next door (another container, another partition) where scope matters. What they do is harmless when it is granted:
  * what would remove the ground under later cases is aimed at a name that does not exist.
  */

@@ -1,6 +1,7 @@
 /** The service's limits on data roles of one account: 100 definitions, 2000 assignments; and that access still holds there. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Decision } from "../../src/authz/decision.ts";
 import { cosmosLock } from "../../src/cosmos/control.ts";
 import { accountId, accountName, type CosmosFixture, openCosmosFixture, outcome } from "../cosmos/fixture.ts";
 
@@ -47,6 +48,14 @@ test("the two thousand and first assignment is refused, and the last of them gra
   });
   assert.equal(outcome(await fixture.sendAs(principal, "GET", "/dbs")), "200");
   assert.equal(outcome(await fixture.sendAs(principal, "GET", "/dbs/shop/colls/orders/docs")), "403/5302");
+  const decision = fixture.records.at(-1)?.decision as Extract<Decision, { allowed: false }> | undefined;
+  assert.equal(decision?.considered.length, 100, "a denial that is remembered stays small");
+  assert.equal(decision?.notShown, 1900);
+  const own = decision?.considered.filter((each) => each.principalId === principal);
+  assert.deepEqual(
+    own?.map(({ assignmentId, failed }) => [assignmentId, failed]),
+    [[guid(2, 1999), ["action"]]],
+  );
   const one = fixture.assign(guid(2, 2000), await fixture.principal("late"), guid(1, 1));
   await assert.rejects(one, { status: 400 });
 });

@@ -43,7 +43,7 @@ describe("managed clusters", () => {
   test("take the node group with them, and nobody else's group", async () => {
     const fixture = await openGroupFixture();
     await put(fixture, {});
-    assert.equal((await fixture.send("DELETE", cluster, { apiVersion })).status, 200);
+    assert.equal((await fixture.send("DELETE", cluster, { apiVersion })).status, 204);
     assert.equal(outcome(await fixture.send("GET", nodeGroup)), "404 ResourceGroupNotFound");
     assert.equal((await fixture.send("DELETE", cluster, { apiVersion })).status, 204);
     const taken = await put(fixture, { nodeResourceGroup: "Shop" });
@@ -60,14 +60,18 @@ describe("managed clusters", () => {
     assert.equal(outcome(await fixture.send("DELETE", cluster, { apiVersion })), "409 ScopeLocked");
     assert.equal((await fixture.send("GET", cluster, { apiVersion })).status, 200);
     await fixture.send("DELETE", lock);
-    assert.equal((await fixture.send("DELETE", cluster, { apiVersion })).status, 200);
+    assert.equal((await fixture.send("DELETE", cluster, { apiVersion })).status, 204);
   });
 
-  test("have no Kubernetes, and say so", async () => {
+  test("give tools a configuration that leads nowhere, and only to those who may ask", async () => {
     const fixture = await openGroupFixture();
     await put(fixture, {});
     const asked = await fixture.send("POST", `${cluster}/listClusterUserCredential`, { apiVersion });
-    assert.equal(outcome(asked), "501 NotImplemented");
+    const shown = asked.body["kubeconfigs"]?.[0];
+    const config = Buffer.from(String(shown?.["value"]), "base64").toString("utf8");
+    assert.equal(String(shown?.["name"]), "clusterUser");
+    assert.match(config, /^ {4}server: https:\/\/[^ ]+\.hcp\.westeurope\.azmk8s\.io:443$/m);
+    assert.match(config, /^ {4}token: [0-9a-f]{64}$/m);
     const reader = await fixture.user("reader", "Reader");
     const refused = await fixture.send("POST", `${cluster}/listClusterUserCredential`, {
       apiVersion,

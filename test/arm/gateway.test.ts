@@ -36,7 +36,7 @@ describe("requests that name nothing we have", () => {
       "2024-01-01",
       "404 ResourceNotFound",
     ],
-    ["POST", `${sites}/none/restart`, "2024-01-01", "501 NotImplemented"],
+    ["POST", `${sites}/none/migrate`, "2024-01-01", "501 NotImplemented"],
     ["POST", subscription, "2024-01-01", "405 MethodNotAllowed"],
     ["OPTIONS", group, "2024-01-01", "405 MethodNotAllowed"],
     ["FROBNICATE", group, "2024-01-01", "405 MethodNotAllowed"],

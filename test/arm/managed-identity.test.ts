@@ -14,7 +14,7 @@ test("201 when new, 200 when repeated, with the service's shape and lower-case r
   const id = `${subscription}/resourcegroups/Shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/worker`;
   const { principalId, clientId } = made.body["properties"] as unknown as Record<string, string>;
   assert.equal(made.status, 201);
-  assert.equal(made.headers["location"], id);
+  assert.equal(made.headers["location"], `https://localhost:8443${id}?api-version=2023-01-31`);
   assert.deepEqual(made.body, {
     id,
     name: "worker",

@@ -29,12 +29,16 @@ test("what every signed-in caller may ask is this and no more", () => {
   assert.deepEqual(rows.sort(), [
     "GET /providers",
     "GET /providers/Microsoft.DocumentDB/operations",
+    "GET /providers/Microsoft.Web/functionAppStacks",
+    "GET /providers/Microsoft.Web/webAppStacks",
     "GET /providers/{namespace}",
     "GET /subscriptions",
     "GET /subscriptions/{subscription}",
     "GET /subscriptions/{subscription}/locations",
     "GET /tenants",
     "HEAD /providers/Microsoft.DocumentDB/databaseAccountNames/{account}",
+    "POST /providers/Microsoft.Authorization/elevateAccess",
+    "POST /providers/Microsoft.Resources/calculateTemplateHash",
   ]);
 });
 
@@ -45,7 +49,7 @@ test("a write needs write, a deletion delete, an action action, a read read", ()
     PUT: /\/write$/,
     PATCH: /\/write$/,
     DELETE: /\/delete$/,
-    POST: /\/(action|checkNameAvailability\/read)$/,
+    POST: /\/(action|check(Mhsm)?NameAvailability\/read)$/,
   };
   for (const row of operations) {
     if (row.action === "public" || row.action === "anyCaller") continue;

@@ -149,7 +149,7 @@ test("groups are listed by tag; a filter of another form is refused, not ignored
 describe("resources of any type are kept as written", () => {
   test("with canonical ids, and listed by type, group and filter", async () => {
     const { send } = await openGroupFixture();
-    const target = `${group.toLowerCase()}/providers/microsoft.web/SITES/App`;
+    const target = `${group.toLowerCase()}/providers/microsoft.datafactory/FACTORIES/App`;
     const made = await send("PUT", target, {
       body: {
         location: "westeurope",
@@ -159,9 +159,9 @@ describe("resources of any type are kept as written", () => {
       },
     });
     const expected = {
-      id: `${group}/providers/Microsoft.Web/sites/App`,
+      id: `${group}/providers/Microsoft.DataFactory/factories/App`,
       name: "App",
-      type: "Microsoft.Web/sites",
+      type: "Microsoft.DataFactory/factories",
       location: "westeurope",
       kind: "app",
       tags: { env: "dev" },
@@ -170,16 +170,20 @@ describe("resources of any type are kept as written", () => {
     assert.equal(made.status, 200);
     assert.deepEqual(made.body, expected);
     assert.deepEqual((await send("PUT", target.replace("App", "APP"), { body: made.body })).body, expected);
-    assert.deepEqual((await send("GET", `${group}/providers/Microsoft.Web/sites`)).body["value"], [expected]);
-    assert.deepEqual((await send("GET", `${subscription}/providers/Microsoft.Web/sites`)).body["value"], [
-      expected,
-    ]);
+    assert.deepEqual(
+      (await send("GET", `${group}/providers/Microsoft.DataFactory/factories`)).body["value"],
+      [expected],
+    );
+    assert.deepEqual(
+      (await send("GET", `${subscription}/providers/Microsoft.DataFactory/factories`)).body["value"],
+      [expected],
+    );
     assert.deepEqual((await send("GET", `${group}/providers/Microsoft.Web/serverfarms`)).body["value"], []);
     const count = async (filter: string): Promise<number> => {
       const answer = await send("GET", `${group}/resources?$filter=${encodeURIComponent(filter)}`);
       return (answer.body["value"] as unknown as unknown[]).length;
     };
-    assert.equal(await count("resourceType eq 'microsoft.web/sites'"), 1);
+    assert.equal(await count("resourceType eq 'microsoft.datafactory/factories'"), 1);
     assert.equal(await count("resourceType eq 'Microsoft.Web/serverfarms'"), 0);
     assert.equal(await count("name eq 'app' and tagName eq 'env' and tagValue eq 'dev'"), 1);
     assert.equal(await count("tagName eq 'env' and tagValue eq 'prod'"), 0);
@@ -207,7 +211,11 @@ describe("resources of any type are kept as written", () => {
     const site = `${group}/providers/Microsoft.Web/sites/app`;
     const setting = `${site}/providers/Microsoft.Insights/diagnosticSettings/all`;
     await send("PUT", site, { body: { location: "westeurope" } });
-    assert.equal((await send("PUT", setting, { body: { properties: { logs: [] } } })).body["id"], setting);
+    const properties = {
+      logs: [],
+      workspaceId: `${group}/providers/Microsoft.OperationalInsights/workspaces/w`,
+    };
+    assert.equal((await send("PUT", setting, { body: { properties } })).body["id"], setting);
     const listed = await send("GET", `${site}/providers/Microsoft.Insights/diagnosticSettings`);
     assert.equal(listed.body["value"]?.[0]?.["id"], setting);
     await send("DELETE", site);
@@ -216,7 +224,7 @@ describe("resources of any type are kept as written", () => {
 
   test("PATCH merges properties, removes nulls, replaces tags", async () => {
     const { send } = await openGroupFixture();
-    const site = `${group}/providers/Microsoft.Web/sites/app`;
+    const site = `${group}/providers/Microsoft.DataFactory/factories/app`;
     await send("PUT", site, {
       body: { location: "westeurope", tags: { a: "1" }, properties: { deep: { x: 1, y: 2 }, gone: 1 } },
     });
@@ -230,7 +238,7 @@ describe("resources of any type are kept as written", () => {
 
   test("a member called __proto__ is data and nothing else", async () => {
     const { send } = await openGroupFixture();
-    const site = `${group}/providers/Microsoft.Web/sites/app`;
+    const site = `${group}/providers/Microsoft.DataFactory/factories/app`;
     await send("PUT", site, {
       body: '{"location":"westeurope","properties":{"__proto__":{"polluted":true}}}',
     });

@@ -166,7 +166,11 @@ describe("refusals", () => {
       { roleDefinitionId: reader, principalId, scope: subscription },
       "400 InvalidCreateRoleAssignmentRequest",
     ],
-    ["a condition", { roleDefinitionId: reader, principalId, condition: "@Resource" }, "501 NotImplemented"],
+    [
+      "a condition",
+      { roleDefinitionId: reader, principalId, condition: "@Resource" },
+      "400 InvalidCreateRoleAssignmentRequest",
+    ],
   ];
   for (const [what, properties, expected] of cases) {
     test(what, async () => assert.equal(outcome(await assign(group, properties)), expected));

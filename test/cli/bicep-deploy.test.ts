@@ -120,7 +120,87 @@ output policy object = policy
 output all settings = all
 output text settings.inner.text = part.?text
 `,
-  "tenant.bicep": "targetScope = 'tenant'\n",
+  "tenant.bicep": `targetScope = 'tenant'
+resource team 'Microsoft.Management/managementGroups@2023-04-01' = {
+  name: 'team'
+  properties: {
+    displayName: 'The team'
+  }
+}
+module inside 'management-group.bicep' = {
+  scope: team
+}
+output name string = inside.outputs.name
+output root string = tenant().tenantId
+`,
+  "management-group.bicep": `targetScope = 'managementGroup'
+resource policy 'Microsoft.Authorization/policyDefinitions@2023-04-01' = {
+  name: 'only'
+  properties: {
+    displayName: managementGroup().name
+  }
+}
+module below 'subscription.bicep' = {
+  scope: subscription('ce1e5717-e000-4000-8000-000000000001')
+}
+output name string = policy.properties.displayName
+output id string = policy.id
+`,
+  "vault.bicep": `@secure()
+param password string
+resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
+  name: 'vault-of-secrets'
+  location: resourceGroup().location
+  properties: {
+    tenantId: tenant().tenantId
+    sku: {
+      family: 'A'
+      name: 'standard'
+    }
+    enabledForTemplateDeployment: true
+  }
+  resource secret 'secrets' = {
+    name: 'password'
+    properties: {
+      value: password
+    }
+  }
+}
+output id string = vault.id
+`,
+  "uses-secret.bicep": `resource vault 'Microsoft.KeyVault/vaults@2023-07-01' existing = {
+  name: 'vault-of-secrets'
+}
+module inner 'takes-secret.bicep' = {
+  name: 'takes-secret'
+  params: {
+    password: vault.getSecret('password')
+  }
+}
+output length int = inner.outputs.length
+`,
+  "takes-secret.bicep": `@secure()
+param password string
+output length int = length(password)
+@secure()
+output same string = password
+`,
+  "secret.bicepparam": `using 'takes-secret.bicep'
+param password = az.getSecret('ce1e5717-e000-4000-8000-000000000001', 'celestite', 'vault-of-secrets', 'password')
+`,
+  "wrong.json": `{
+  // resources of a template are an array
+  "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+  "contentVersion": "1.0.0.0",
+  "resources": [
+    {
+      "type": "Microsoft.Web/sites",
+      "apiVersion": "2023-01-01",
+      "name": "too/many/names"
+    }
+  ]
+}
+`,
 };
 
 interface Setting {
@@ -245,6 +325,43 @@ describe("celestite deploy of Bicep files", () => {
       ]);
     }));
 
+  test("files for a management group and for the tenant, by a user who holds nothing there afterwards", () =>
+    withFiles(async ({ server, subscription, deploy }) => {
+      const { code, stdout, stderr } = await deploy("tenant.bicep");
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /^name: team\nroot: [0-9a-f-]{36}\n$/);
+      assert.deepEqual(await identities(server, `${subscription}/resourceGroups/made-by-bicep`), [
+        "id-inside",
+      ]);
+      const own = await deploy("management-group.bicep", "-m", "team");
+      assert.equal(own.code, 0, own.stderr);
+      assert.match(own.stdout, /id: \/providers\/Microsoft\.Management\/managementGroups\/team\/providers\//);
+      const root = await deploy("management-group.bicep");
+      assert.equal(root.code, 0, root.stderr);
+      const path =
+        "/providers/Microsoft.Authorization/roleAssignments?$filter=atScope()&api-version=2022-04-01";
+      const held = await callArm(server, "GET", path);
+      assert.equal(held.status, 403, JSON.stringify(held.body));
+    }));
+
+  test("secrets of a key vault, in a module's parameters and in a parameters file", () =>
+    withFiles(async ({ server, subscription, deploy }) => {
+      const password = "Secret-of-nobody-else";
+      const made = await deploy("vault.bicep", "-p", `password=${password}`);
+      assert.equal(made.code, 0, made.stderr);
+      for (const file of ["uses-secret.bicep", "secret.bicepparam"]) {
+        const used = await deploy(file);
+        assert.equal(used.code, 0, used.stderr);
+        assert.equal(used.stdout.split("\n")[0], `length: ${password.length}`);
+        assert.ok(!`${used.stdout}${used.stderr}`.includes(password), used.stdout);
+      }
+      const deployments = `${subscription}/resourceGroups/celestite/providers/Microsoft.Resources/deployments`;
+      const { status, body } = await callArm(server, "GET", `${deployments}?api-version=2024-03-01`);
+      assert.equal(status, 200);
+      assert.equal((body["value"] as readonly unknown[]).length, 4);
+      assert.ok(!JSON.stringify(body).includes(password));
+    }));
+
   test("types of a file, parts of them, and types of resources", () =>
     withFiles(async ({ deploy }) => {
       const { code, stdout, stderr } = await deploy("types.bicep");
@@ -260,7 +377,8 @@ describe("celestite deploy of Bicep files", () => {
     withFiles(async ({ deploy }) => {
       const cases: readonly (readonly [readonly string[], RegExp])[] = [
         [["missing.bicep"], /There is no file DIR\/missing\.bicep/],
-        [["tenant.bicep"], /scope 'tenant' cannot be deployed/],
+        [["management-group.bicep", "-m", "absent"], /ManagementGroupNotFound: .* 'absent'/],
+        [["wrong.json"], /DIR\/wrong\.json\(7,15\) : Error InvalidTemplate: .*incorrect segment lengths/],
         [
           ["main.bicep", "--parameters", "other.bicepparam"],
           /is for .*identity\.bicep, not for .*main\.bicep/,
@@ -270,7 +388,8 @@ describe("celestite deploy of Bicep files", () => {
         const { code, stderr } = await deploy(...args);
         assert.equal(code, 1, stderr);
         assert.match(stderr, pattern);
-        assert.equal(stderr.trim().split("\n").length, 1, stderr);
+        const lines = stderr.split("\n").filter((line) => line !== "" && !line.startsWith("Deploying "));
+        assert.equal(lines.length, 1, stderr);
       }
     }));
 });

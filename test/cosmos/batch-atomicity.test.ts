@@ -171,7 +171,7 @@ async function open(store: Store): Promise<CosmosFixture> {
   return fixture;
 }
 
-const batchRuns = sized(200, 4000);
+const batchRuns = sized(200, 2000);
 
 test(`a batch does all of what it says, or nothing: ${batchRuns} random ones in memory`, async () => {
   const fixture = await open(openMemory());

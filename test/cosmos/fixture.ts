@@ -11,6 +11,7 @@ import {
   cosmosLock,
   createCosmosControl,
 } from "../../src/cosmos/control.ts";
+import type { AccessDelays } from "../../src/cosmos/engine/catalog.ts";
 import { type Engine, openEngine } from "../../src/cosmos/engine/engine.ts";
 import { accountService } from "../../src/cosmos/gateway.ts";
 import type { ScriptLimits } from "../../src/cosmos/scripts/protocol.ts";
@@ -62,6 +63,8 @@ export interface SignedOptions {
     | "secondaryMasterKey"
     | "primaryReadonlyMasterKey"
     | "secondaryReadonlyMasterKey";
+  /** A key's value, when it need not be one that the account has now. */
+  readonly secret?: string;
   /** What is signed, when it is not what the target says. */
   readonly resourceType?: string;
   readonly resourceLink?: string;
@@ -72,6 +75,8 @@ export interface SignedOptions {
 export interface FixtureOptions {
   /** Instead of the limits that scripts have in service. */
   readonly scriptLimits?: ScriptLimits;
+  /** How long changes of roles and keys wait for their effect. */
+  readonly accessDelays?: AccessDelays;
   /** Where time stands at the start, in milliseconds since the epoch. */
   readonly now?: number;
   /** Makes a signing key of its own: a stranger's tokens must not be ours. */
@@ -157,7 +162,7 @@ export async function openCosmosFixture(options: FixtureOptions = {}): Promise<C
     setAccount,
     async sendSigned(method, target, options = {}) {
       const keys = await control.listKeys(store, accountName);
-      const key = keys?.[options.key ?? "primaryMasterKey"] ?? "";
+      const key = options.secret ?? keys?.[options.key ?? "primaryMasterKey"] ?? "";
       const date = new Date(clock.now() + (options.skew ?? 0)).toUTCString();
       return send(
         method,

@@ -168,6 +168,18 @@ describe("absolute addresses", () => {
     });
   });
 
+  test("the metadata service through a tunnel, as clients on Netty ask for it; a workload without one gets none", async () => {
+    const { head, socket } = await ask(isolated, "169.254.169.254:80");
+    assert.match(head, /^HTTP\/1\.1 200 /);
+    socket.write("GET /metadata/instance?a=b HTTP/1.1\r\nHost: 169.254.169.254\r\nConnection: close\r\n\r\n");
+    let text = "";
+    for await (const chunk of socket as AsyncIterable<Buffer>) text += chunk.toString("latin1");
+    assert.match(text, /^HTTP\/1\.1 200 [\s\S]*"target":"\/metadata\/instance\?a=b"/);
+    const without = await openProxy({ names, named: createHttpServer(), isolated: false, onError });
+    assert.match((await ask(without, "169.254.169.254:80")).head, /^HTTP\/1\.1 403 /);
+    await without.close();
+  });
+
   test("a plain server elsewhere, unless isolated", async () => {
     const server = createHttpServer((_message, response) => response.end("elsewhere")).listen(0, "127.0.0.1");
     await once(server, "listening");

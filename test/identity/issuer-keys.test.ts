@@ -128,4 +128,21 @@ describe("keys of federated issuers", () => {
       assert.match(result.ok ? "a key" : result.detail, reason);
     });
   }
+
+  for (const [what, part] of [
+    ["never answers", undefined],
+    ["never ends its answer", '{"issuer": "'],
+  ] as const) {
+    test(`one that ${what} is given up in time`, async () => {
+      const silent = createServer((_request, response) => {
+        if (part !== undefined) response.write(part);
+      }).listen(0, "127.0.0.1");
+      await once(silent, "listening");
+      const issuer = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+      const result = await createFederatedKeys(manualClock(startOfTime), 200)(issuer, "k1");
+      assert.match(result.ok ? "a key" : result.detail, /cannot be read: .*(timeout|aborted)/i);
+      silent.close();
+      silent.closeAllConnections();
+    });
+  }
 });

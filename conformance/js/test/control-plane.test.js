@@ -615,8 +615,35 @@ describe("records of services whose data planes come later", () => {
         .nameAvailable,
       false,
     );
+    const { secrets } = open(KeyVaultManagementClient);
+    const secret = await secrets.createOrUpdate(group, "cp-vault-js", "s", { properties: { value: "hush" } });
+    assert.equal(secret.properties.value, undefined);
+    assert.match(secret.properties.secretUriWithVersion, /\/secrets\/s\/[0-9a-f]{32}$/);
+    assert.equal((await collect(secrets.list(group, "cp-vault-js"))).length, 1);
+    const policy = {
+      tenantId: env.CONFORMANCE_tenantId,
+      objectId: randomUUID(),
+      permissions: { secrets: ["get"] },
+    };
+    const changed = await vaults.updateAccessPolicy(group, "cp-vault-js", "add", {
+      properties: { accessPolicies: [policy] },
+    });
+    assert.equal(changed.properties.accessPolicies[0].objectId, policy.objectId);
     await vaults.delete(group, "cp-vault-js");
     await assert.rejects(vaults.get(group, "cp-vault-js"), { statusCode: 404 });
+    await assert.rejects(vaults.beginCreateOrUpdateAndWait(group, "cp-vault-js", parameters, fast), {
+      code: "ConflictError",
+      statusCode: 409,
+    });
+    const kept = await vaults.getDeleted("cp-vault-js", location);
+    assert.match(kept.properties.vaultId, /cp-vault-js$/);
+    assert.ok((await collect(vaults.listDeleted())).some(({ name }) => name === "cp-vault-js"));
+    const recover = { ...parameters, properties: { ...parameters.properties, createMode: "recover" } };
+    const back = await vaults.beginCreateOrUpdateAndWait(group, "cp-vault-js", recover, fast);
+    assert.equal(back.properties.accessPolicies.length, 1);
+    await vaults.delete(group, "cp-vault-js");
+    await vaults.beginPurgeDeletedAndWait("cp-vault-js", location, fast);
+    await assert.rejects(vaults.getDeleted("cp-vault-js", location), { statusCode: 404 });
   });
 
   test("@azure/arm-storage: accounts", async () => {
@@ -639,6 +666,20 @@ describe("records of services whose data planes come later", () => {
       false,
     );
     assert.equal((await collect(storageAccounts.listByResourceGroup(group))).length, 1);
+    const { blobServices, blobContainers } = open(StorageManagementClient);
+    const service = await blobServices.getServiceProperties(group, "cpstoragejs");
+    assert.equal(service.deleteRetentionPolicy.enabled, false);
+    const versioned = await blobServices.setServiceProperties(group, "cpstoragejs", {
+      isVersioningEnabled: true,
+    });
+    assert.equal(versioned.isVersioningEnabled, true);
+    await blobContainers.create(group, "cpstoragejs", "items", {});
+    assert.equal((await blobContainers.get(group, "cpstoragejs", "items")).publicAccess, "None");
+    assert.equal((await collect(blobContainers.list(group, "cpstoragejs"))).length, 1);
+    await blobContainers.delete(group, "cpstoragejs", "items");
+    const before = (await storageAccounts.listKeys(group, "cpstoragejs")).keys;
+    const after = (await storageAccounts.regenerateKey(group, "cpstoragejs", { keyName: "key1" })).keys;
+    assert.deepEqual([after[0].value === before[0].value, after[1].value === before[1].value], [false, true]);
     await storageAccounts.delete(group, "cpstoragejs");
     await assert.rejects(storageAccounts.getProperties(group, "cpstoragejs"), { statusCode: 404 });
   });
@@ -669,7 +710,29 @@ describe("records of services whose data planes come later", () => {
       fast,
     );
     assert.equal(database.name, "db");
-    assert.ok((await collect(databases.listByServer(group, "cp-sql-js"))).some(({ name }) => name === "db"));
+    assert.equal(database.currentServiceObjectiveName, "Basic");
+    const names = (await collect(databases.listByServer(group, "cp-sql-js"))).map(({ name }) => name);
+    assert.deepEqual(names.sort(), ["db", "master"]);
+    const sql = open(SqlManagementClient);
+    const administrators = sql.serverAzureADAdministrators;
+    const administrator = await administrators.get(group, "cp-sql-js", "ActiveDirectory");
+    assert.equal(administrator.login, "admin");
+    const only = sql.serverAzureADOnlyAuthentications;
+    assert.equal((await only.get(group, "cp-sql-js", "Default")).azureADOnlyAuthentication, true);
+    const off = { azureADOnlyAuthentication: false };
+    await only.beginCreateOrUpdateAndWait(group, "cp-sql-js", "Default", off, fast);
+    const other = { ...administrator, login: "other" };
+    await administrators.beginCreateOrUpdateAndWait(group, "cp-sql-js", "ActiveDirectory", other, fast);
+    const shown = (await servers.get(group, "cp-sql-js")).administrators;
+    assert.deepEqual([shown.login, shown.azureADOnlyAuthentication], ["other", false]);
+    const rule = { startIpAddress: "0.0.0.0", endIpAddress: "0.0.0.0" };
+    await sql.firewallRules.createOrUpdate(group, "cp-sql-js", "azure", rule);
+    const rules = await collect(sql.firewallRules.listByServer(group, "cp-sql-js"));
+    assert.deepEqual(
+      rules.map(({ name }) => name),
+      ["azure"],
+    );
+    await sql.firewallRules.delete(group, "cp-sql-js", "azure");
     await databases.beginDeleteAndWait(group, "cp-sql-js", "db", fast);
     await servers.beginDeleteAndWait(group, "cp-sql-js", fast);
     await assert.rejects(servers.get(group, "cp-sql-js"), { statusCode: 404 });

@@ -1,14 +1,17 @@
 /** The rules of the linter, each a function over the model of a file without errors. */
+import type { JsonObject } from "../json.ts";
 import { findDecoratorCall, isExported } from "./decorators.ts";
 import { isIdentifier } from "./lexer.ts";
+import { hardcodedUrls } from "./lint-hosts.ts";
 import { fact, type Model, symbolAt, symbolsOfKind } from "./model.ts";
 import type { Span } from "./source.ts";
 import { type BoundSymbol, isCollection } from "./symbols.ts";
 import type * as syntax from "./syntax.ts";
 import { bodyObject, childrenOf, findProperty, keyText, literalText, walk } from "./walk.ts";
 
-type Say = (span: Span, message: string) => void;
-type Rule = (model: Model, say: Say) => void;
+export type Say = (span: Span, message: string) => void;
+/** `settings` are those of the rule in `bicepconfig.json`. */
+type Rule = (model: Model, say: Say, settings: JsonObject | undefined) => void;
 
 /** By code, in alphabetical order. */
 export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
@@ -166,39 +169,6 @@ function literalUserNames(model: Model, say: Say): void {
     const named = node.kind === "property" && keyText(node.key)?.toLowerCase() === "adminusername";
     if (named && literalText(node.value) !== undefined) {
       say(node.value, "The name of an administrator is not written into a file; make it a parameter.");
-    }
-    return true;
-  });
-}
-
-/** Names of services that differ between clouds, and between the cloud and an emulator of it. */
-const cloudHosts: readonly string[] = [
-  ...["azuredatalakeanalytics.net", "azuredatalakestore.net", "batch.core.windows.net", "core.windows.net"],
-  ...["database.windows.net", "documents.azure.com", "gallery.azure.com", "graph.windows.net"],
-  ...[
-    "login.microsoftonline.com",
-    "login.windows.net",
-    "management.azure.com",
-    "management.core.windows.net",
-  ],
-  ...["region.asazure.windows.net", "servicebus.windows.net", "vault.azure.net"],
-];
-const hostPattern = new RegExp(
-  `(?<![\\w.-])\\.?(?!schema\\.)(?:[\\w-]+\\.)*(?:${cloudHosts.map((host) => host.replaceAll(".", "\\.")).join("|")})(?![\\w-])`,
-  "i",
-);
-
-function hardcodedUrls(model: Model, say: Say): void {
-  const { text } = model.reporter.source;
-  walk(model.program, (node) => {
-    if (node.kind === "decorator" || node.kind === "metadata") return false;
-    if (node.kind !== "string") return true;
-    for (const segment of node.segments) {
-      const host = hostPattern.exec(segment)?.[0].replace(/^\./, "");
-      if (host === undefined || host.startsWith("schema.")) continue;
-      const at = text.indexOf(host, node.start);
-      const span = at < 0 || at >= node.end ? node : { start: at, end: at + host.length };
-      say(span, `The host "${host}" belongs to one cloud; environment() knows that of the cloud at hand.`);
     }
     return true;
   });

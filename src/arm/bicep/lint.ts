@@ -12,11 +12,14 @@ import { directoryOf } from "./paths.ts";
 /** Adds what the rules find to the findings about a file. A file with errors has other worries. */
 export function lintModel(model: Model): void {
   if (hasErrors(model.reporter.found)) return;
-  const levels = configuredLevels(model);
+  const settings = objectMember(objectMember(readConfiguration(model), "analyzers"), "core");
+  if (settings?.["enabled"] === false) return;
+  const configured = objectMember(settings, "rules");
   for (const [code, rule] of rules) {
-    const level = levels.get(code) ?? "Warning";
+    const own = objectMember(configured, code);
+    const level = levelNames[(stringMember(own, "level") ?? "").toLowerCase()] ?? "Warning";
     if (level === "Off") continue;
-    rule(model, (span, message) => reportText(model.reporter, code, level, message, span));
+    rule(model, (span, message) => reportText(model.reporter, code, level, message, span), own);
   }
 }
 
@@ -29,18 +32,7 @@ const levelNames: Readonly<Record<string, RuleLevel>> = {
   error: "Error",
 };
 
-/** The levels of `bicepconfig.json` in the file's directory or the nearest one above that has it. */
-function configuredLevels(model: Model): ReadonlyMap<string, RuleLevel> {
-  const settings = objectMember(objectMember(readConfiguration(model), "analyzers"), "core");
-  if (settings?.["enabled"] === false) return new Map([...rules.keys()].map((code) => [code, "Off"]));
-  return new Map(
-    Object.entries(objectMember(settings, "rules") ?? {}).flatMap(([code, rule]): [string, RuleLevel][] => {
-      const level = levelNames[(stringMember(rule, "level") ?? "").toLowerCase()];
-      return level === undefined ? [] : [[code, level]];
-    }),
-  );
-}
-
+/** The `bicepconfig.json` in the file's directory or the nearest one above that has it. */
 function readConfiguration(model: Model): Json | undefined {
   for (let directory = directoryOf(model.path); ; directory = directoryOf(directory)) {
     const top = directory === "" && !model.path.startsWith("/");

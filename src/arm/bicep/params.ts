@@ -130,6 +130,7 @@ function scopeOf(variables: Value, functions: Value): Scope {
       positionOf: () => undefined,
     },
     ...{ given: nothing, scopeId: "", subscriptionId: "", resourceGroup: undefined, subscription: nothing },
+    managementGroup: undefined,
     ...{ tenant: nothing, environment: nothing, deployment: nothing, deployer: nothing },
     clock: { now: () => 0 },
     entropy: { bytes: (length) => new Uint8Array(length) },

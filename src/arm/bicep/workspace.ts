@@ -131,7 +131,13 @@ function refer(model: Model, statement: syntax.Statement | syntax.Skipped): void
     const cached = loadCached(model, text);
     if (cached !== undefined) keep(model, statement, path, text, cached);
     else if (scheme !== "br" && scheme !== "ts") report(model.reporter, "BCP189", path, scheme);
-    else report(model.reporter, "CEL004", path, "modules from registries that are not in the local cache");
+    else
+      report(
+        model.reporter,
+        "CEL004",
+        path,
+        "modules from registries that are not in the local cache ('celestite bicep restore' brings them)",
+      );
     return;
   }
   const problem = pathProblem(text);

@@ -9,10 +9,11 @@ import { normalizeResourceId } from "../../azure/resource-id.ts";
 import { isObject, type Json, type JsonObject, member, objectMember, stringMember } from "../json.ts";
 import type { Call } from "../operation.ts";
 import { armLock } from "../records.ts";
-import { listResources } from "../resources.ts";
+import { isTracked, listResources } from "../resources.ts";
 import { expandInput } from "./evaluate.ts";
 import { ExpressionError } from "./expressions.ts";
 import type { ResourceInstance } from "./instances.ts";
+import { resolveRelative } from "./links.ts";
 import { followReference, isSecure, isUntyped, readType, typeOfValue } from "./parameters.ts";
 import { bodyOf, isNestedDeployment, type PreparedDeployment } from "./prepare.ts";
 import {
@@ -21,7 +22,7 @@ import {
   getDeployment,
   putOperation,
 } from "./records.ts";
-import { evaluateRunning } from "./runtime-values.ts";
+import { evaluateRunning, evaluateShown } from "./runtime-values.ts";
 import { deploymentFailed, resourceExpressionFailed } from "./template-errors.ts";
 
 export interface RunResult {
@@ -157,6 +158,7 @@ async function applyInstance(run: Run, instance: ResourceInstance): Promise<void
       id: instance.id,
       apiVersion: instance.apiVersion,
       body,
+      ...(await shownAs(run, instance)),
     });
     status = outcome.status;
     run.succeeded.push(writtenId(outcome.body) ?? instance.id);
@@ -169,6 +171,14 @@ async function applyInstance(run: Run, instance: ResourceInstance): Promise<void
   }
   const { id, type, name } = instance;
   await recordOperation(run, startedAt, status, "Create", { id, type, name }, error);
+}
+
+async function shownAs(
+  run: Run,
+  instance: ResourceInstance,
+): Promise<{ readonly shownTemplate?: JsonObject }> {
+  const shown = await shownTemplate(run.call, run.prepared, instance);
+  return isObject(shown) ? { shownTemplate: shown } : {};
 }
 
 function writtenId(body: unknown): string | undefined {
@@ -213,6 +223,31 @@ async function recordOperation(
   });
 }
 
+/** True for a nested deployment whose template is evaluated by itself, not as part of the one around it. */
+function isInner(properties: JsonObject): boolean {
+  const options = objectMember(properties, "expressionEvaluationOptions");
+  return stringMember(options, "scope")?.toLowerCase() === "inner";
+}
+
+/**
+ * The template of a nested deployment as it may be shown, when it is evaluated as part of the one around it: with the
+ * expressions that read secrets left as they are. Undefined when nothing has to be hidden.
+ */
+export async function shownTemplate(
+  call: Call,
+  prepared: PreparedDeployment,
+  instance: ResourceInstance,
+): Promise<Json | undefined> {
+  const { shownFunctions: functions } = prepared;
+  if (functions === undefined || !isNestedDeployment(instance)) return undefined;
+  const properties = objectMember(bodyOf(instance), "properties") ?? {};
+  const template = member(properties, "template");
+  if (template === undefined || isInner(properties)) return undefined;
+  return escapeExpressions(
+    await evaluateShown(call, prepared.index, template, { ...instance.environment, functions }),
+  );
+}
+
 /** The body of the write that a resource stands for, evaluated; of a nested deployment only what is outside. */
 export async function makeBody(
   call: Call,
@@ -225,15 +260,18 @@ export async function makeBody(
   }
   const properties = objectMember(body, "properties") ?? {};
   const template = member(properties, "template") ?? null;
-  const options = objectMember(properties, "expressionEvaluationOptions");
-  const inner = stringMember(options, "scope")?.toLowerCase() === "inner";
   const outside = { ...body, properties: { ...properties, template: null } };
   const evaluated = await evaluateRunning(call, prepared.index, outside, instance.environment);
-  const own = inner
+  const own = isInner(properties)
     ? template
     : escapeExpressions(await evaluateRunning(call, prepared.index, template, instance.environment));
-  const rest = objectMember(evaluated, "properties") ?? {};
-  return { ...(isObject(evaluated) ? evaluated : {}), properties: { ...rest, template: own } };
+  const { template: _, ...rest } = objectMember(evaluated, "properties") ?? {};
+  const link = objectMember(rest, "templateLink");
+  const content =
+    link === undefined
+      ? { template: own }
+      : { templateLink: resolveRelative(link, prepared.request.templateLink) };
+  return { ...(isObject(evaluated) ? evaluated : {}), properties: { ...rest, ...content } };
 }
 
 /** The values of an outer-scope template are final: the inner run must not take them for expressions. */
@@ -257,7 +295,7 @@ async function deleteUnlisted(run: Run): Promise<void> {
       .filter((instance) => instance.enabled || instance.existing)
       .map((instance) => normalizeResourceId(instance.id)),
   );
-  const present = await listResources(call.plane.store, prepared.scopeId);
+  const present = (await listResources(call.plane.store, prepared.scopeId)).filter(isTracked);
   for (const resource of present.reverse()) {
     if (listed.has(normalizeResourceId(resource.id))) continue;
     const startedAt = call.plane.clock.now();

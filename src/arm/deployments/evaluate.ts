@@ -9,7 +9,10 @@ import { type Expression, ExpressionError, isExpression, parseExpression } from 
 export interface Environment {
   /** By lower-case name; user functions as `namespace.name`. */
   readonly functions: ReadonlyMap<string, TemplateFunction>;
-  /** Indices of the copy loops around this value, by lower-case loop name; "" is the innermost. */
+  /**
+   * Indices of the copy loops around this value, by lower-case loop name. "" is the one that `copyIndex()` without a
+   * name means: the loop of the resource, or the innermost one where no resource is looped over.
+   */
   readonly copies: ReadonlyMap<string, number>;
   readonly lambdaVariables: ReadonlyMap<string, Json>;
   /** What was read so far for this evaluation; `undefined` for what was not. */
@@ -108,7 +111,7 @@ function callFunction(name: string, values: readonly Expression[], environment: 
 
 /** Any name that starts with `list` is a POST of that action; the table has them under `list*`. */
 function listFunction(name: string, environment: Environment): TemplateFunction | undefined {
-  return /^list\w+$/i.test(name) ? environment.functions.get("list*") : undefined;
+  return /^list\w*$/i.test(name) ? environment.functions.get("list*") : undefined;
 }
 
 function arity(definition: TemplateFunction): string {
@@ -236,8 +239,18 @@ export function expandInput(name: string, count: Json, input: Json, environment:
   return Array.from({ length: count }, (_, index) => evaluateTree(input, inLoop(environment, name, index)));
 }
 
-/** The environment inside iteration `index` of the loop `name`. */
-export function inLoop(environment: Environment, name: string, index: number): Environment {
-  const copies = new Map(environment.copies).set("", index).set(name.toLowerCase(), index);
-  return { ...environment, copies };
+/** Marks that the loop of a resource is around; no loop has such a name. */
+const resourceLoop = "\n";
+
+/** The environment inside iteration `index` of the loop `name` over a value. */
+function inLoop(environment: Environment, name: string, index: number): Environment {
+  const copies = new Map(environment.copies);
+  if (!copies.has(resourceLoop)) copies.set("", index);
+  return { ...environment, copies: copies.set(name.toLowerCase(), index) };
+}
+
+/** The environment inside iteration `index` of the loop `name` over a resource. */
+export function inResourceLoop(environment: Environment, name: string, index: number): Environment {
+  const copies = new Map(environment.copies).set(resourceLoop, index).set("", index);
+  return { ...environment, copies: copies.set(name.toLowerCase(), index) };
 }

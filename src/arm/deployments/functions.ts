@@ -1,5 +1,6 @@
 /** THE table of template functions that need nothing but their arguments; `scope-functions.ts` has the others. */
 import type { TemplateFunction } from "./evaluate.ts";
+import { addressFunctions } from "./functions/addresses.ts";
 import { collectionFunctions } from "./functions/collections.ts";
 import { dateFunctions } from "./functions/dates.ts";
 import { lambdaFunctions } from "./functions/lambdas.ts";
@@ -16,5 +17,6 @@ export const pureFunctions: ReadonlyMap<string, TemplateFunction> = new Map(
     ...lambdaFunctions,
     ...dateFunctions,
     ...networkFunctions,
+    ...addressFunctions,
   }),
 );

@@ -2,6 +2,7 @@
  * The resources that a template means: nested ones lifted to the top, loops unrolled, names, ids and conditions
  * evaluated. Bodies stay unevaluated, because they may need what only the running deployment knows.
  */
+import { ArmError } from "../../azure/arm-error.ts";
 import {
   isArray,
   isObject,
@@ -11,7 +12,13 @@ import {
   objectMember,
   stringMember,
 } from "../json.ts";
-import { copyCountMax, type Environment, evaluateValue, inLoop, RuntimeValueNeeded } from "./evaluate.ts";
+import {
+  copyCountMax,
+  type Environment,
+  evaluateValue,
+  inResourceLoop,
+  RuntimeValueNeeded,
+} from "./evaluate.ts";
 import { ExpressionError } from "./expressions.ts";
 import type { Position } from "./lenient-json.ts";
 import { resourceIdIn } from "./resource-id-functions.ts";
@@ -114,7 +121,7 @@ function expandOne(
   }
   const batchSize = readBatchSize(copy, environment, name);
   for (let index = 0; index < count; index++) {
-    addInstance(expansion, resource, symbol, inLoop(environment, name, index), parent, {
+    addInstance(expansion, resource, symbol, inResourceLoop(environment, name, index), parent, {
       name,
       index,
       batchSize,
@@ -149,32 +156,74 @@ function addInstance(
   const label = symbol ?? stringMember(resource, "name") ?? "";
   const read = (name: string): Json => plan(member(resource, name) ?? null, environment, label);
   const type = qualify(requireText(read("type"), "type", label, position), parent?.type, "/");
-  const ownName = requireText(read("name"), "name", label, position);
-  const name = parent === undefined ? ownName : `${parent.name}/${ownName}`;
   const apiVersion = requireText(read("apiVersion"), "apiVersion", label, position);
-  checkSegments(type, name, position);
   const condition = read("condition");
   if (condition !== null && typeof condition !== "boolean") {
-    throw invalidTemplate(`The condition of the resource '${name}' must be a boolean`, position);
+    throw invalidTemplate(
+      `The condition of the resource '${label.slice(0, 200)}' must be a boolean`,
+      position,
+    );
   }
+  const enabled = condition !== false;
+  const place: Place = { expansion, resource, type, parent, label, position, read };
+  const { name, id, dependsOn } = enabled ? identify(place) : identifyLeftOut(place);
   const instance: ResourceInstance = {
     symbol: iteration === undefined || symbol === undefined ? symbol : `${symbol}[${iteration.index}]`,
     loopNames: iteration === undefined ? [] : [iteration.name, ...(symbol === undefined ? [] : [symbol])],
     loopIndex: iteration?.index,
     batchSize: iteration?.batchSize,
-    id: idOf(expansion, resource, type, name, read),
+    id,
     type,
     name,
     apiVersion,
     source: resource,
     environment,
-    enabled: condition !== false,
+    enabled,
     existing: member(resource, "existing") === true,
-    dependsOn: readDependencies(read("dependsOn"), name, position),
+    dependsOn,
     position,
   };
   expansion.found.push(instance);
   expandChildren(expansion, resource, environment, { type, name });
+}
+
+/** Where a resource stands in the template, for finding out which one it is. */
+interface Place {
+  readonly expansion: Expansion;
+  readonly resource: JsonObject;
+  readonly type: string;
+  readonly parent: Parent | undefined;
+  readonly label: string;
+  readonly position: Position | undefined;
+  readonly read: (name: string) => Json;
+}
+
+type Identity = Pick<ResourceInstance, "name" | "id" | "dependsOn">;
+
+function identify({ expansion, resource, type, parent, label, position, read }: Place): Identity {
+  const ownName = requireText(read("name"), "name", label, position);
+  const name = parent === undefined ? ownName : `${parent.name}/${ownName}`;
+  checkSegments(type, name, position);
+  const id = idOf(expansion, resource, type, name, read);
+  return { name, id, dependsOn: readDependencies(read("dependsOn"), name, position) };
+}
+
+/**
+ * A resource whose condition is false may be made of what is not there, such as the vault of a key that nobody named:
+ * it keeps its symbol, so that others may depend on it, and nothing else of it matters.
+ */
+function identifyLeftOut(place: Place): Identity {
+  try {
+    return identify(place);
+  } catch (error) {
+    if (!(error instanceof ArmError)) throw error;
+    const { expansion, type } = place;
+    const names = type
+      .split("/")
+      .slice(1)
+      .map(() => "-");
+    return { name: names.join("/"), id: resourceIdIn(expansion.scopeId, type, names), dependsOn: [] };
+  }
 }
 
 /** A nested resource names its type and itself relative to its parent; a full type stays as it is. */
@@ -269,9 +318,13 @@ function idOf(
   return resourceIdIn(expansion.scopeId, type, names);
 }
 
-/** A scope is an id, `/` for the tenant, or type and name of a resource in the deployment's own scope. */
+/**
+ * A scope is an id, `/` for the tenant, or type and name of a resource in the deployment's own scope; management groups
+ * are in no other scope than the tenant.
+ */
 function scopeIdOf(expansion: Expansion, scope: string): string {
   if (scope === "/") return "";
   if (scope.startsWith("/")) return scope.replace(/\/+$/, "");
+  if (/^Microsoft\.Management\/managementGroups\/[^/]+$/i.test(scope)) return `/providers/${scope}`;
   return `${expansion.scopeId}/providers/${scope}`;
 }

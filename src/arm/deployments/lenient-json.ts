@@ -30,13 +30,35 @@ export function parseLenient(text: string): LenientDocument {
   const value = readValue(cursor, 0);
   skipBlank(cursor);
   if (cursor.at < text.length) throw fault(cursor, "unexpected text after the value");
+  // One search for all line starts: a long template is asked for the place of each of its resources.
+  let starts: readonly number[] | undefined;
   return {
     value,
     positionOf(object, name) {
       const offset = cursor.positions.get(object)?.get(name);
-      return offset === undefined ? undefined : positionAt(text, offset);
+      if (offset === undefined) return undefined;
+      starts ??= lineStarts(text);
+      const line = lineOf(starts, offset);
+      return { line, column: offset - (starts[line - 1] ?? 0) + 1 };
     },
   };
+}
+
+function lineStarts(text: string): readonly number[] {
+  const starts = [0];
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
+  return starts;
+}
+
+/** The number of line starts at or before `offset`, by halving. */
+function lineOf(starts: readonly number[], offset: number): number {
+  let [low, high] = [0, starts.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((starts[middle] ?? 0) <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function positionAt(text: string, offset: number): Position {

@@ -110,7 +110,7 @@ function runtimeCalls(value: Json): CallExpression[] {
   if (typeof value === "string") {
     if (!isExpression(value)) return [];
     try {
-      return callsIn(parseExpression(value)).filter((call) => /^(references?|list\w+)$/i.test(call.name));
+      return callsIn(parseExpression(value)).filter((call) => /^(references?|list\w*)$/i.test(call.name));
     } catch (error) {
       if (error instanceof ExpressionError) return [];
       throw error;

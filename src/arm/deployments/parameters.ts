@@ -1,7 +1,6 @@
 /** Parameters of a template: which are given, their defaults, types and limits, and what of them may be shown. */
-import { ArmError } from "../../azure/arm-error.ts";
 import { clip } from "../errors.ts";
-import { isArray, isObject, type Json, type JsonObject, member, memberName } from "../json.ts";
+import { isArray, isObject, type Json, type JsonObject, member, memberName, objectMember } from "../json.ts";
 import { describeType } from "./evaluate.ts";
 import { canonicalText, equalValues } from "./functions/arguments.ts";
 import type { Template } from "./template.ts";
@@ -11,6 +10,8 @@ export interface ParameterValue {
   readonly name: string;
   readonly type: ParameterType;
   readonly value: Json;
+  /** Where the value came from, when it is a secret of a key vault: shown in place of the value. */
+  readonly reference?: JsonObject;
 }
 
 export type ParameterType = "String" | "SecureString" | "Int" | "Bool" | "Object" | "SecureObject" | "Array";
@@ -108,10 +109,18 @@ export function rejectUnknown(template: Template, given: JsonObject): void {
   );
 }
 
+/** What is given for the parameters of a template. */
+export interface GivenParameters {
+  /** The `parameters` section of the request. */
+  readonly given: JsonObject;
+  /** Values of those that refer to a key vault, by their lower-case names. */
+  readonly secrets?: ReadonlyMap<string, string>;
+}
+
 /** The checked value of one parameter; `evaluateDefault` is called only when no value is given. */
 export function readParameter(
   template: Template,
-  given: JsonObject,
+  { given, secrets }: GivenParameters,
   name: string,
   evaluateDefault: (value: Json) => Json,
 ): ParameterValue {
@@ -123,7 +132,8 @@ export function readParameter(
   const declaredType = isUntyped(declaration, template)
     ? undefined
     : readType(declaration, `the template parameter '${name}'`);
-  const sent = sentValue(member(given, name), name);
+  const secret = secrets?.get(name.toLowerCase());
+  const sent = secret ?? sentValue(member(given, name), name);
   const nullable = member(declaration, "nullable") === true;
   const initial = member(declaration, "defaultValue");
   let value = sent;
@@ -140,8 +150,9 @@ export function readParameter(
   const type = declaredType ?? typeOfValue(value);
   if (value === null && nullable) return { name, type, value };
   checkType(name, type, value);
-  checkLimits(name, declaration, value);
-  return { name, type, value };
+  checkLimits(name, declaration, value, secret !== undefined || isSecure(type));
+  const reference = secret === undefined ? undefined : objectMember(member(given, name), "reference");
+  return { name, type, value, ...(reference === undefined ? {} : { reference }) };
 }
 
 function sentValue(sent: Json | undefined, name: string): Json | undefined {
@@ -150,7 +161,7 @@ function sentValue(sent: Json | undefined, name: string): Json | undefined {
     throw invalidTemplate(`The template parameter '${name}' must be given as an object with a 'value'.`);
   }
   if (member(sent, "reference") !== undefined) {
-    throw new ArmError(501, "NotImplemented", "Parameters from a key vault reference are not implemented.");
+    throw invalidTemplate(`The reference of the template parameter '${name}' must be an object`);
   }
   return member(sent, "value");
 }
@@ -171,11 +182,12 @@ function checkType(name: string, type: ParameterType, value: Json): void {
   );
 }
 
-function checkLimits(name: string, declaration: JsonObject, value: Json): void {
+/** The value of a secret parameter is not repeated in messages. */
+function checkLimits(name: string, declaration: JsonObject, value: Json, secret: boolean): void {
   const allowed = member(declaration, "allowedValues");
   if (isArray(allowed) && !isAllowed(allowed, value)) {
     throw invalidTemplate(
-      `The provided value for the template parameter '${name}' is not valid. The value '${clip(plain(value))}' is not part of the allowed value(s): '${clip(allowed.map(plain).join(","))}'.`,
+      `The provided value for the template parameter '${name}' is not valid. The value '${secret ? "***" : clip(plain(value))}' is not part of the allowed value(s): '${clip(allowed.map(plain).join(","))}'.`,
     );
   }
   const size = typeof value === "string" || isArray(value) ? value.length : undefined;

@@ -6,23 +6,17 @@ import { ArmError, type ArmErrorDetail } from "../../azure/arm-error.ts";
 import { describeEnvironment } from "../cloud-metadata.ts";
 import { isObject, type Json, type JsonObject, member, without } from "../json.ts";
 import type { Call } from "../operation.ts";
-import { type GroupRecord, groupId, renderGroup, type SubscriptionRecord } from "../resource-groups.ts";
 import { type Environment, evaluateValue, RuntimeValueNeeded } from "./evaluate.ts";
 import { ExpressionError } from "./expressions.ts";
 import { templateHash } from "./hashes.ts";
 import { expandResources, type ResourceInstance } from "./instances.ts";
+import { shownLink } from "./links.ts";
 import { buildGraph, type DeploymentGraph, type InstanceIndex, indexInstances } from "./order.ts";
 import { isSecure, type ParameterValue } from "./parameters.ts";
 import { createScope } from "./scope-functions.ts";
+import { type DeploymentTarget, deploymentId, describePlace, scopeIdOf } from "./target.ts";
 import type { DeploymentRequest } from "./template.ts";
 import { invalidDeployment, resourceExpressionFailed } from "./template-errors.ts";
-
-/** The place of a deployment and the request that asks for it. */
-export interface DeploymentTarget {
-  readonly name: string;
-  readonly subscription: SubscriptionRecord;
-  readonly group: GroupRecord | undefined;
-}
 
 export interface PreparedDeployment {
   readonly id: string;
@@ -30,21 +24,13 @@ export interface PreparedDeployment {
   readonly target: DeploymentTarget;
   readonly request: DeploymentRequest;
   readonly environment: Environment;
+  /** See `Scope`. */
+  readonly shownFunctions: Environment["functions"] | undefined;
   readonly parameters: readonly ParameterValue[];
   readonly instances: readonly ResourceInstance[];
   readonly index: InstanceIndex;
   readonly graph: DeploymentGraph;
   readonly templateHash: string;
-}
-
-export function scopeIdOf(target: DeploymentTarget): string {
-  return target.group === undefined
-    ? `/subscriptions/${target.subscription.subscriptionId}`
-    : groupId(target.group);
-}
-
-export function deploymentId(target: DeploymentTarget): string {
-  return `${scopeIdOf(target)}/providers/Microsoft.Resources/deployments/${target.name}`;
 }
 
 /** Throws ArmError 400 for the template or its parameters, and for rights that the caller lacks. */
@@ -56,18 +42,14 @@ export async function prepareDeployment(
   const { template } = request;
   const scopeId = scopeIdOf(target);
   const hash = templateHash(template.document);
+  const subscriptionId = target.subscription?.subscriptionId ?? "";
   const scope = createScope({
     template,
     given: request.parameters,
+    secrets: request.secrets,
     scopeId,
-    subscriptionId: target.subscription.subscriptionId,
-    resourceGroup: target.group === undefined ? undefined : renderGroup(target.group),
-    subscription: {
-      id: `/subscriptions/${target.subscription.subscriptionId}`,
-      subscriptionId: target.subscription.subscriptionId,
-      tenantId: target.subscription.tenantId,
-      displayName: target.subscription.displayName,
-    },
+    subscriptionId,
+    ...describePlace(target, call.plane.tenantId),
     tenant: { tenantId: call.plane.tenantId, displayName: call.plane.tenantName, countryCode: "US" },
     environment: describeEnvironment(call),
     deployment: describeDeployment(target, request, hash),
@@ -79,8 +61,7 @@ export async function prepareDeployment(
     clock: call.plane.clock,
     entropy: call.plane.entropy,
   });
-  const { environment, parameters } = scope;
-  const { subscriptionId } = target.subscription;
+  const { environment, parameters, shownFunctions } = scope;
   const expanded = expandResources(template, environment, { scopeId, subscriptionId });
   const index = indexInstances(expanded.instances);
   const graph = buildGraph(expanded, index);
@@ -92,6 +73,7 @@ export async function prepareDeployment(
     target,
     request,
     environment,
+    shownFunctions,
     parameters,
     instances: expanded.instances,
     index,
@@ -107,7 +89,9 @@ function describeDeployment(target: DeploymentTarget, request: DeploymentRequest
     type: "Microsoft.Resources/deployments",
     ...(request.location === undefined ? {} : { location: request.location }),
     properties: {
-      template: request.template.document,
+      ...(request.templateLink === undefined
+        ? { template: request.template.document }
+        : { templateLink: shownLink(request.templateLink) }),
       templateHash: hash,
       parameters: request.parameters,
       mode: request.mode,
@@ -196,9 +180,12 @@ async function preflightOne(call: Call, instance: ResourceInstance): Promise<Arm
   }
 }
 
-/** `{name: {type, value}}` as a deployment shows its parameters: secure ones without their value. */
+/** `{name: {type, value}}` as a deployment shows its parameters: secret ones without their value. */
 export function renderParameters(parameters: readonly ParameterValue[]): JsonObject {
   return Object.fromEntries(
-    parameters.map(({ name, type, value }) => [name, isSecure(type) ? { type } : { type, value }]),
+    parameters.map(({ name, type, value, reference }) => {
+      if (reference !== undefined) return [name, { type, reference }];
+      return [name, isSecure(type) ? { type } : { type, value }];
+    }),
   );
 }

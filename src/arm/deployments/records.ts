@@ -8,10 +8,16 @@ import { armLock, deleteRecord, deleteRecords, getRecord, listRecords, putRecord
 
 export type DeploymentState = "Accepted" | "Running" | "Succeeded" | "Failed" | "Canceled";
 
-export interface DeploymentRecord {
+/** Where the template and the parameters of a deployment came from, when they were not sent along. */
+export interface DeploymentLinks {
+  readonly templateLink?: JsonObject;
+  readonly parametersLink?: JsonObject;
+}
+
+export interface DeploymentRecord extends DeploymentLinks {
   readonly id: string;
   readonly name: string;
-  /** The group's or subscription's id. */
+  /** The id of group, subscription or management group; empty for the tenant. */
   readonly scopeId: string;
   readonly state: DeploymentState;
   readonly mode: "Incremental" | "Complete";

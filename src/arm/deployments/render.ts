@@ -19,6 +19,8 @@ export function renderDeployment(record: DeploymentRecord): Shown {
     ...(record.tags === undefined ? {} : { tags: record.tags }),
     properties: {
       templateHash: record.templateHash,
+      ...(record.templateLink === undefined ? {} : { templateLink: record.templateLink }),
+      ...(record.parametersLink === undefined ? {} : { parametersLink: record.parametersLink }),
       parameters: record.parameters,
       mode: record.mode,
       provisioningState: record.state,

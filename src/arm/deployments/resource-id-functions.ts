@@ -1,4 +1,5 @@
 /** Template functions that build resource ids, and the rule they share with resources: type and name to id. */
+import { managementGroupId, managementGroupNameOf } from "../../azure/resource-id.ts";
 import type { Json } from "../json.ts";
 import type { TemplateFunction } from "./evaluate.ts";
 import { refuse, text } from "./functions/arguments.ts";
@@ -65,6 +66,11 @@ function resourceScope(facts: IdFacts, before: readonly string[], name: string):
   return `/subscriptions/${facts.subscriptionId}/resourceGroups/${first}`;
 }
 
+/** The named management group, or the one that the deployment runs at. */
+function managementGroupScope(facts: IdFacts, name: string | undefined): string {
+  return managementGroupId(name ?? managementGroupNameOf(facts.scopeId) ?? "");
+}
+
 export function resourceIdFunctions(facts: IdFacts): readonly (readonly [string, TemplateFunction])[] {
   return [
     [
@@ -83,7 +89,7 @@ export function resourceIdFunctions(facts: IdFacts): readonly (readonly [string,
     [
       "managementgroupresourceid",
       idFunction(({ before, type, names }) =>
-        resourceIdIn(`/providers/Microsoft.Management/managementGroups/${before[0] ?? ""}`, type, names),
+        resourceIdIn(managementGroupScope(facts, before[0]), type, names),
       ),
     ],
     [

@@ -2,8 +2,9 @@
  * What a running deployment reads: the state behind `reference` and the answers of `list*`. Each read is a request
  * of the caller through the gateway, so a template shows its author nothing that he may not read himself.
  */
+import { ArmError } from "../../azure/arm-error.ts";
 import { parseResourceId } from "../../azure/resource-id.ts";
-import { isObject, type Json, type JsonObject, member } from "../json.ts";
+import { isArray, isObject, type Json, type JsonObject, member } from "../json.ts";
 import type { Call } from "../operation.ts";
 import { type Environment, evaluateValue, type RuntimeRead, RuntimeValueNeeded } from "./evaluate.ts";
 import { ExpressionError } from "./expressions.ts";
@@ -31,6 +32,28 @@ export async function evaluateRunning(
     }
   }
   throw new ExpressionError(`One value of the template reads more than ${readsMax} resources.`);
+}
+
+/** The value as far as it can be had; an expression that cannot be evaluated stays as it is written. */
+export async function evaluateShown(
+  call: Call,
+  index: InstanceIndex,
+  value: Json,
+  environment: Environment,
+): Promise<Json> {
+  try {
+    return await evaluateRunning(call, index, value, environment);
+  } catch (error) {
+    if (!(error instanceof ArmError) && !(error instanceof ExpressionError)) throw error;
+    if (isArray(value)) {
+      return Promise.all(value.map((each) => evaluateShown(call, index, each, environment)));
+    }
+    if (!isObject(value)) return value;
+    const members = Object.entries(value).map(
+      async ([name, each]) => [name, await evaluateShown(call, index, each, environment)] as const,
+    );
+    return Object.fromEntries(await Promise.all(members));
+  }
 }
 
 async function fetchValue(call: Call, index: InstanceIndex, read: RuntimeRead): Promise<Json> {

@@ -18,22 +18,28 @@ import { ExpressionError } from "./expressions.ts";
 import { at, refuse, text } from "./functions/arguments.ts";
 import { compactFormat, formatDate } from "./functions/dates.ts";
 import { pureFunctions } from "./functions.ts";
-import { type ParameterValue, readParameter, rejectUnknown } from "./parameters.ts";
+import {
+  type GivenParameters,
+  isSecure,
+  type ParameterValue,
+  readParameter,
+  rejectUnknown,
+} from "./parameters.ts";
 import { resourceIdFunctions } from "./resource-id-functions.ts";
 import type { Template } from "./template.ts";
 import { invalidTemplate } from "./template-errors.ts";
 
 /** Where a deployment runs and what its functions answer about it. */
-export interface ScopeFacts {
+export interface ScopeFacts extends GivenParameters {
   readonly template: Template;
-  /** The `parameters` section of the request. */
-  readonly given: JsonObject;
-  /** `/subscriptions/s/resourceGroups/g` or `/subscriptions/s`. */
+  /** The id of group, subscription or management group; empty for the tenant. */
   readonly scopeId: string;
+  /** Empty above subscriptions. */
   readonly subscriptionId: string;
-  /** Values of the functions of these names; `resourceGroup` only at that scope. */
+  /** Values of the functions of these names, where the scope has them. */
   readonly resourceGroup: JsonObject | undefined;
-  readonly subscription: JsonObject;
+  readonly subscription: JsonObject | undefined;
+  readonly managementGroup: JsonObject | undefined;
   readonly tenant: JsonObject;
   readonly environment: JsonObject;
   readonly deployment: JsonObject;
@@ -46,6 +52,11 @@ export interface Scope {
   /** For resources and outputs, before anything is known of the running deployment. */
   readonly environment: Environment;
   readonly parameters: readonly ParameterValue[];
+  /**
+   * The functions for what is shown to people: those that would read a secret parameter fail instead. Absent when the
+   * template has none.
+   */
+  readonly shownFunctions: Environment["functions"] | undefined;
 }
 
 /** Variables may refer to each other this deep. */
@@ -75,7 +86,32 @@ export function createScope(facts: ScopeFacts): Scope {
   );
   const variables = variableReader(facts.template, base);
   functions.set("variables", lookUp("variable", variables));
-  return { environment: base, parameters: parameters.all() };
+  const all = parameters.all();
+  return { environment: base, parameters: all, shownFunctions: withoutSecrets(facts, base, all) };
+}
+
+/** True for what is never shown: by its type, or because it came from a key vault. */
+export function isSecret({ type, reference }: ParameterValue): boolean {
+  return isSecure(type) || reference !== undefined;
+}
+
+function withoutSecrets(
+  facts: ScopeFacts,
+  base: Environment,
+  parameters: readonly ParameterValue[],
+): Environment["functions"] | undefined {
+  const secrets = new Set(parameters.filter(isSecret).map(({ name }) => name.toLowerCase()));
+  if (secrets.size === 0) return undefined;
+  const functions = new Map(base.functions);
+  const values = new Map(parameters.map(({ name, value }) => [name.toLowerCase(), value]));
+  const read = (name: string): Json | undefined => {
+    if (!secrets.has(name.toLowerCase())) return values.get(name.toLowerCase());
+    throw new ExpressionError(`The template parameter '${name}' is a secret.`);
+  };
+  functions.set("parameters", lookUp("parameter", read));
+  for (const [name, definition] of userFunctions(facts.template, functions)) functions.set(name, definition);
+  const variables = variableReader(facts.template, { ...base, functions });
+  return functions.set("variables", lookUp("variable", variables));
 }
 
 function lookUp(kind: string, read: (name: string) => Json | undefined): TemplateFunction {
@@ -108,7 +144,7 @@ function parameterReader(
       throw invalidTemplate(`The default of the template parameter '${name}' depends on itself.`);
     open.add(name);
     try {
-      const value = readParameter(facts.template, facts.given, name, (initial) =>
+      const value = readParameter(facts.template, facts, name, (initial) =>
         evaluateDefault(name, initial, forDefaults),
       );
       known.set(name, value);
@@ -206,25 +242,27 @@ function constant(value: Json): TemplateFunction {
   return { min: 0, max: 0, run: () => value };
 }
 
+/** A function that has a value at some scopes only. */
+function placed(value: JsonObject | undefined, what: string): TemplateFunction {
+  return {
+    min: 0,
+    max: 0,
+    run: (_values, _environment, name) => {
+      if (value !== undefined) return value;
+      throw refuse(name, `there is no ${what} at the scope of this deployment`);
+    },
+  };
+}
+
 function factFunctions(facts: ScopeFacts): readonly (readonly [string, TemplateFunction])[] {
-  const { resourceGroup } = facts;
   return [
-    ["subscription", constant(facts.subscription)],
+    ["subscription", placed(facts.subscription, "subscription")],
+    ["managementgroup", placed(facts.managementGroup, "management group")],
     ["tenant", constant(facts.tenant)],
     ["environment", constant(facts.environment)],
     ["deployment", constant(facts.deployment)],
     ["deployer", constant(facts.deployer)],
-    [
-      "resourcegroup",
-      {
-        min: 0,
-        max: 0,
-        run: (_values, _environment, name) => {
-          if (resourceGroup !== undefined) return resourceGroup;
-          throw refuse(name, "there is no resource group at the scope of this deployment");
-        },
-      },
-    ],
+    ["resourcegroup", placed(facts.resourceGroup, "resource group")],
     [
       "copyindex",
       { min: 0, max: 2, run: (values, environment, name) => copyIndex(values, environment, name) },

@@ -3,6 +3,7 @@
  * What the sections mean is in `parameters.ts`, `scope-functions.ts` and `instances.ts`.
  */
 import { ArmError } from "../../azure/arm-error.ts";
+import { clip } from "../errors.ts";
 import {
   isArray,
   isObject,
@@ -12,7 +13,10 @@ import {
   objectMember,
   stringMember,
 } from "../json.ts";
+import type { Call } from "../operation.ts";
+import { resolveSecrets, type Secrets } from "./key-vault-parameters.ts";
 import type { LenientDocument, Position } from "./lenient-json.ts";
+import { type ContentLink, fetchLink, readLink } from "./links.ts";
 import { invalidTemplate } from "./template-errors.ts";
 
 export interface Template {
@@ -31,7 +35,12 @@ export interface Template {
 
 export interface DeploymentRequest {
   readonly template: Template;
+  /** As given; the values of references are in `secrets`. */
   readonly parameters: JsonObject;
+  readonly secrets: Secrets;
+  /** Where the template and the parameters came from, when they were not sent along. */
+  readonly templateLink: ContentLink | undefined;
+  readonly parametersLink: ContentLink | undefined;
   readonly mode: "Incremental" | "Complete";
   readonly location: string | undefined;
   readonly tags: JsonObject | undefined;
@@ -40,35 +49,67 @@ export interface DeploymentRequest {
 const schemaPattern =
   /^https?:\/\/schema\.management\.azure\.com\/schemas\/[\w.-]+\/(subscription|managementGroup|tenant)?deploymentTemplate\.json#?$/i;
 
-/** Reads the body of a deployment request. Throws ArmError 400 for what is missing, 501 for linked templates. */
-export function readDeployment(document: LenientDocument): DeploymentRequest {
+/**
+ * Reads the body of a deployment request and brings in what it only names: linked content and secrets. Throws ArmError
+ * for what is missing or cannot be had.
+ */
+export async function loadDeployment(call: Call, document: LenientDocument): Promise<DeploymentRequest> {
   const properties = objectMember(document.value, "properties");
   if (properties === undefined) throw invalidRequest("The property 'properties' is required.");
-  if (
-    member(properties, "templateLink") !== undefined ||
-    member(properties, "parametersLink") !== undefined
-  ) {
-    throw new ArmError(
-      501,
-      "NotImplemented",
-      "Linked templates and parameters are not implemented; send them inline.",
-    );
-  }
-  const template = objectMember(properties, "template");
-  if (template === undefined) throw invalidRequest("The property 'properties.template' is required.");
   const mode = stringMember(properties, "mode") ?? "Incremental";
   const known = (["Incremental", "Complete"] as const).find(
     (each) => each.toLowerCase() === mode.toLowerCase(),
   );
   if (known === undefined)
     throw invalidRequest(`The deployment mode '${mode.slice(0, 100)}' is not supported.`);
+  const { template, link: templateLink } = await loadTemplate(call, properties, document);
+  const { parameters, link: parametersLink } = await loadParameters(call, properties);
   return {
-    template: readTemplate(template, document.positionOf),
-    parameters: objectMember(properties, "parameters") ?? {},
+    template,
+    parameters,
+    secrets: await resolveSecrets(call, template.parameters, parameters),
+    templateLink,
+    parametersLink,
     mode: known,
     location: stringMember(document.value, "location"),
     tags: objectMember(document.value, "tags"),
   };
+}
+
+async function loadTemplate(
+  call: Call,
+  properties: JsonObject,
+  document: LenientDocument,
+): Promise<{ readonly template: Template; readonly link: ContentLink | undefined }> {
+  const sent = objectMember(properties, "template");
+  const named = objectMember(properties, "templateLink");
+  if (sent !== undefined && named !== undefined) {
+    throw invalidRequest("Only one of 'properties.template' and 'properties.templateLink' can be given.");
+  }
+  if (sent !== undefined) return { template: readTemplate(sent, document.positionOf), link: undefined };
+  if (named === undefined) throw invalidRequest("The property 'properties.template' is required.");
+  const link = readLink(named, "templateLink");
+  const content = await fetchLink(call, link);
+  if (!isObject(content.value)) throw invalidTemplate("The linked template must be an object");
+  return { template: readTemplate(content.value, content.positionOf), link };
+}
+
+async function loadParameters(
+  call: Call,
+  properties: JsonObject,
+): Promise<{ readonly parameters: JsonObject; readonly link: ContentLink | undefined }> {
+  const sent = objectMember(properties, "parameters");
+  const named = objectMember(properties, "parametersLink");
+  if (named === undefined) return { parameters: sent ?? {}, link: undefined };
+  if (sent !== undefined && Object.keys(sent).length > 0) {
+    throw invalidRequest("Only one of 'properties.parameters' and 'properties.parametersLink' can be given.");
+  }
+  const link = readLink(named, "parametersLink");
+  const parameters = objectMember((await fetchLink(call, link)).value, "parameters");
+  if (parameters === undefined) {
+    throw invalidRequest(`The content of '${clip(link.uri ?? link.id ?? "")}' has no 'parameters'.`);
+  }
+  return { parameters, link };
 }
 
 function invalidRequest(message: string): ArmError {

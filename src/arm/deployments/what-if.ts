@@ -5,24 +5,19 @@
 
 import { newestVersion } from "../../azure/api-versions.ts";
 import { ArmError } from "../../azure/arm-error.ts";
-import { normalizeResourceId, parseResourceId } from "../../azure/resource-id.ts";
+import { normalizeResourceId } from "../../azure/resource-id.ts";
 import { isArray, isObject, type Json, type JsonObject, member, objectMember } from "../json.ts";
 import { normalizeLocation } from "../locations.ts";
 import type { Call } from "../operation.ts";
-import { requireGroup, requireSubscription } from "../resource-groups.ts";
-import { listResources } from "../resources.ts";
-import { makeBody } from "./apply.ts";
+import { isNeverShown } from "../providers/service-values.ts";
+import { isTracked, listResources } from "../resources.ts";
+import { makeBody, shownTemplate } from "./apply.ts";
 import { ExpressionError } from "./expressions.ts";
 import type { ResourceInstance } from "./instances.ts";
-import {
-  bodyOf,
-  type DeploymentTarget,
-  isNestedDeployment,
-  type PreparedDeployment,
-  prepareDeployment,
-} from "./prepare.ts";
-import { evaluateRunning } from "./runtime-values.ts";
-import { readDeployment } from "./template.ts";
+import { bodyOf, isNestedDeployment, type PreparedDeployment, prepareDeployment } from "./prepare.ts";
+import { evaluateShown } from "./runtime-values.ts";
+import { targetOfId } from "./target.ts";
+import { loadDeployment } from "./template.ts";
 
 export type ChangeType = "Create" | "Delete" | "Modify" | "NoChange" | "Ignore" | "Unsupported";
 
@@ -61,9 +56,10 @@ async function predictNested(
   instance: ResourceInstance,
 ): Promise<ResourceChange[]> {
   try {
-    const body = await makeBody(call, prepared, instance);
-    const request = readDeployment({ value: body, positionOf: () => undefined });
-    const target = await nestedTarget(call, instance);
+    const body = await nestedBody(call, prepared, instance);
+    const request = await loadDeployment(call, { value: body, positionOf: () => undefined });
+    const { store, tenantId } = call.plane;
+    const target = await targetOfId(store, tenantId, instance.id, instance.name);
     const inner = await prepareDeployment(call, target, { ...request, mode: "Incremental" });
     return (await predictChanges(call, inner)).filter(({ changeType }) => changeType !== "Ignore");
   } catch (error) {
@@ -72,14 +68,16 @@ async function predictNested(
   }
 }
 
-async function nestedTarget(call: Call, instance: ResourceInstance): Promise<DeploymentTarget> {
-  const { store } = call.plane;
-  const { subscriptionId = "", resourceGroup } = parseResourceId(instance.id) ?? {};
-  return {
-    name: instance.name,
-    subscription: await requireSubscription(store, subscriptionId),
-    group: resourceGroup === undefined ? undefined : await requireGroup(store, subscriptionId, resourceGroup),
-  };
+/** The body of a nested deployment; one whose template would hold secrets keeps the expressions that read them. */
+async function nestedBody(
+  call: Call,
+  prepared: PreparedDeployment,
+  instance: ResourceInstance,
+): Promise<Json> {
+  const body = await makeBody(call, prepared, instance);
+  const template = await shownTemplate(call, prepared, instance);
+  if (template === undefined || !isObject(body)) return body;
+  return { ...body, properties: { ...objectMember(body, "properties"), template } };
 }
 
 async function predictOne(
@@ -88,41 +86,27 @@ async function predictOne(
   instance: ResourceInstance,
 ): Promise<ResourceChange> {
   const { id, name, type, apiVersion } = instance;
-  const body = (await predictValue(call, prepared, instance, bodyOf(instance))) as JsonObject;
-  const after = { apiVersion, id, name: name.split("/").pop() ?? name, type, ...body };
+  const body = (await evaluateShown(
+    call,
+    prepared.index,
+    bodyOf(instance),
+    instance.environment,
+  )) as JsonObject;
+  const { shownFunctions: functions } = prepared;
+  const shown =
+    functions === undefined
+      ? body
+      : ((await evaluateShown(call, prepared.index, bodyOf(instance), {
+          ...instance.environment,
+          functions,
+        })) as JsonObject);
+  const after = { apiVersion, id, name: name.split("/").pop() ?? name, type, ...shown };
   const before = await present(call, id, apiVersion);
   if (before === undefined) return { resourceId: id, changeType: "Create", after };
-  const delta = compare("", before, withoutIdentifiers(after));
+  const delta = compare(type, "", before, { real: body, shown });
   const resourceId = id;
   if (delta.length === 0) return { resourceId, changeType: "NoChange", before, after };
   return { resourceId, changeType: "Modify", before, after, delta };
-}
-
-function withoutIdentifiers(resource: JsonObject): JsonObject {
-  const { apiVersion: _, id: __, name: ___, type: ____, ...rest } = resource;
-  return rest;
-}
-
-/** The value as it will be; an expression that needs what does not exist yet stays as it is written. */
-async function predictValue(
-  call: Call,
-  prepared: PreparedDeployment,
-  instance: ResourceInstance,
-  value: Json,
-): Promise<Json> {
-  try {
-    return await evaluateRunning(call, prepared.index, value, instance.environment);
-  } catch (error) {
-    if (!(error instanceof ArmError) && !(error instanceof ExpressionError)) throw error;
-    if (isArray(value)) {
-      return Promise.all(value.map((each) => predictValue(call, prepared, instance, each)));
-    }
-    if (!isObject(value)) return value;
-    const members = Object.entries(value).map(
-      async ([name, each]) => [name, await predictValue(call, prepared, instance, each)] as const,
-    );
-    return Object.fromEntries(await Promise.all(members));
-  }
 }
 
 async function present(call: Call, id: string, apiVersion: string): Promise<JsonObject | undefined> {
@@ -148,7 +132,8 @@ async function predictUnlisted(
   ]);
   const changeType = prepared.request.mode === "Complete" ? "Delete" : "Ignore";
   const found: ResourceChange[] = [];
-  for (const { id, type } of await listResources(call.plane.store, prepared.scopeId)) {
+  if (prepared.target.group === undefined) return found;
+  for (const { id, type } of (await listResources(call.plane.store, prepared.scopeId)).filter(isTracked)) {
     if (listed.has(normalizeResourceId(id))) continue;
     // Only what the caller may read, as its provider shows it: kept bodies hold what nobody is shown.
     if (!(await call.decide(`${type}/read`, id)).allowed) continue;
@@ -161,48 +146,76 @@ async function predictUnlisted(
 /** Members that are sent but that some or all types never show: children of an account have no place of their own. */
 const writeOnly: ReadonlySet<string> = new Set(["location", "properties.options", "properties.createMode"]);
 
+/**
+ * A value of the template: as it will be, and as it is shown, which differs where secrets are. Both have the same form
+ * down to where an expression stands in place of a secret.
+ */
+interface Predicted<T extends Json = Json> {
+  readonly real: T;
+  readonly shown: Json;
+}
+
 /** The changes of the members that the template gives; what a provider adds on its own is no change. */
-function compare(path: string, before: JsonObject, after: JsonObject): PropertyChange[] {
-  const changes = Object.entries(after).flatMap(([name, value]): PropertyChange[] => {
+function compare(
+  type: string,
+  path: string,
+  before: JsonObject,
+  after: Predicted<JsonObject>,
+): PropertyChange[] {
+  const changes = Object.entries(after.real).flatMap(([name, real]): PropertyChange[] => {
     const inner = path === "" ? name : `${path}.${name}`;
+    const shown = isObject(after.shown) ? (after.shown[name] ?? after.shown) : after.shown;
     const was = member(before, name);
     if (was === undefined) {
-      if (writeOnly.has(inner) || value === null) return [];
-      return [{ path: inner, propertyChangeType: "Create", after: value }];
+      if (writeOnly.has(inner) || real === null || isNeverShown(type, inner)) return [];
+      return [{ path: inner, propertyChangeType: "Create", after: shown }];
     }
-    return compareValue(inner, was, value);
+    return compareValue(type, inner, was, { real, shown });
   });
   const tags = path === "" ? objectMember(before, "tags") : path === "tags" ? before : undefined;
   for (const [name, was] of Object.entries(tags ?? {})) {
-    const kept = path === "tags" ? after : (objectMember(after, "tags") ?? {});
-    if (path === "" && Object.hasOwn(after, "tags")) break;
+    const kept = path === "tags" ? after.real : (objectMember(after.real, "tags") ?? {});
+    if (path === "" && Object.hasOwn(after.real, "tags")) break;
     if (member(kept, name) === undefined)
       changes.push({ path: `tags.${name}`, propertyChangeType: "Delete", before: was });
   }
   return changes;
 }
 
-function compareValue(path: string, before: Json, after: Json): PropertyChange[] {
-  if (isObject(before) && isObject(after)) return compare(path, before, after);
-  if (isArray(before) && isArray(after)) {
-    const children = compareItems(before, after);
-    return children.length === 0 ? [] : [{ path, propertyChangeType: "Array", before, after, children }];
+function compareValue(
+  type: string,
+  path: string,
+  before: Json,
+  { real, shown }: Predicted,
+): PropertyChange[] {
+  if (isObject(before) && isObject(real)) return compare(type, path, before, { real, shown });
+  if (isArray(before) && isArray(real)) {
+    const children = compareItems(type, before, { real, shown });
+    return children.length === 0
+      ? []
+      : [{ path, propertyChangeType: "Array", before, after: shown, children }];
   }
-  if (isSame(path, before, after)) return [];
-  return [{ path, propertyChangeType: "Modify", before, after }];
+  if (isSame(path, before, real)) return [];
+  return [{ path, propertyChangeType: "Modify", before, after: shown }];
 }
 
-function compareItems(before: readonly Json[], after: readonly Json[]): PropertyChange[] {
-  const length = Math.max(before.length, after.length);
+function compareItems(
+  type: string,
+  before: readonly Json[],
+  after: Predicted<readonly Json[]>,
+): PropertyChange[] {
+  const length = Math.max(before.length, after.real.length);
   return Array.from({ length }, (_, index) => index).flatMap((index): PropertyChange[] => {
-    const [was, is] = [before[index], after[index]];
+    const [was, real] = [before[index], after.real[index]];
+    const shown = isArray(after.shown) ? (after.shown[index] ?? null) : after.shown;
     const path = String(index);
-    if (was === undefined) return is === undefined ? [] : [{ path, propertyChangeType: "Create", after: is }];
-    if (is === undefined) return [{ path, propertyChangeType: "Delete", before: was }];
-    const children = compareValue("", was, is);
+    if (was === undefined)
+      return real === undefined ? [] : [{ path, propertyChangeType: "Create", after: shown }];
+    if (real === undefined) return [{ path, propertyChangeType: "Delete", before: was }];
+    const children = compareValue(type, "", was, { real, shown });
     if (children.length === 0) return [];
-    const inner = isObject(was) && isObject(is) ? { children } : {};
-    return [{ path, propertyChangeType: "Modify", before: was, after: is, ...inner }];
+    const inner = isObject(was) && isObject(real) ? { children } : {};
+    return [{ path, propertyChangeType: "Modify", before: was, after: shown, ...inner }];
   });
 }
 

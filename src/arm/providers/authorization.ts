@@ -1,7 +1,7 @@
-/** Microsoft.Authorization: role assignments and role definitions as resources at any scope. */
-import { scopeCovers } from "../../azure/resource-id.ts";
+/** Microsoft.Authorization: role and deny assignments, role definitions and locks as resources at any scope. */
 import { type Call, type Outcome, type Provider, parameter } from "../operation.ts";
-import { getDefinition, loadRights, roleNameOf } from "../role-assignments.ts";
+import { getDefinition, loadRights, loadScopeCover, roleNameOf } from "../role-assignments.ts";
+import { denyAssignmentOperations } from "./deny-assignments.ts";
 import { lockOperations } from "./locks.ts";
 import {
   deleteRoleAssignment,
@@ -73,6 +73,7 @@ export const authorizationProvider: Provider = {
       scope: "{scope}",
       handler: listRoleDefinitions,
     },
+    ...denyAssignmentOperations,
     ...lockOperations,
     {
       method: "GET",
@@ -81,25 +82,18 @@ export const authorizationProvider: Provider = {
       scope: "{scope}",
       handler: listPermissions,
     },
-    {
-      method: "GET",
-      path: "/{+scope}/providers/Microsoft.Authorization/denyAssignments",
-      action: "Microsoft.Authorization/denyAssignments/read",
-      scope: "{scope}",
-      // Only Azure itself makes deny assignments; here nobody does.
-      handler: async () => ({ status: 200, body: { value: [] } }),
-    },
   ],
 };
 
 /** What the caller's own roles allow at a scope, role by role. */
 async function listPermissions(call: Call): Promise<Outcome> {
-  const { store, directory } = call.plane;
+  const { store, directory, clock } = call.plane;
   const scope = parameter(call, "scope");
-  const { assignments } = await loadRights(store, directory, call.caller.objectId);
+  const { assignments } = await loadRights(store, directory, call.caller.objectId, clock.now());
+  const covers = await loadScopeCover(store);
   const value = [];
   for (const { scope: held, roleDefinitionId } of assignments) {
-    if (!scopeCovers(held, scope)) continue;
+    if (!covers(held, scope)) continue;
     value.push(...((await getDefinition(store, roleNameOf(roleDefinitionId)))?.permissions ?? []));
   }
   return { status: 200, body: { value } };

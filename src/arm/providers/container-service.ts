@@ -27,7 +27,9 @@ import {
   resolveResource,
   type StoredResource,
 } from "../resources.ts";
+import { agentPoolOperations } from "./agent-pools.ts";
 import { removeResource, writeResource } from "./generic.ts";
+import { keysOf } from "./record-keys.ts";
 import { removeGroup } from "./resource-groups.ts";
 
 const type = "Microsoft.ContainerService/managedClusters";
@@ -41,17 +43,17 @@ const operations: readonly Operation[] = [
     method: "POST",
     path: `${one}/listClusterUserCredential`,
     action: `${type}/listClusterUserCredential/action`,
-    handler: noKubernetes,
+    handler: listCredential,
   },
   {
     method: "POST",
     path: `${one}/listClusterAdminCredential`,
     action: `${type}/listClusterAdminCredential/action`,
-    handler: noKubernetes,
+    handler: listCredential,
   },
 ];
 
-export const containerServiceProvider: Provider = { operations };
+export const containerServiceProvider: Provider = { operations: [...operations, ...agentPoolOperations] };
 
 function putCluster(call: Call): Promise<Outcome> {
   return writeResource(call, false, (transaction, cluster) => complete(call, transaction, cluster));
@@ -80,7 +82,12 @@ async function complete(
   const issuerURL = call.plane.identity.clusterIssuer(cluster.name);
   const properties: JsonObject = {
     kubernetesVersion,
+    currentKubernetesVersion: stringMember(own, "kubernetesVersion") ?? kubernetesVersion,
     enableRBAC: true,
+    maxAgentPools: 100,
+    supportPlan: "KubernetesOfficial",
+    // What a cluster with a managed identity shows; older command lines read it unasked.
+    servicePrincipalProfile: { clientId: "msi" },
     ...own,
     dnsPrefix,
     fqdn: `${dnsPrefix}.hcp.${location}.azmk8s.io`,
@@ -161,15 +168,42 @@ async function deleteCluster(call: Call): Promise<Outcome> {
   if (group !== undefined) await requireUnlocked(store, "DELETE", groupId(group));
   const outcome = await removeResource(call);
   if (group !== undefined) await removeGroup(call.plane, group);
-  return outcome;
+  // The one answer to a deletion, besides an operation that is polled, which its clients accept.
+  return { ...outcome, status: 204 };
 }
 
-async function noKubernetes(call: Call): Promise<Outcome> {
+/**
+ * A configuration for kubectl, in the form that tools keep and read: its server is the cluster's address, at which
+ * nobody answers, because there is no Kubernetes behind the record.
+ */
+async function listCredential(call: Call): Promise<Outcome> {
   const { store } = call.plane;
-  await requireResource(store, await resolveResource(store, call.address.path.replace(/\/[^/]+$/, "")));
-  throw new ArmError(
-    501,
-    "NotImplemented",
-    "A cluster is a record here: there is no Kubernetes behind it whose credentials could be listed.",
-  );
+  const path = call.address.path.replace(/\/[^/]+$/, "");
+  const cluster = await requireResource(store, await resolveResource(store, path));
+  const { primary } = await keysOf(call, cluster);
+  const isAdmin = /Admin/i.test(call.address.path);
+  const user = `cluster${isAdmin ? "Admin" : "User"}_${parameter(call, "group")}_${cluster.name}`;
+  const context = isAdmin ? `${cluster.name}-admin` : cluster.name;
+  const lines = [
+    "apiVersion: v1",
+    "kind: Config",
+    "clusters:",
+    `- name: ${cluster.name}`,
+    "  cluster:",
+    `    server: https://${stringMember(propertiesOf(cluster), "fqdn") ?? ""}:443`,
+    "contexts:",
+    `- name: ${context}`,
+    "  context:",
+    `    cluster: ${cluster.name}`,
+    `    user: ${user}`,
+    `current-context: ${context}`,
+    "preferences: {}",
+    "users:",
+    `- name: ${user}`,
+    "  user:",
+    `    token: ${Buffer.from(primary, "base64").toString("hex")}`,
+    "",
+  ];
+  const value = Buffer.from(lines.join("\n")).toString("base64");
+  return { status: 200, body: { kubeconfigs: [{ name: isAdmin ? "clusterAdmin" : "clusterUser", value }] } };
 }

@@ -1,5 +1,5 @@
 /**
- * Microsoft.Resources/deployments at group and subscription scope: starting, watching, validating and removing them.
+ * Microsoft.Resources/deployments at every scope: starting, watching, validating and removing them.
  * A run that succeeds quickly is answered as finished, which every poller accepts; one that fails or takes longer
  * is answered as accepted, because pollers read the reason of a failure only from the polling URL.
  */
@@ -7,16 +7,11 @@ import { ArmError } from "../../azure/arm-error.ts";
 import { normalizeResourceId } from "../../azure/resource-id.ts";
 import { applyDeployment, type RunResult } from "../deployments/apply.ts";
 import { type LenientDocument, parseLenient } from "../deployments/lenient-json.ts";
-import {
-  type DeploymentTarget,
-  deploymentId,
-  type PreparedDeployment,
-  prepareDeployment,
-  renderParameters,
-  scopeIdOf,
-} from "../deployments/prepare.ts";
+import { shownLink } from "../deployments/links.ts";
+import { type PreparedDeployment, prepareDeployment, renderParameters } from "../deployments/prepare.ts";
 import {
   clearOperations,
+  type DeploymentLinks,
   type DeploymentRecord,
   deleteDeployment,
   getDeployment,
@@ -32,17 +27,21 @@ import {
   renderDeployment,
   renderOperation,
 } from "../deployments/render.ts";
-import { readDeployment } from "../deployments/template.ts";
+import { type DeploymentTarget, deploymentId, resolveTarget, scopeIdOf } from "../deployments/target.ts";
+import { loadDeployment } from "../deployments/template.ts";
 import { predictChanges } from "../deployments/what-if.ts";
 import { clip } from "../errors.ts";
 import { decodeBody, objectMember, stringMember } from "../json.ts";
+import { normalizeLocation } from "../locations.ts";
 import { type Call, type Operation, type Outcome, parameter } from "../operation.ts";
 import { armLock } from "../records.ts";
-import { requireGroup, requireSubscription } from "../resource-groups.ts";
+import { requireGroup } from "../resource-groups.ts";
 
 const type = "Microsoft.Resources/deployments";
 const group = "/subscriptions/{subscription}/resourceGroups/{group}";
-const scopes = [group, "/subscriptions/{subscription}"];
+const managementGroup = "/providers/Microsoft.Management/managementGroups/{managementGroup}";
+/** The last one is the tenant's. */
+const scopes = [group, "/subscriptions/{subscription}", managementGroup, ""];
 
 function rowsAt(scope: string): readonly Operation[] {
   const all = `${scope}/providers/Microsoft.Resources/deployments`;
@@ -94,17 +93,12 @@ function rowsAt(scope: string): readonly Operation[] {
 
 export const deploymentOperations: readonly Operation[] = scopes.flatMap(rowsAt);
 
-async function targetOf(call: Call): Promise<DeploymentTarget> {
-  const subscription = await requireSubscription(call.plane.store, parameter(call, "subscription"));
-  const groupName = call.parameters.get("group");
-  return {
-    name: call.parameters.get("name") ?? "",
-    subscription,
-    group:
-      groupName === undefined
-        ? undefined
-        : await requireGroup(call.plane.store, subscription.subscriptionId, groupName),
-  };
+function targetOf({ plane, parameters }: Call): Promise<DeploymentTarget> {
+  return resolveTarget(plane.store, plane.tenantId, parameters.get("name") ?? "", {
+    subscription: parameters.get("subscription"),
+    group: parameters.get("group"),
+    managementGroup: parameters.get("managementGroup"),
+  });
 }
 
 const nameLengthMax = 64;
@@ -132,12 +126,19 @@ function documentOf(call: Call): LenientDocument {
 async function prepare(call: Call): Promise<PreparedDeployment> {
   const target = await targetOf(call);
   checkName(target.name);
-  const request = readDeployment(documentOf(call));
+  const request = await loadDeployment(call, documentOf(call));
   if (target.group === undefined && request.location === undefined && !call.nested) {
     throw new ArmError(
       400,
       "LocationRequired",
-      "The 'location' property must be specified for deployments at subscription scope.",
+      `The 'location' property must be specified for '${clip(target.name)}'. Please see https://aka.ms/deploy-to-subscription for usage details.`,
+    );
+  }
+  if (target.group === undefined && request.mode === "Complete") {
+    throw new ArmError(
+      400,
+      "InvalidDeployment",
+      "The deployment mode 'Complete' is not supported at this scope; only deployments to a resource group delete what they do not list.",
     );
   }
   return prepareDeployment(call, target, request);
@@ -209,6 +210,13 @@ function nestedFailure(record: DeploymentRecord): ArmError {
   return new ArmError(409, code, message, rest);
 }
 
+function linksOf({ request: { templateLink, parametersLink } }: PreparedDeployment): DeploymentLinks {
+  return {
+    ...(templateLink === undefined ? {} : { templateLink: shownLink(templateLink) }),
+    ...(parametersLink === undefined ? {} : { parametersLink: shownLink(parametersLink) }),
+  };
+}
+
 async function startRecord(
   call: Call,
   prepared: PreparedDeployment,
@@ -222,9 +230,10 @@ async function startRecord(
     scopeId,
     state: "Running",
     mode: request.mode,
-    ...(request.location === undefined ? {} : { location: request.location }),
+    ...(request.location === undefined ? {} : { location: normalizeLocation(request.location) }),
     ...(request.tags === undefined ? {} : { tags: request.tags }),
     templateHash: prepared.templateHash,
+    ...linksOf(prepared),
     parameters: renderParameters(prepared.parameters),
     outputResources: [],
     providers: describeProviders(prepared.instances),
@@ -238,14 +247,26 @@ async function startRecord(
   };
   return plane.store.transact([armLock], async (transaction) => {
     if (target.group !== undefined) {
-      await requireGroup(transaction, target.subscription.subscriptionId, target.group.name);
+      await requireGroup(transaction, target.group.subscriptionId, target.group.name);
     }
     const before = await getDeployment(transaction, scopeId, target.name);
+    checkLocation(before, record);
     await clearOperations(transaction, scopeId, target.name);
     putDeployment(transaction, record);
-    putTemplate(transaction, record, request.template.document);
+    putTemplate(transaction, record, call.shownTemplate ?? request.template.document);
     return { record, isNew: before === undefined };
   });
+}
+
+/** The location of a deployment outside of groups is where its history is kept: it stays. */
+function checkLocation(before: DeploymentRecord | undefined, next: DeploymentRecord): void {
+  const [was, is] = [before?.location, next.location];
+  if (was === undefined || is === undefined || normalizeLocation(was) === normalizeLocation(is)) return;
+  throw new ArmError(
+    409,
+    "InvalidDeploymentLocation",
+    `Invalid deployment location '${clip(is)}'. The deployment '${next.name}' already exists in location '${was}'.`,
+  );
 }
 
 /** The finished record. A fault of ours ends the run as failed; it never leaves a deployment running for ever. */
@@ -333,6 +354,7 @@ async function validateHandler(call: Call): Promise<Outcome> {
       type,
       properties: {
         templateHash: prepared.templateHash,
+        ...linksOf(prepared),
         parameters: renderParameters(prepared.parameters),
         mode: request.mode,
         provisioningState: "Succeeded",

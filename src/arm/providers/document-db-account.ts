@@ -130,7 +130,7 @@ async function writeAccount(
   settingsOf(call, before, next(await getResource(plane.store, before.id)));
   const port = await plane.cosmos.reservePort(name);
   const locks = [armLock, directoryLock, cosmosLock(name)];
-  return asCosmos(call, () =>
+  const written = asCosmos(call, () =>
     plane.store.transact(locks, async (transaction) => {
       const address = await resolveResource(transaction, call.address.path);
       const existing = await getResource(transaction, address.id);
@@ -145,6 +145,7 @@ async function writeAccount(
       return { status: 200, body: await render(plane, transaction, resource, account) };
     }),
   );
+  return written.finally(() => plane.cosmos.releasePort(name));
 }
 
 function checkName(call: Call, name: string): void {

@@ -1,7 +1,6 @@
 /** Microsoft.DocumentDB: the rows of Cosmos DB's control plane, each with the action that Azure RBAC checks for it. */
 import { cosmosLock } from "../../cosmos/control.ts";
-import { locations } from "../locations.ts";
-import { type Call, type Operation, type Outcome, type Provider, parameter } from "../operation.ts";
+import type { Operation, Outcome, Provider } from "../operation.ts";
 import {
   accountNameTaken,
   deleteAccount,
@@ -14,6 +13,7 @@ import {
   readAccount,
   regenerateKey,
 } from "./document-db-account.ts";
+import { regionOperations } from "./document-db-regions.ts";
 import {
   deleteAssignment,
   deleteDefinition,
@@ -89,7 +89,6 @@ const accountOperations: readonly Operation[] = [
     action: `${type}/regenerateKey/action`,
     handler: regenerateKey,
   },
-  { method: "POST", path: `${one}/failoverPriorityChange`, action: `${type}/failoverPriorityChange/action` },
 ];
 
 const dataOperations: readonly Operation[] = [
@@ -117,35 +116,11 @@ const dataOperations: readonly Operation[] = [
 const surroundingOperations: readonly Operation[] = [
   {
     method: "GET",
-    path: "/subscriptions/{subscription}/providers/Microsoft.DocumentDB/locations",
-    action: "Microsoft.DocumentDB/locations/read",
-    scope: "/subscriptions/{subscription}",
-    handler: listLocations,
-  },
-  {
-    method: "GET",
     path: "/providers/Microsoft.DocumentDB/operations",
     action: "anyCaller",
     handler: listProviderOperations,
   },
 ];
-
-async function listLocations(call: Call): Promise<Outcome> {
-  const value = locations.map(({ name, displayName }) => ({
-    id: `/subscriptions/${parameter(call, "subscription")}/providers/Microsoft.DocumentDB/locations/${name}`,
-    name: displayName,
-    type: "Microsoft.DocumentDB/locations",
-    properties: {
-      supportsAvailabilityZone: true,
-      isResidencyRestricted: false,
-      backupStorageRedundancies: ["Geo", "Zone", "Local"],
-      isSubscriptionRegionAccessAllowedForRegular: true,
-      isSubscriptionRegionAccessAllowedForAz: true,
-      status: "Online",
-    },
-  }));
-  return { status: 200, body: { value } };
-}
 
 /** Every action of this provider: what custom Azure roles may name. */
 async function listProviderOperations(): Promise<Outcome> {
@@ -201,6 +176,7 @@ export const documentDbProvider: Provider = {
     ...throughputOperations,
     ...scriptOperations,
     ...roleOperations,
+    ...regionOperations,
     ...surroundingOperations,
   ],
   removals: {

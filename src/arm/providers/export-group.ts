@@ -17,6 +17,9 @@ export const exportGroupOperation: Operation = {
 
 const schema = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#";
 
+/** What is never shown cannot be exported; deploying it back empty would lose what is there. */
+const neverExported = /^Microsoft\.Web\/sites\/(slots\/)?config$|^Microsoft\.KeyVault\/vaults\/secrets$/i;
+
 async function exportGroup(call: Call): Promise<Outcome> {
   const group = await requireGroup(
     call.plane.store,
@@ -34,6 +37,7 @@ async function exportGroup(call: Call): Promise<Outcome> {
   const all = wanted.includes("*");
   const resources: JsonObject[] = [];
   for (const resource of await listResources(call.plane.store, groupId(group))) {
+    if (neverExported.test(resource.type)) continue;
     if (!all && !wanted.some((id) => sameResourceId(String(id), resource.id))) continue;
     resources.push(await describe(call, resource));
   }

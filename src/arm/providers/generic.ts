@@ -8,21 +8,19 @@ import { directoryLock } from "../../identity/control.ts";
 import type { Reader, Transaction } from "../../storage/port.ts";
 import { notImplemented } from "../errors.ts";
 import { applyIdentity, readIdentityBlock, renderIdentity, requireAssignRights } from "../identity-block.ts";
+import { findResource, requireFound, requireParent, untouchedChildren } from "../implicit-children.ts";
 import { invalidContent, isObject, type JsonObject, mergePatch, without } from "../json.ts";
 import { type Call, type ControlPlane, type Operation, type Outcome, parameter } from "../operation.ts";
 import { armLock } from "../records.ts";
 import {
-  getResource,
   listResources,
   putResource,
   removeTree,
-  requireParent,
-  requireResource,
   resolveResource,
   type StoredResource,
   writableBody,
 } from "../resources.ts";
-import { shownAround, shownProperties } from "./record-types.ts";
+import { settledAround, shownAround, shownProperties } from "./service-values.ts";
 
 const resourcePath = "{+scope}/providers/{namespace}/{*parents}/{type}/{name}";
 const collectionPath = "{+scope}/providers/{namespace}/{*parents}/{last}";
@@ -55,13 +53,13 @@ export function objectBody(call: Call): JsonObject {
 
 async function readResource(call: Call): Promise<Outcome> {
   const address = await resolveResource(call.plane.store, call.address.path);
-  const resource = await requireResource(call.plane.store, address);
-  return { status: 200, body: await render(call.plane, call.plane.store, resource) };
+  const resource = await requireFound(call.plane.store, address);
+  return { status: 200, body: await renderResource(call.plane, call.plane.store, resource) };
 }
 
 async function headResource(call: Call): Promise<Outcome> {
   const address = await resolveResource(call.plane.store, call.address.path);
-  return { status: (await getResource(call.plane.store, address.id)) === undefined ? 404 : 204 };
+  return { status: (await findResource(call.plane.store, address)) === undefined ? 404 : 204 };
 }
 
 /**
@@ -84,8 +82,8 @@ export async function writeResource(
     const address = await resolveResource(transaction, call.address.path);
     await requireParent(transaction, address);
     const existing = patching
-      ? await requireResource(transaction, address)
-      : await getResource(transaction, address.id);
+      ? await requireFound(transaction, address)
+      : await findResource(transaction, address);
     const written = patching ? patched(existing?.body ?? {}, body) : writableBody(body);
     const resource = await complete(transaction, {
       id: existing?.id ?? address.id,
@@ -96,7 +94,7 @@ export async function writeResource(
     });
     putResource(transaction, resource);
     await applyIdentity(plane, transaction, resource.id, wanted, patching);
-    const shown = await render(plane, transaction, resource);
+    const shown = await renderResource(plane, transaction, resource);
     return { status: 200, body: shown, headers: warningFor(resource.type) };
   });
 }
@@ -124,10 +122,13 @@ export async function removeResource(call: Call): Promise<Outcome> {
 async function listOfType(call: Call): Promise<Outcome> {
   const { plane } = call;
   const wanted = await resolveResource(plane.store, `${call.address.path}/any`);
+  const present = (await listResources(plane.store, wanted.parentId ?? wanted.scopeId)).filter(
+    (resource) => resource.type.toLowerCase() === wanted.type.toLowerCase(),
+  );
+  const untouched = await untouchedChildren(plane.store, wanted.type, wanted.parentId, present);
   const value: JsonObject[] = [];
-  for (const resource of await listResources(plane.store, wanted.parentId ?? wanted.scopeId)) {
-    if (resource.type.toLowerCase() !== wanted.type.toLowerCase()) continue;
-    value.push(await render(plane, plane.store, resource));
+  for (const resource of [...untouched, ...present]) {
+    value.push(await renderResource(plane, plane.store, resource));
   }
   return { status: 200, body: { value } };
 }
@@ -137,7 +138,12 @@ async function unknownAction(call: Call): Promise<Outcome> {
   throw notImplemented(`The action '${parameter(call, "last")}' of '${namespace}'`);
 }
 
-async function render(plane: ControlPlane, reader: Reader, resource: StoredResource): Promise<JsonObject> {
+/** The resource as its GET shows it. */
+export async function renderResource(
+  plane: ControlPlane,
+  reader: Reader,
+  resource: StoredResource,
+): Promise<JsonObject> {
   const identity = await renderIdentity(plane, reader, resource.id);
   const { properties, ...rest } = resource.body;
   const own = isObject(properties) ? without(properties, ["provisioningState"]) : {};
@@ -147,6 +153,7 @@ async function render(plane: ControlPlane, reader: Reader, resource: StoredResou
     type: resource.type,
     ...shownAround(resource),
     ...rest,
+    ...settledAround(resource),
     ...(identity === undefined ? {} : { identity }),
     properties: { ...shownProperties(resource, own), provisioningState: "Succeeded" },
   };

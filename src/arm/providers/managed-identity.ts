@@ -22,6 +22,7 @@ import {
   resolveResource,
   type StoredResource,
 } from "../resources.ts";
+import { associatedResourcesOperation } from "./associated-resources.ts";
 import { federatedCredentialOperations } from "./federated-credentials.ts";
 import { objectBody, patched } from "./generic.ts";
 
@@ -50,6 +51,7 @@ export const managedIdentityProvider: Provider = {
       handler: readSystemIdentity,
     },
     ...federatedCredentialOperations,
+    associatedResourcesOperation,
   ],
   removals: {
     [type]: {
@@ -80,11 +82,11 @@ async function putIdentity(call: Call): Promise<Outcome> {
     requireSameLocation(existing, resource);
     putResource(transaction, resource);
     const record = await plane.identity.putUserAssigned(transaction, resource.id, resource.name);
-    return {
-      status: existing === undefined ? 201 : 200,
-      body: render(resource, record),
-      headers: { location: encodeURI(resource.id) },
-    };
+    const shown = render(resource, record);
+    if (existing !== undefined) return { status: 200, body: shown };
+    // Absolute, and only for what is new: generic clients take the header for an operation that is to be polled.
+    const where = `${call.origin}${encodeURI(resource.id)}?api-version=${call.apiVersion}`;
+    return { status: 201, body: shown, headers: { location: where } };
   });
 }
 

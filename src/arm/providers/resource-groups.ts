@@ -16,7 +16,7 @@ import {
   requireGroup,
   requireSubscription,
 } from "../resource-groups.ts";
-import { listResources, removeTree, renderListed } from "../resources.ts";
+import { isTracked, listResources, removeTree, renderListed } from "../resources.ts";
 import { objectBody } from "./generic.ts";
 import { matchesResourceFilter, matchesTagFilter } from "./resource-filter.ts";
 
@@ -183,6 +183,8 @@ async function listSubscriptionResources(call: Call): Promise<Outcome> {
 
 async function listBelow(call: Call, scopeId: string): Promise<Outcome> {
   const matches = matchesResourceFilter(call.address.query.get("$filter"));
-  const found = (await listResources(call.plane.store, scopeId)).filter(matches);
+  const found = (await listResources(call.plane.store, scopeId)).filter(
+    (resource) => isTracked(resource) && matches(resource),
+  );
   return { status: 200, body: { value: found.map(renderListed) } };
 }

@@ -6,6 +6,7 @@ import { exportGroupOperation } from "./export-group.ts";
 import { resourceGroupOperations } from "./resource-groups.ts";
 import { subscriptionOperations } from "./subscriptions.ts";
 import { tagOperations } from "./tags.ts";
+import { templateHashOperation } from "./template-hash.ts";
 
 export const resourcesProvider: Provider = {
   operations: [
@@ -15,5 +16,6 @@ export const resourcesProvider: Provider = {
     ...deploymentOperations,
     ...tagOperations,
     exportGroupOperation,
+    templateHashOperation,
   ],
 };

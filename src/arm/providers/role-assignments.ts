@@ -2,27 +2,32 @@
  * Role assignments on the wire. Every refusal of the service that tools and people meet is made here: the wrong kind
  * of role, an unknown principal, the same assignment under another name, a change of what cannot change.
  */
+import { ConditionFault, parseCondition } from "../../authz/condition.ts";
 import { ArmError } from "../../azure/arm-error.ts";
 import type { Principal } from "../../azure/principal.ts";
-import { normalizeResourceId, sameResourceId, scopeCovers } from "../../azure/resource-id.ts";
+import { normalizeResourceId, sameResourceId } from "../../azure/resource-id.ts";
 import type { Reader } from "../../storage/port.ts";
-import { clip } from "../errors.ts";
+import { clip, notImplemented } from "../errors.ts";
 import { invalidFilter, parseFilter } from "../filters.ts";
 import { type JsonObject, member, objectMember, stringMember } from "../json.ts";
-import { type Call, type Outcome, parameter } from "../operation.ts";
+import { type Call, type ControlPlane, type Outcome, parameter } from "../operation.ts";
 import { armLock } from "../records.ts";
 import { requireGroup, requireSubscription } from "../resource-groups.ts";
 import {
   assignmentsOf,
-  deleteAssignment,
   getAssignment,
   getDefinition,
   listAssignments,
+  loadScopeCover,
   putAssignment,
   type RoleAssignmentRecord,
+  retireAssignment,
   roleNameOf,
 } from "../role-assignments.ts";
 import { objectBody } from "./generic.ts";
+
+/** The version of the language of conditions. */
+const conditionVersion = "2.0";
 
 export const guidPattern: RegExp = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -45,7 +50,8 @@ export async function putRoleAssignment(call: Call): Promise<Outcome> {
     const scope = await canonicalScope(transaction, parameter(call, "scope"));
     const definition = await getDefinition(transaction, roleNameOf(wanted.roleDefinitionId));
     if (definition === undefined) throw roleDoesNotExist(roleNameOf(wanted.roleDefinitionId));
-    if (!definition.assignableScopes.some((allowed) => scopeCovers(allowed, scope))) {
+    const covers = await loadScopeCover(transaction);
+    if (!definition.assignableScopes.some((allowed) => covers(allowed, scope))) {
       throw new ArmError(
         400,
         "RoleAssignmentScopeNotAssignableToRoleDefinition",
@@ -63,10 +69,12 @@ export async function putRoleAssignment(call: Call): Promise<Outcome> {
       principalId: principal.objectId,
       principalType: principal.type,
       description: wanted.description,
+      ...(wanted.condition === undefined ? {} : { condition: wanted.condition }),
       createdOn: existing?.createdOn ?? isoTime(plane.clock.now()),
       updatedOn: isoTime(plane.clock.now()),
       createdBy: existing?.createdBy ?? call.caller.objectId,
       updatedBy: call.caller.objectId,
+      ...effectOf(existing, plane),
     };
     if (existing === undefined) await rejectDuplicate(transaction, next);
     else rejectUpdate(existing, next);
@@ -75,11 +83,22 @@ export async function putRoleAssignment(call: Call): Promise<Outcome> {
   });
 }
 
+/** When a new assignment begins to grant, where the server lets changes wait; one that exists goes on as it did. */
+function effectOf(
+  existing: RoleAssignmentRecord | undefined,
+  { clock, roleDelay }: ControlPlane,
+): Pick<RoleAssignmentRecord, "effectiveFrom"> {
+  const effectiveFrom =
+    existing === undefined && roleDelay > 0 ? clock.now() + roleDelay : existing?.effectiveFrom;
+  return effectiveFrom === undefined ? {} : { effectiveFrom };
+}
+
 interface AssignmentRequest {
   readonly roleDefinitionId: string;
   readonly principalId: string;
   readonly principalType: string | undefined;
   readonly description: string | null;
+  readonly condition?: string;
 }
 
 function readRequest(call: Call): AssignmentRequest {
@@ -103,10 +122,7 @@ function readRequest(call: Call): AssignmentRequest {
       `A valid principal ID must be provided for role assignment; '${clip(principalId)}' is not a GUID.`,
     );
   }
-  const condition = member(properties, "condition");
-  if (condition !== undefined && condition !== null) {
-    throw new ArmError(501, "NotImplemented", "Conditions on role assignments are not implemented.");
-  }
+  const condition = readCondition(call, properties);
   const scope = stringMember(properties, "scope");
   const asked = parameter(call, "scope") || "/";
   if (scope !== undefined && !sameResourceId(scope, asked)) {
@@ -120,7 +136,27 @@ function readRequest(call: Call): AssignmentRequest {
     principalId,
     principalType: stringMember(properties, "principalType"),
     description: stringMember(properties, "description") ?? null,
+    ...(condition === undefined ? {} : { condition }),
   };
+}
+
+/** The condition, if there is one, as it was sent; what cannot be read or judged is refused, never granted. */
+function readCondition(call: Call, properties: JsonObject | undefined): string | undefined {
+  const condition = member(properties, "condition");
+  if (condition === undefined || condition === null || condition === "") return undefined;
+  const version = member(properties, "conditionVersion") ?? conditionVersion;
+  if (version !== conditionVersion) {
+    throw invalidRequest(call, `The condition version must be '${conditionVersion}'.`);
+  }
+  if (typeof condition !== "string") throw invalidRequest(call, "The condition must be a text.");
+  try {
+    parseCondition(condition);
+  } catch (error) {
+    if (!(error instanceof ConditionFault)) throw error;
+    if (error.isUnsupported) throw notImplemented(`This condition (${clip(error.message)})`);
+    throw invalidRequest(call, `The condition is malformed: ${clip(error.message)}.`);
+  }
+  return condition;
 }
 
 function invalidRequest(call: Call, detail: string): ArmError {
@@ -249,7 +285,8 @@ export async function deleteRoleAssignment(call: Call): Promise<Outcome> {
   return call.plane.store.transact([armLock], async (transaction) => {
     const found = await getAssignment(transaction, assignmentPath(call));
     if (found === undefined) return { status: 204 };
-    deleteAssignment(transaction, found);
+    const { clock, roleDelay } = call.plane;
+    await retireAssignment(transaction, found, clock.now(), roleDelay);
     return { status: 200, body: renderAssignment(found) };
   });
 }
@@ -270,8 +307,9 @@ export async function listRoleAssignments(call: Call): Promise<Outcome> {
       found = found.filter((each) => ids.some((id) => sameGuid(each.principalId, id)));
     } else throw invalidFilter(text ?? "");
   }
+  const covers = await loadScopeCover(plane.store);
   const value = found
-    .filter((each) => scopeCovers(each.scope, scope) || (below && scopeCovers(scope, each.scope)))
+    .filter((each) => covers(each.scope, scope) || (below && covers(scope, each.scope)))
     .sort((a, b) => (normalizeResourceId(a.id) < normalizeResourceId(b.id) ? -1 : 1))
     .map(renderAssignment);
   return { status: 200, body: { value } };
@@ -288,8 +326,8 @@ function renderAssignment(assignment: RoleAssignmentRecord): JsonObject {
       principalId: assignment.principalId,
       principalType: assignment.principalType,
       scope: assignment.scope,
-      condition: null,
-      conditionVersion: null,
+      condition: assignment.condition ?? null,
+      conditionVersion: assignment.condition === undefined ? null : conditionVersion,
       createdOn: assignment.createdOn,
       updatedOn: assignment.updatedOn,
       createdBy: assignment.createdBy,

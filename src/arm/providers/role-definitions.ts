@@ -55,6 +55,7 @@ export async function putRoleDefinition(call: Call): Promise<Outcome> {
   return plane.store.transact([armLock], async (transaction) => {
     const scope = await canonicalScope(transaction, parameter(call, "scope"));
     const existing = await getDefinition(transaction, name);
+    if (existing?.updatedOn !== before?.updatedOn) throw changedMeanwhile();
     const clash = [...builtInRoles, ...(await listCustomDefinitions(transaction))].find(
       (each) => each.name !== name && each.roleName.toLowerCase() === wanted.roleName.toLowerCase(),
     );
@@ -78,6 +79,11 @@ export async function putRoleDefinition(call: Call): Promise<Outcome> {
     putDefinition(transaction, definition);
     return { status: 201, body: renderDefinition(scope, definition) };
   });
+}
+
+/** For a role that was made or changed after the caller's rights at its scopes were looked at. */
+function changedMeanwhile(): ArmError {
+  return new ArmError(409, "Conflict", "The role definition was changed by another request; please retry.");
 }
 
 type DefinitionRequest = Pick<
@@ -110,6 +116,9 @@ function readDefinition(body: JsonObject): DefinitionRequest {
 
 function readPermission(value: Json): RolePermission {
   if (!isObject(value)) throw invalidDefinition("Each permission must be an object.");
+  // Kept without being judged, it would grant more than was asked for.
+  if (member(value, "condition") != null)
+    throw invalidDefinition("Permissions of custom roles have no condition.");
   const permission = {
     actions: strings(member(value, "actions"), "actions"),
     notActions: strings(member(value, "notActions"), "notActions"),
@@ -160,10 +169,16 @@ export async function readRoleDefinition(call: Call): Promise<Outcome> {
 
 export async function deleteRoleDefinition(call: Call): Promise<Outcome> {
   const name = parameter(call, "name").toLowerCase();
+  const before = await getDefinition(call.plane.store, name);
+  // A role is one thing, whichever of its scopes the path names: who deletes it must be allowed to at all of them.
+  for (const scope of before?.type === "CustomRole" ? before.assignableScopes : []) {
+    await call.require("Microsoft.Authorization/roleDefinitions/delete", scope);
+  }
   return call.plane.store.transact([armLock], async (transaction) => {
     const scope = await canonicalScope(transaction, parameter(call, "scope"));
     const found = await getDefinition(transaction, name);
     if (found === undefined) return { status: 204 };
+    if (found.updatedOn !== before?.updatedOn) throw changedMeanwhile();
     if (found.type === "BuiltInRole") throw invalidDefinition("Built-in roles cannot be deleted.");
     const used = (await listAssignments(transaction)).some(
       (each) => roleNameOf(each.roleDefinitionId) === name,

@@ -1,6 +1,5 @@
 /** Subscriptions, tenants, locations and the list of resource providers: what a tool asks for right after sign-in. */
 import { findNamespace, type NamespaceInfo, namespaces } from "../../azure/api-versions.ts";
-import { scopeCovers } from "../../azure/resource-id.ts";
 import { invalidNamespace } from "../errors.ts";
 import type { JsonObject } from "../json.ts";
 import { locations } from "../locations.ts";
@@ -11,7 +10,7 @@ import {
   requireSubscription,
   type SubscriptionRecord,
 } from "../resource-groups.ts";
-import { loadRights } from "../role-assignments.ts";
+import { loadRights, loadScopeCover } from "../role-assignments.ts";
 
 const one = "/subscriptions/{subscription}";
 const subscriptionScope = "/subscriptions/{subscription}";
@@ -49,12 +48,13 @@ export const subscriptionOperations: readonly Operation[] = [
 /** The subscriptions in or below which the caller holds any role. */
 async function visible(call: Call): Promise<SubscriptionRecord[]> {
   const { plane } = call;
-  const rights = await loadRights(plane.store, plane.directory, call.caller.objectId);
+  const rights = await loadRights(plane.store, plane.directory, call.caller.objectId, plane.clock.now());
+  const covers = await loadScopeCover(plane.store);
   const found: SubscriptionRecord[] = [];
   for (const record of await listSubscriptions(plane.store)) {
     const id = `/subscriptions/${record.subscriptionId}`;
     const held = rights.assignments.some(
-      (assignment) => scopeCovers(id, assignment.scope) || scopeCovers(assignment.scope, id),
+      (assignment) => covers(id, assignment.scope) || covers(assignment.scope, id),
     );
     if (held) found.push(record);
   }

@@ -4,9 +4,9 @@
  * transaction read the transaction instead (an earlier transaction may not have reached the view yet).
  */
 import type { KeyName } from "../../authz/account-key.ts";
-import { type CosmosPolicy, compileCosmosPolicy } from "../../authz/cosmos-rbac.ts";
+import type { CosmosPolicy } from "../../authz/cosmos-rbac.ts";
 import { cosmosAudiences } from "../../azure/audiences.ts";
-import { builtInDataRoles } from "../../azure/cosmos-actions.ts";
+import type { Clock } from "../../clock.ts";
 import { after } from "../../storage/keys.ts";
 import type { KeyRange, Reader } from "../../storage/port.ts";
 import type { AccountKeys, SqlRoleAssignment, SqlRoleDefinition } from "../control.ts";
@@ -18,18 +18,37 @@ import {
   type DatabaseRecord,
   decodeRecord,
 } from "./records.ts";
+import { createRoleBook, type RoleBook } from "./role-book.ts";
+
+/** How long changes of access wait for their effect, in milliseconds; 0 is at once. */
+export interface AccessDelays {
+  readonly roles: number;
+  /** How long a regenerated key's old value is still taken, beside the new one. */
+  readonly keys: number;
+}
+
+interface NamedKey {
+  readonly name: KeyName;
+  readonly secret: Buffer;
+}
+
+interface RetiredKey extends NamedKey {
+  /** Milliseconds since the epoch. */
+  readonly until: number;
+}
 
 export interface AccountView {
   readonly record: AccountRecord;
-  readonly keys: readonly { readonly name: KeyName; readonly secret: Buffer }[];
+  readonly keys: readonly NamedKey[];
+  readonly retired: readonly RetiredKey[];
+  /** The keys and, where changes wait, the old values that are still taken. */
+  acceptedKeys(): readonly NamedKey[];
   /** Audiences of tokens that the account takes. */
   readonly audiences: readonly string[];
   readonly databases: Map<string, DatabaseView>;
-  readonly roleDefinitions: Map<string, SqlRoleDefinition>;
-  readonly roleAssignments: Map<string, SqlRoleAssignment>;
-  /** Roles ready for decisions, compiled at the first decision after a change. */
+  readonly roles: RoleBook;
+  /** Roles ready for decisions. */
   policy(): CosmosPolicy;
-  forgetPolicy(): void;
 }
 
 export interface DatabaseView {
@@ -53,21 +72,18 @@ export interface Catalog {
   removeRoleAssignment(account: string, name: string): void;
 }
 
-/** The built-in role definitions of an account, in the shape of its custom ones. */
-export function builtInDefinitions(accountId: string): readonly SqlRoleDefinition[] {
-  return builtInDataRoles.map((role) => ({
-    name: role.name,
-    roleName: role.roleName,
-    type: "BuiltInRole",
-    assignableScopes: [accountId],
-    permissions: [{ dataActions: role.dataActions, notDataActions: [] }],
-  }));
-}
-
-/** Loads every account from the store. */
-export async function openCatalog(reader: Reader): Promise<Catalog> {
+/** Loads every account from the store; what is stored is in effect, only changes from then on wait. */
+export async function openCatalog(
+  reader: Reader,
+  clock: Clock,
+  delays: AccessDelays = { roles: 0, keys: 0 },
+): Promise<Catalog> {
   const accounts = new Map<string, AccountView>();
-  const catalog = mutableCatalog(accounts);
+  let isLoaded = false;
+  const catalog = mutableCatalog(accounts, {
+    now: () => clock.now(),
+    delays: () => (isLoaded ? delays : { roles: 0, keys: 0 }),
+  });
   for (const record of await readAll<AccountRecord>(reader, accountRange)) {
     const name = record.account.name;
     catalog.setAccount(record);
@@ -84,6 +100,7 @@ export async function openCatalog(reader: Reader): Promise<Catalog> {
       catalog.setRoleAssignment(name, assignment);
     }
   }
+  isLoaded = true;
   return catalog;
 }
 
@@ -101,14 +118,19 @@ export async function readAll<T>(reader: Reader, range: KeyRange): Promise<T[]> 
   }
 }
 
-function mutableCatalog(accounts: Map<string, AccountView>): Catalog {
+interface Timing {
+  readonly now: () => number;
+  readonly delays: () => AccessDelays;
+}
+
+function mutableCatalog(accounts: Map<string, AccountView>, timing: Timing): Catalog {
   const find = (account: string): AccountView | undefined => accounts.get(account.toLowerCase());
   return {
     find,
     all: () => accounts.values(),
     setAccount(record) {
       const old = find(record.account.name);
-      accounts.set(record.account.name.toLowerCase(), accountView(record, old));
+      accounts.set(record.account.name.toLowerCase(), accountView(record, old, timing));
     },
     removeAccount: (account) => void accounts.delete(account.toLowerCase()),
     setDatabase(account, record) {
@@ -120,49 +142,44 @@ function mutableCatalog(accounts: Map<string, AccountView>): Catalog {
       void find(account)?.databases.get(record.database)?.containers.set(record.id, record),
     removeContainer: (account, database, container) =>
       void find(account)?.databases.get(database)?.containers.delete(container),
-    setRoleDefinition(account, definition) {
-      find(account)?.roleDefinitions.set(definition.name, definition);
-      find(account)?.forgetPolicy();
-    },
-    removeRoleDefinition(account, name) {
-      find(account)?.roleDefinitions.delete(name);
-      find(account)?.forgetPolicy();
-    },
-    setRoleAssignment(account, assignment) {
-      find(account)?.roleAssignments.set(assignment.name, assignment);
-      find(account)?.forgetPolicy();
-    },
-    removeRoleAssignment(account, name) {
-      find(account)?.roleAssignments.delete(name);
-      find(account)?.forgetPolicy();
-    },
+    setRoleDefinition: (account, definition) => find(account)?.roles.setDefinition(definition),
+    removeRoleDefinition: (account, name) => find(account)?.roles.removeDefinition(name),
+    setRoleAssignment: (account, assignment) => find(account)?.roles.setAssignment(assignment),
+    removeRoleAssignment: (account, name) => find(account)?.roles.removeAssignment(name),
   };
 }
 
-function accountView(record: AccountRecord, old: AccountView | undefined): AccountView {
-  const roleDefinitions = old?.roleDefinitions ?? new Map<string, SqlRoleDefinition>();
-  const roleAssignments = old?.roleAssignments ?? new Map<string, SqlRoleAssignment>();
-  const accountId = record.account.resourceId;
-  let compiled: CosmosPolicy | undefined;
+function accountView(record: AccountRecord, old: AccountView | undefined, timing: Timing): AccountView {
+  const { now, delays } = timing;
+  const roles =
+    old?.roles ?? createRoleBook({ accountId: record.account.resourceId, now, delay: () => delays().roles });
+  const keys = secrets(record.keys);
+  const retired = retiredKeys(keys, old, now(), delays().keys);
   return {
     record,
-    keys: secrets(record.keys),
+    keys,
+    retired,
+    acceptedKeys: () =>
+      retired.length === 0 ? keys : [...keys, ...retired.filter(({ until }) => now() < until)],
     audiences: cosmosAudiences(record.account.name, record.account.port),
     databases: old?.databases ?? new Map(),
-    roleDefinitions,
-    roleAssignments,
-    policy() {
-      compiled ??= compileCosmosPolicy(
-        accountId,
-        [...builtInDefinitions(accountId), ...roleDefinitions.values()],
-        [...roleAssignments.values()],
-      );
-      return compiled;
-    },
-    forgetPolicy() {
-      compiled = undefined;
-    },
+    roles,
+    policy: () => roles.policy(),
   };
+}
+
+/** The old values of keys, those that this change replaces included, that are still to be taken. */
+function retiredKeys(
+  keys: readonly NamedKey[],
+  old: AccountView | undefined,
+  now: number,
+  delay: number,
+): readonly RetiredKey[] {
+  const replaced = (old?.keys ?? []).filter(
+    ({ name, secret }) => !keys.some((key) => key.name === name && key.secret.equals(secret)),
+  );
+  const all = [...(old?.retired ?? []), ...replaced.map((key) => ({ ...key, until: now + delay }))];
+  return all.filter(({ until }) => until > now);
 }
 
 function secrets(keys: AccountKeys): AccountView["keys"] {

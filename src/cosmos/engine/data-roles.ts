@@ -10,8 +10,9 @@ import { normalizeResourceId } from "../../azure/resource-id.ts";
 import type { Reader, Transaction } from "../../storage/port.ts";
 import type { SqlRoleAssignment, SqlRoleDefinition } from "../control.ts";
 import { type EngineParts, requireAccount } from "./accounts.ts";
-import { builtInDefinitions, readAll } from "./catalog.ts";
+import { readAll } from "./catalog.ts";
 import { contentKey, contentRange, decodeRecord, encodeRecord } from "./records.ts";
+import { builtInDefinitions } from "./role-book.ts";
 
 /** Limits of the service (documentation, "limits" of native RBAC). */
 const maxDefinitions = 100;

@@ -5,7 +5,7 @@ import { createIndexes, type Indexes, type IndexSizes } from "../index/indexes.t
 import { openScripts, type ScriptPool } from "../scripts/pool.ts";
 import type { ScriptLimits } from "../scripts/protocol.ts";
 import type { EngineParts } from "./accounts.ts";
-import { openCatalog } from "./catalog.ts";
+import { type AccessDelays, openCatalog } from "./catalog.ts";
 import { openPartitions, type Partitions } from "./partitions.ts";
 import { createThroughputMeters } from "./throughput.ts";
 
@@ -29,9 +29,11 @@ export async function openEngine(options: {
   readonly keepsIndexes?: boolean;
   readonly indexSizes?: IndexSizes;
   readonly scriptLimits?: ScriptLimits;
+  /** How long changes of roles and keys wait for their effect; not at all when absent. */
+  readonly accessDelays?: AccessDelays;
 }): Promise<Engine> {
   const { store, clock, entropy, rangesDefault = 1, keepsIndexes: keeps = false, indexSizes } = options;
-  const catalog = await openCatalog(store);
+  const catalog = await openCatalog(store, clock, options.accessDelays);
   const partitions = openPartitions(store);
   const indexes = createIndexes({ store, partitions, catalog, keeps, ...indexSizes });
   const scripts = openScripts(options.scriptLimits);

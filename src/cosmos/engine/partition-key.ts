@@ -98,7 +98,12 @@ export function sameComponents(
 }
 
 function checkComponent(value: unknown): PartitionKeyComponent {
-  if (value === null || typeof value === "boolean" || typeof value === "number") return value;
+  if (value === null || typeof value === "boolean") return value;
+  if (typeof value === "number") {
+    // JSON can say numbers that are none here, and as text they would be null: another partition.
+    if (Number.isFinite(value)) return value;
+    throw badRequest("The partition key value is a number beyond the range of double precision.");
+  }
   if (typeof value === "string") {
     if (value.length > valueBytesMax / 3 && Buffer.byteLength(value) > valueBytesMax) {
       throw badRequest(`The partition key value is longer than ${valueBytesMax} bytes.`);

@@ -5,7 +5,6 @@
 import { decideAccountKey, signingKey, textToSign } from "../../authz/account-key.ts";
 import { plainAddress } from "../../authz/network.ts";
 import type { AccountView } from "../engine/catalog.ts";
-import type { Address } from "./address.ts";
 import type { Access, AccessParts, AccessRequest } from "./authorize.ts";
 import { localAuthDisabled } from "./authorize-denials.ts";
 import { actionName, noLocks, resourceName } from "./authorize-names.ts";
@@ -23,7 +22,7 @@ export function decideKey(parts: AccessParts, request: AccessRequest, signature:
   const { account, row } = request;
   const settings = account.record.account;
   const date = signatureDate(request.headers, parts.clock.now());
-  const links = signedLinks(request.address);
+  const links = signedLinks(request);
   const types =
     request.address.kind === "partitionKeyDelete"
       ? ["partitionkey", "colls"]
@@ -56,15 +55,16 @@ function keysFor(
   { emulatorKey }: AccessParts,
   { account, remoteAddress }: AccessRequest,
 ): AccountView["keys"] {
-  if (emulatorKey === undefined || !plainAddress(remoteAddress).startsWith("127.")) return account.keys;
-  return [...account.keys, { name: "primary", secret: emulatorKey }];
+  const keys = account.acceptedKeys();
+  if (emulatorKey === undefined || !plainAddress(remoteAddress).startsWith("127.")) return keys;
+  return [...keys, { name: "primary", secret: emulatorKey }];
 }
 
 /**
  * The spellings of the resource link that clients sign: of a feed its owner's link, of anything else its own;
- * decoded, as sent, and for rid addressing the last rid in lower case.
+ * decoded, as sent, and for rid addressing the last rid in lower case. A name alone signs nothing: it says not where.
  */
-function signedLinks(address: Address): readonly string[] {
+function signedLinks({ address, account, byRid }: AccessRequest): readonly string[] {
   if (address.kind === "offer") return [(address.id ?? "").toLowerCase()];
   if (address.kind === "addresses") {
     const target = new URLSearchParams(address.query).get("$resolveFor") ?? "";
@@ -79,5 +79,6 @@ function signedLinks(address: Address): readonly string[] {
       .join("/");
   const own = cut(address.link);
   const last = own.split("/").pop() ?? "";
-  return [...new Set([own, cut(address.rawLink), last.toLowerCase()])];
+  const mayBeRid = byRid || !account.databases.has(address.database ?? "");
+  return [...new Set([own, cut(address.rawLink), ...(mayBeRid ? [last.toLowerCase()] : [])])];
 }

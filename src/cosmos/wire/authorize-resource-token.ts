@@ -109,7 +109,8 @@ export async function requireTokenRights(
   account: AccountView,
   token: string,
 ): Promise<TokenRights> {
-  const rights = account.keys
+  const rights = account
+    .acceptedKeys()
     .filter(({ name }) => name === "primary" || name === "secondary")
     .map(({ secret }) => readResourceToken(tokenSecret(secret), token))
     .find((read) => read !== undefined);

@@ -18,7 +18,8 @@ const POLL_SECONDS = 5;
 
 /** `POST .../devicecode`: a new request to sign in. Throws `AuthorityError`. */
 export async function deviceCode(context: AuthorityContext, call: AuthorityCall): Promise<Reply> {
-  const form = formParameters(call.request);
+  // MSAL for Java sends its form under no content type, to this endpoint alone.
+  const form = formParameters(call.request, { untyped: true });
   const clientId = form.get("client_id") ?? call.query.get("client_id");
   if (clientId === undefined || clientId === "")
     throw new AuthorityError(faults.missingParameter("client_id"));

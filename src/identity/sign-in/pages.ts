@@ -41,11 +41,12 @@ export function page(
 <title>${escapeHtml(title)}</title>
 <style>
 body{font:16px/1.5 system-ui,sans-serif;background:#f3f2f1;color:#201f1e;margin:0}
-main{max-width:26rem;margin:8vh auto;background:#fff;padding:2rem;box-shadow:0 2px 6px #0003}
+main{max-width:26rem;margin:8vh auto;background:#fff;padding:2rem;border-radius:6px;box-shadow:0 2px 8px #0002}
 h1{font-size:1.4rem;margin:0 0 1rem}label{display:block;margin:.8rem 0 .2rem}
-input{width:100%;box-sizing:border-box;padding:.5rem;font:inherit;border:1px solid #605e5c}
-button{margin-top:1.2rem;padding:.5rem 1.5rem;font:inherit;border:0;background:#0067b8;color:#fff}
-button.quiet{background:#e1dfdd;color:#201f1e}.problem{color:#a80000}small{color:#605e5c}
+input{width:100%;box-sizing:border-box;padding:.5rem;font:inherit;border:1px solid #8a8886;border-radius:3px}
+button{margin:1.4rem .4rem 0 0;padding:.5rem 1.5rem;font:inherit;border:0;border-radius:3px;background:#0067b8;color:#fff;cursor:pointer}
+button.quiet{background:#e1dfdd;color:#201f1e}:focus-visible{outline:2px solid #0067b8;outline-offset:1px}
+.problem{color:#a80000;background:#fdf3f4;padding:.5rem .8rem;border-radius:3px}p{overflow-wrap:anywhere}small{color:#605e5c}
 </style>
 <main>
 <h1>${escapeHtml(title)}</h1>

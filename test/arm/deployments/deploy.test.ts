@@ -171,11 +171,9 @@ test("parameters, variables, loops, conditions and functions of the template's o
   const answer = await deploy(fixture, document, { parameters: { secret: "hush", PREFIX: "web" } });
   assert.equal(outcome(answer), "201", JSON.stringify(answer.body));
   assert.deepEqual(await resourceNames(fixture), ["after", "waits", "web1", "web2"]);
-  const { provisioningState: _, ...second } = (await properties(fixture, "web2")) as unknown as Record<
-    string,
-    unknown
-  >;
-  assert.deepEqual(second, {
+  const second = (await properties(fixture, "web2")) as unknown as Record<string, unknown>;
+  const written = ["doubled", "letters", "secret", "since", "disks"];
+  assert.deepEqual(Object.fromEntries(written.map((name) => [name, second[name]])), {
     doubled: "webweb",
     letters: ["l0", "l1", "l2"],
     secret: "hush",
@@ -198,6 +196,42 @@ test("parameters, variables, loops, conditions and functions of the template's o
   const shown = JSON.stringify((await fixture.send("GET", deploymentUrl())).body);
   assert.ok(!shown.includes("hush"), "a secure value is shown");
   assert.ok(shown.includes('"secret":{"type":"SecureString"}'));
+});
+
+test("an index without a name is that of the resource, inside loops over its properties too", async () => {
+  const fixture = await openGroupFixture();
+  const loop = (name: string, count: number, input: unknown): object => ({ copy: [{ name, count, input }] });
+  const document = template({
+    variables: loop("plain", 2, "[copyIndex('plain')]"),
+    resources: [
+      site("[concat('s', copyIndex())]", {
+        copy: { name: "sites", count: 2 },
+        properties: {
+          ...loop("outer", 3, {
+            both: "[concat(copyIndex(), copyIndex('sites'), copyIndex('outer'))]",
+            ...loop("inner", 2, "[concat(copyIndex(), copyIndex('outer'), copyIndex('inner', 5))]"),
+          }),
+          alone: "[copyIndex(10)]",
+        },
+      }),
+      site("once", { properties: loop("values", 2, "[copyIndex()]") }),
+    ],
+    outputs: {
+      loop: { type: "array", copy: { count: 2, input: "[copyIndex()]" } },
+      plain: { type: "array", value: "[variables('plain')]" },
+    },
+  });
+  const answer = await deploy(fixture, document);
+  assert.equal(outcome(answer), "201", JSON.stringify(answer.body));
+  assert.deepEqual(outputsOf(answer), { loop: [0, 1], plain: [0, 1] });
+  const { outer, alone } = (await properties(fixture, "s1")) as unknown as Record<string, unknown>;
+  assert.equal(alone, 11);
+  assert.deepEqual(outer, [
+    { both: "110", inner: ["105", "106"] },
+    { both: "111", inner: ["115", "116"] },
+    { both: "112", inner: ["125", "126"] },
+  ]);
+  assert.deepEqual((await properties(fixture, "once"))["values"] as unknown, [0, 1]);
 });
 
 describe("what a running deployment reads", () => {
@@ -552,6 +586,73 @@ describe("symbolic names", () => {
       "400 InvalidTemplate",
     );
   });
+});
+
+test("list() without more in its name posts that action, and waits for what it names", async () => {
+  const fixture = await openGroupFixture();
+  const document = template({
+    resources: [
+      site("reader", {
+        tags: {
+          read: "[list('Microsoft.Web/sites/writer/config/appsettings', '2022-03-01').properties.color]",
+        },
+      }),
+      {
+        type: "Microsoft.Web/sites/config",
+        apiVersion: "2022-03-01",
+        name: "writer/appsettings",
+        properties: { color: "blue" },
+        dependsOn: ["[resourceId('Microsoft.Web/sites', 'writer')]"],
+      },
+      site("writer"),
+    ],
+    outputs: {
+      color: {
+        type: "string",
+        value:
+          "[list(resourceId('Microsoft.Web/sites/config', 'writer', 'appsettings'), '2022-03-01').properties.color]",
+      },
+    },
+  });
+  const answer = await deploy(fixture, document);
+  assert.equal(stateOf(answer), "Succeeded", JSON.stringify(answer.body));
+  assert.deepEqual(outputsOf(answer), { color: "blue" });
+  const { body } = await fixture.send("GET", `${sites}/reader`);
+  assert.deepEqual(body["tags"] as unknown, { read: "blue" });
+});
+
+test("a resource that a condition leaves out may be named by what is not there", async () => {
+  const fixture = await openGroupFixture();
+  const vault = "[last(split(parameters('key').vaultId, '/'))]";
+  const document = template({
+    languageVersion: "2.0",
+    parameters: { key: { type: "object", nullable: true } },
+    resources: {
+      vault: {
+        existing: true,
+        condition: "[not(empty(parameters('key')))]",
+        type: "Microsoft.KeyVault/vaults",
+        apiVersion: "2023-07-01",
+        subscriptionId: "[split(parameters('key').vaultId, '/')[2]]",
+        name: vault,
+      },
+      "vault::key": {
+        condition: "[not(empty(parameters('key')))]",
+        type: "Microsoft.KeyVault/vaults/keys",
+        apiVersion: "2023-07-01",
+        name: "[format('{0}/{1}', parameters('key').vaultId, 'x')]",
+        dependsOn: ["vault"],
+      },
+      site: { ...site("made"), dependsOn: ["vault", "vault::key"] },
+    },
+  });
+  const answer = await deploy(fixture, document);
+  assert.equal(outcome(answer), "201", JSON.stringify(answer.body));
+  assert.deepEqual(await resourceNames(fixture), ["made"]);
+  const present = await deploy(fixture, document, { parameters: { key: {} } });
+  assert.equal(outcome(present), "200", "an empty object leaves them out as well");
+  const wanted = await deploy(fixture, document, { parameters: { key: { vault: 1 } } });
+  assert.equal(outcome(wanted), "400 InvalidTemplate");
 });
 
 describe("modes and scopes", () => {

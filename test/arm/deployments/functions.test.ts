@@ -166,6 +166,16 @@ const values: readonly (readonly [string, Json])[] = [
   ["[cidrHost('10.144.3.0/24', 4)]", "10.144.3.5"],
   ["[cidrSubnet('fdad:3236:5555::/48', 56, 3)]", "fdad:3236:5555:300::/56"],
   ["[CONCAT('a', ToUpper('b'))]", "aB"],
+  [
+    "[parseUri('https://a.example.com:8443/b/c?d=e')]",
+    { scheme: "https", host: "a.example.com", port: 8443, path: "/b/c", query: "?d=e" },
+  ],
+  ["[parseUri('https://a.example.com').port]", 443],
+  [
+    "[buildUri(createObject('scheme', 'https', 'host', 'a.example.com', 'path', 'b', 'query', 'c=d'))]",
+    "https://a.example.com/b?c=d",
+  ],
+  ["[buildUri(parseUri('http://a.example.com:81/b?c=d'))]", "http://a.example.com:81/b?c=d"],
 ];
 
 describe("expressions have the service's values", () => {

@@ -299,14 +299,14 @@ describe("requests around deployments", () => {
       "400 InvalidDeployment",
     ],
     [
-      "a linked template",
+      "a linked template, where the server fetches none",
       "PUT",
       deploymentUrl(),
       { properties: { mode: "Incremental", templateLink: { uri: "https://example.com" } } },
-      "501 NotImplemented",
+      "400 InvalidContentLink",
     ],
     [
-      "a parameter from a key vault",
+      "a parameter from what is no key vault",
       "PUT",
       deploymentUrl(),
       {
@@ -316,7 +316,7 @@ describe("requests around deployments", () => {
           parameters: { p: { reference: { keyVault: { id: "x" }, secretName: "y" } } },
         },
       },
-      "501 NotImplemented",
+      "400 InvalidTemplate",
     ],
     [
       "a group that is not there",

@@ -60,8 +60,8 @@ describe("what-if", () => {
       { properties: { siteConfig: { alwaysOn: true } } },
       [["properties.siteConfig.alwaysOn", "Modify"]],
     ],
-    ["a new property", { properties: { reserved: true } }, [["properties.reserved", "Create"]]],
-    ["another kind", { kind: "app,linux" }, [["kind", "Create"]]],
+    ["a new property", { properties: { reserved: true } }, [["properties.reserved", "Modify"]]],
+    ["another kind", { kind: "app,linux" }, [["kind", "Modify"]]],
   ];
   for (const [name, more, expected] of modifications) {
     test(`changed: ${name}`, async () => {

@@ -7,7 +7,7 @@ import { createRandom, type Random } from "../query/generator.ts";
 import { type IndexFixture, openIndexFixture } from "./fixture.ts";
 
 const items = 240;
-const queriesPerKind = sized(20, 400);
+const queriesPerKind = sized(20, 200);
 
 const settings = {
   indexingPolicy: {

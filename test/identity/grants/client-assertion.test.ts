@@ -308,6 +308,21 @@ describe("assertions", () => {
     assert.equal(reply.status, 401);
   });
 
+  test("replayed by another client: refused; again by its own while it lives: taken, as libraries keep theirs", async () => {
+    const assertion = jwt(ps256(), claims());
+    const other = await room.identity.applications.add({ displayName: "other" });
+    for (const [client, status, code] of [
+      [appId, 200, undefined],
+      [other.appId, 401, 700027],
+      [identityClientId, 401, 700027],
+      [appId, 200, undefined],
+    ] as const) {
+      const reply = await present(client, assertion);
+      assert.equal(reply.status, status);
+      assert.equal((bodyOf(reply)["error_codes"] as number[] | undefined)?.[0], code);
+    }
+  });
+
   test("need their type", async () => {
     const reply = await present(appId, jwt(rs256(), claims()), { client_assertion_type: "saml" });
     assert.deepEqual(bodyOf(reply)["error_codes"], [900144]);

@@ -83,6 +83,16 @@ describe("device code", () => {
     assert.equal((await type({ otc: started["user_code"] })).status, 400);
   });
 
+  test("a form under no content type, as MSAL for Java sends it, and no other body", async () => {
+    const body = new URLSearchParams({ client_id: cliId, scope: cosmos }).toString();
+    const path = `/${tenantId}/oauth2/v2.0/devicecode`;
+    const post = (headers: Readonly<Record<string, string>>, text = body) =>
+      send(room.identity.authority, "POST", path, headers, text);
+    assert.equal((await post({})).status, 200);
+    assert.equal((await post({ "content-type": "application/json" })).status, 400);
+    assert.equal((await post({}, JSON.stringify({ client_id: cliId }))).status, 400);
+  });
+
   test("declined", async () => {
     const started = await start();
     await type({ otc: started["user_code"], decision: "cancel" });

@@ -48,10 +48,11 @@ function length(values: readonly Json[], name: string): number {
   throw wrongType(name, "Array, Object, String", value);
 }
 
-function isEmpty(value: Json): boolean {
-  if (value === null || value === "") return true;
+function isEmpty(value: Json, name: string): boolean {
+  if (value === null || typeof value === "string") return value === null || value === "";
   if (isArray(value)) return value.length === 0;
-  return isObject(value) && Object.keys(value).length === 0;
+  if (isObject(value)) return Object.keys(value).length === 0;
+  throw wrongType(name, "Array, Object, String", value);
 }
 
 /** Members of later objects win; objects under one name are united in turn. */
@@ -174,7 +175,7 @@ export const collectionFunctions: FunctionTable = {
   contains: fixed(2, contains),
   createarray: { min: 0, max: anyNumber, run: (values) => values },
   createobject: { min: 0, max: anyNumber, run: (values, _, name) => createObject(values, name) },
-  empty: fixed(1, (values) => isEmpty(at(values, 0))),
+  empty: fixed(1, (values, name) => isEmpty(at(values, 0), name)),
   first: fixed(1, (values, name) => firstOrLast(values, name, 0)),
   last: fixed(1, (values, name) => firstOrLast(values, name, -1)),
   flatten: fixed(1, (values, name) =>

@@ -145,6 +145,7 @@ public final class Suite {
         });
         tests.put("containers are not changed with a token", () -> expect(403, 5300, worker::delete));
         Management.addTo(tests);
+        ResourceTokens.addTo(tests);
         ChangeFeeds.addTo(tests);
         int passed = 0;
         int failed = 0;

@@ -1,0 +1,3 @@
+targetScope = 'managementGroup'
+
+output name string = managementGroup().name

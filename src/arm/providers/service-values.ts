@@ -1,0 +1,73 @@
+/**
+ * What services add to the resources that are kept here as records: values that programs and templates read back
+ * (`reference(..).fullyQualifiedDomainName`), defaults, and what is never shown again. One table, made of a file for
+ * each kind of service; the values last as long as the resource.
+ */
+import { isArray, isObject, type Json, type JsonObject, without } from "../json.ts";
+import type { StoredResource } from "../resources.ts";
+import { computeTypes } from "./service-values-compute.ts";
+import { dataTypes } from "./service-values-data.ts";
+import { platformTypes } from "./service-values-platform.ts";
+import { webTypes } from "./service-values-web.ts";
+
+export interface RecordType {
+  /** Properties that the service fills in; what was written comes after and wins. */
+  readonly filled?: (resource: StoredResource) => JsonObject;
+  /** Properties that the service derives, whatever was written. */
+  readonly derived?: (resource: StoredResource) => JsonObject;
+  /** Members beside the properties that the service fills in. */
+  readonly around?: (resource: StoredResource) => JsonObject;
+  /** The same that the service derives, whatever was written. */
+  readonly settled?: (resource: StoredResource) => JsonObject;
+  /** Properties that are taken and never shown. */
+  readonly hidden?: readonly string[];
+}
+
+/** A table of types by their full names; look-ups ignore letter case. */
+export type RecordTypes = Readonly<Record<string, RecordType>>;
+
+const recordTypes: ReadonlyMap<string, RecordType> = new Map(
+  [dataTypes, computeTypes, webTypes, platformTypes].flatMap((types) =>
+    Object.entries(types).map(([type, values]) => [type.toLowerCase(), values]),
+  ),
+);
+
+/** The properties of a kept resource as the service would show them. */
+export function shownProperties(resource: StoredResource, own: JsonObject): JsonObject {
+  const known = recordTypes.get(resource.type.toLowerCase());
+  const kept = withoutSecrets(without(own, known?.hidden ?? [])) as JsonObject;
+  return { ...known?.filled?.(resource), ...kept, ...known?.derived?.(resource) };
+}
+
+/** The members beside the properties that the service adds when they were not written. */
+export function shownAround(resource: StoredResource): JsonObject {
+  return recordTypes.get(resource.type.toLowerCase())?.around?.(resource) ?? {};
+}
+
+/** The members beside the properties that the service derives from what was written. */
+export function settledAround(resource: StoredResource): JsonObject {
+  return recordTypes.get(resource.type.toLowerCase())?.settled?.(resource) ?? {};
+}
+
+/** Members of any type that services take and never show again, in lower case. */
+const secretMembers: ReadonlySet<string> = new Set([
+  "administratorloginpassword",
+  "adminpassword",
+  "customdata",
+  "password",
+  "securevalue",
+]);
+
+/** True for a member that is kept and never shown; `path` has periods between its parts. */
+export function isNeverShown(type: string, path: string): boolean {
+  if (secretMembers.has((path.split(".").pop() ?? "").toLowerCase())) return true;
+  const hidden = recordTypes.get(type.toLowerCase())?.hidden ?? [];
+  return hidden.some((name) => `properties.${name}`.toLowerCase() === path.toLowerCase());
+}
+
+function withoutSecrets(value: Json): Json {
+  if (isArray(value)) return value.map(withoutSecrets);
+  if (!isObject(value)) return value;
+  const shown = Object.entries(value).filter(([name]) => !secretMembers.has(name.toLowerCase()));
+  return Object.fromEntries(shown.map(([name, each]) => [name, withoutSecrets(each)]));
+}
