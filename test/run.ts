@@ -4,10 +4,10 @@
  * repeats itself at full size (full-size.ts).
  */
 import { spawn } from "node:child_process";
-import { readdir } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 const options = process.argv.slice(2);
@@ -29,6 +29,44 @@ async function testFiles(directory: string): Promise<string[]> {
     .sort((a, b) => Number(isLong(b)) - Number(isLong(a)) || (a < b ? -1 : 1));
 }
 
+/** What only a process of its own may do: hooks around all of its tests, and changes of the process itself. */
+const wantsProcess = /^(before|after|beforeEach|afterEach)\(|^ *(delete )?process\.(env\[|chdir|on\()/m;
+/** Files in one process. More would spare more, and leave less to share among cores. */
+const groupSize = 6;
+
+/**
+ * Files of one folder share processes, for loading the product takes longer than most of them: each group is a module
+ * that imports its files one after another. The paths of what is to be run.
+ */
+async function inGroups(files: readonly string[]): Promise<readonly string[]> {
+  const folders = new Map<string, string[]>();
+  const alone: string[] = [];
+  for (const file of files) {
+    if (isLong(file) || wantsProcess.test(await readFile(file, "utf8"))) {
+      alone.push(file);
+      continue;
+    }
+    const folder = folders.get(dirname(file));
+    if (folder === undefined) folders.set(dirname(file), [file]);
+    else folder.push(file);
+  }
+  const groups = join(root, "groups");
+  await rm(groups, { recursive: true, force: true });
+  await mkdir(groups);
+  const made: string[] = [];
+  for (const folder of folders.values()) {
+    for (let at = 0; at < folder.length; at += groupSize) {
+      const group = join(groups, `group${made.length}.js`);
+      const imports = folder
+        .slice(at, at + groupSize)
+        .map((file) => `await import(${JSON.stringify(pathToFileURL(file).href)});\n`);
+      await writeFile(group, imports.join(""));
+      made.push(group);
+    }
+  }
+  return [...alone.filter(isLong), ...made, ...alone.filter((file) => !isLong(file))];
+}
+
 const files = await testFiles(root);
 if (files.length === 0) {
   process.stderr.write(`No test file matches ${wanted.join(" ")}.\n`);
@@ -40,7 +78,9 @@ const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env;
 if (options.includes("--full")) env["CELESTITE_TEST_SIZE"] = "full";
 // By default one core is left idle; on two cores that is half of the machine.
 const concurrency = `--test-concurrency=${availableParallelism()}`;
-const child = spawn(process.execPath, ["--test", "--test-reporter=spec", concurrency, ...files], {
+// Where files are asked for, each has a process of its own: what fails in company can be looked at by itself.
+const run = wanted.length === 0 ? await inGroups(files) : files;
+const child = spawn(process.execPath, ["--test", "--test-reporter=spec", concurrency, ...run], {
   stdio: "inherit",
   env,
 });
