@@ -5,10 +5,10 @@
  */
 import { ArmError } from "../../azure/arm-error.ts";
 import { normalizeResourceId } from "../../azure/resource-id.ts";
-import { applyDeployment, type RunResult } from "../deployments/apply.ts";
+import type { RunResult } from "../deployments/apply.ts";
 import { type LenientDocument, parseLenient } from "../deployments/lenient-json.ts";
 import { shownLink } from "../deployments/links.ts";
-import { type PreparedDeployment, prepareDeployment, renderParameters } from "../deployments/prepare.ts";
+import type { PreparedDeployment } from "../deployments/prepare.ts";
 import {
   clearOperations,
   type DeploymentLinks,
@@ -28,8 +28,6 @@ import {
   renderOperation,
 } from "../deployments/render.ts";
 import { type DeploymentTarget, deploymentId, resolveTarget, scopeIdOf } from "../deployments/target.ts";
-import { loadDeployment } from "../deployments/template.ts";
-import { predictChanges } from "../deployments/what-if.ts";
 import { clip } from "../errors.ts";
 import { decodeBody, objectMember, stringMember } from "../json.ts";
 import { normalizeLocation } from "../locations.ts";
@@ -126,6 +124,11 @@ function documentOf(call: Call): LenientDocument {
 async function prepare(call: Call): Promise<PreparedDeployment> {
   const target = await targetOf(call);
   checkName(target.name);
+  // The template engine is loaded by the first deployment: a server that only answers starts without it.
+  const [{ loadDeployment }, { prepareDeployment }] = await Promise.all([
+    import("../deployments/template.ts"),
+    import("../deployments/prepare.ts"),
+  ]);
   const request = await loadDeployment(call, documentOf(call));
   if (target.group === undefined && request.location === undefined && !call.nested) {
     throw new ArmError(
@@ -223,6 +226,7 @@ async function startRecord(
 ): Promise<{ readonly record: DeploymentRecord; readonly isNew: boolean }> {
   const { plane } = call;
   const { target, request, scopeId } = prepared;
+  const { renderParameters } = await import("../deployments/prepare.ts");
   const now = plane.clock.now();
   const record: DeploymentRecord = {
     id: prepared.id,
@@ -280,6 +284,7 @@ async function runToEnd(
   let result: RunResult;
   if (!call.nested) beginSpending(call);
   try {
+    const { applyDeployment } = await import("../deployments/apply.ts");
     result = await applyDeployment(call, prepared, record, isCanceled);
   } catch (fault) {
     call.reportFault(fault);
@@ -345,6 +350,7 @@ async function deleteHandler(call: Call): Promise<Outcome> {
 
 async function validateHandler(call: Call): Promise<Outcome> {
   const prepared = await prepare(call);
+  const { renderParameters } = await import("../deployments/prepare.ts");
   const { target, request } = prepared;
   return {
     status: 200,
@@ -377,6 +383,7 @@ async function whatIfHandler(call: Call): Promise<Outcome> {
     objectMember(objectMember(documentOf(call).value, "properties"), "whatIfSettings"),
     "resultFormat",
   );
+  const { predictChanges } = await import("../deployments/what-if.ts");
   const changes = await predictChanges(call, await prepare(call));
   const shown =
     format?.toLowerCase() === "resourceidonly"
