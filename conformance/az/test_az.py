@@ -280,6 +280,31 @@ class AzTour(unittest.TestCase):
         self.assertEqual(az("account", "show")["user"]["name"], USER)
         self.assertEqual(az("group", "show", "-n", GROUP)["name"], GROUP)
 
+    def test_08d_a_move_needs_roles_on_what_is_moved(self):
+        user = az("ad", "signed-in-user", "show")["id"]
+        assign = ["role", "assignment", "create", "--assignee-object-id"]
+        owner = az(*assign, user, "--assignee-principal-type", "User", "--role", "Owner", "--scope", "/")
+        for name in ("az-mine", "az-corp"):
+            az("account", "management-group", "create", "-n", name)
+        subscription = ["-n", "az-corp", "-s", os.environ["CONFORMANCE_subscriptionId"]]
+        az("account", "management-group", "subscription", "add", *subscription)
+        app = json.loads(celestite("identity", "app", "add", "az-mover", "--json"))["appId"]
+        mover = az("ad", "sp", "show", "--id", app)["id"]
+        groups = "/providers/Microsoft.Management/managementGroups/"
+        for role, name in (("Owner", "az-mine"), ("Management Group Contributor", "az-corp")):
+            place = ["--assignee-principal-type", "ServicePrincipal", "--role", role, "--scope", groups + name]
+            az(*assign, mover, *place)
+        tenant = ["--tenant", os.environ["CONFORMANCE_tenantId"], "--allow-no-subscriptions"]
+        az("login", "--service-principal", "-u", app, "-p", celestite("identity", "app", "secret", app), *tenant)
+        self.refused("AuthorizationFailed", "account", "management-group", "update", "-n", "az-corp", "--parent", "az-mine")
+        az("account", "management-group", "update", "-n", "az-corp", "--display-name", "Corp")
+        az("login", "-u", USER, "-p", PASSWORD)
+        az("account", "management-group", "update", "-n", "az-corp", "--parent", "az-mine")
+        az("account", "management-group", "subscription", "remove", *subscription)
+        for name in ("az-corp", "az-mine"):
+            az("account", "management-group", "delete", "-n", name)
+        az("role", "assignment", "delete", "--ids", owner["id"], "--yes")
+
     def test_09_sites(self):
         here = ["-g", GROUP]
         plan = az("appservice", "plan", "create", "-n", "azplan", *here, "--sku", "B1", "--is-linux")

@@ -108,6 +108,27 @@ export const builtInRoles: readonly BuiltInRole[] = [
     },
   ),
   role(
+    "5d58bcaf-24a5-4b20-bdb6-eed9f69fbe4c",
+    "Management Group Contributor",
+    "Management Group Contributor Role",
+    {
+      actions: [
+        "Microsoft.Management/managementGroups/delete",
+        "Microsoft.Management/managementGroups/read",
+        "Microsoft.Management/managementGroups/subscriptions/delete",
+        "Microsoft.Management/managementGroups/subscriptions/write",
+        "Microsoft.Management/managementGroups/write",
+        "Microsoft.Management/managementGroups/subscriptions/read",
+      ],
+    },
+  ),
+  role("ac63b705-f282-497d-ac71-919bf39d939d", "Management Group Reader", "Management Group Reader Role", {
+    actions: [
+      "Microsoft.Management/managementGroups/read",
+      "Microsoft.Management/managementGroups/subscriptions/read",
+    ],
+  }),
+  role(
     "5bd9cd88-fe45-4216-938b-f97437e15450",
     "DocumentDB Account Contributor",
     "Lets you manage DocumentDB accounts, but not access to them.",

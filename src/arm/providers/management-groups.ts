@@ -58,14 +58,14 @@ const managementGroupOperations: readonly Operation[] = [
     path: inside,
     action: `${managementGroupType}/subscriptions/write`,
     scope: one,
-    handler: (call) => moveSubscription(call, parameter(call, "name")),
+    handler: (call) => moveSubscription(call, true),
   },
   {
     method: "DELETE",
     path: inside,
     action: `${managementGroupType}/subscriptions/delete`,
     scope: one,
-    handler: (call) => moveSubscription(call, undefined),
+    handler: (call) => moveSubscription(call, false),
   },
 ];
 
@@ -175,6 +175,9 @@ async function writeGroup(call: Call, patching: boolean): Promise<Outcome> {
       managementGroupNameOf(sent.parentId ?? before?.parentId ?? managementGroupId(tenantId)) ?? "",
     );
     await rejectCircle(transaction, before?.id ?? managementGroupId(name), parent);
+    if (before?.parentId?.toLowerCase() !== parent.id.toLowerCase()) {
+      await requireMove(call, before?.id, before?.parentId, parent.id);
+    }
     const record: ManagementGroupRecord = {
       name: before?.name ?? name,
       displayName: sent.displayName ?? before?.displayName ?? name,
@@ -229,28 +232,49 @@ async function removeGroup(call: Call): Promise<Outcome> {
   return { status: 204 };
 }
 
-async function moveSubscription(call: Call, into: string | undefined): Promise<Outcome> {
+/**
+ * What a move needs besides the right to write where it is asked for: roles on what is moved, since the new place decides
+ * who inherits rights on it, and writing at the old and the new parent. The root asks nothing, as in the service
+ * (management groups, "Moving management groups and subscriptions"). `id` is absent for a group that is new.
+ */
+async function requireMove(
+  call: Call,
+  id: string | undefined,
+  from: string | undefined,
+  to: string,
+): Promise<void> {
+  if (id !== undefined) await call.require("Microsoft.Authorization/roleAssignments/write", id);
+  const root = managementGroupId(call.plane.tenantId).toLowerCase();
+  for (const parent of [from, to]) {
+    if (parent === undefined || parent.toLowerCase() === root) continue;
+    await call.require(`${managementGroupType}/write`, parent);
+  }
+}
+
+/** Moves a subscription into the group of the path, or out of it, to the root. */
+async function moveSubscription(call: Call, isInto: boolean): Promise<Outcome> {
   const { store, tenantId } = call.plane;
-  // Who moves a subscription decides about who inherits rights on it.
-  await call.require(
-    "Microsoft.Authorization/roleAssignments/write",
-    `/subscriptions/${parameter(call, "subscription")}`,
-  );
   return store.transact([armLock], async (transaction) => {
+    const named = await requireManagementGroup(transaction, tenantId, parameter(call, "name"));
     const record = await requireSubscription(transaction, parameter(call, "subscription"));
     const { subscriptionId, displayName } = record;
     const key = subscriptionPlaceKey(subscriptionId);
-    if (into === undefined) {
+    const root = managementGroupId(tenantId);
+    const from = (await getRecord<string>(transaction, key)) ?? root;
+    const to = isInto ? named.id : root;
+    await requireMove(call, `/subscriptions/${subscriptionId}`, from, to);
+    if (!isInto) {
+      // It may be elsewhere by now: only the group that has it can give it away.
+      if (from.toLowerCase() !== named.id.toLowerCase()) return { status: 204 };
       deleteRecord(transaction, key);
       return { status: 200 };
     }
-    const { id } = await requireManagementGroup(transaction, tenantId, into);
-    putRecord(transaction, key, id);
+    putRecord(transaction, key, to);
     const body = {
-      id: `${id}/subscriptions/${subscriptionId}`,
+      id: `${to}/subscriptions/${subscriptionId}`,
       type: `${managementGroupType}/subscriptions`,
       name: subscriptionId,
-      properties: { tenant: tenantId, displayName, parent: { id }, state: "Active" },
+      properties: { tenant: tenantId, displayName, parent: { id: to }, state: "Active" },
     };
     return { status: 200, body };
   });

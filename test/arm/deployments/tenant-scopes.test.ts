@@ -153,6 +153,57 @@ describe("the tree of management groups", () => {
     });
     assert.equal(outcome(move), "403 AuthorizationFailed");
   });
+
+  test("a group is moved by who may assign roles on it and write at both parents", async () => {
+    const fixture = await openElevated();
+    const [mine, victim, corp] = ["mine", "victim", "corp"].map((name) => `${management}/${name}`);
+    for (const name of ["mine", "corp"]) await putGroup(fixture, name);
+    await putGroup(fixture, "victim", corp);
+    await fixture.send("PUT", `${victim}/subscriptions/${subscriptionId}`, version);
+    const mover = await fixture.user("mover", "Owner", mine ?? "");
+    const parented = { ...version, as: mover, body: { parentGroupId: mine } };
+    const move = async (): Promise<string> => outcome(await fixture.send("PATCH", victim ?? "", parented));
+    const refused = "403 AuthorizationFailed";
+    await fixture.grant(mover, "Management Group Contributor", victim ?? "");
+    assert.equal(await move(), refused, "who only shapes the group would become its owner");
+    const renamed = { ...version, as: mover, body: { displayName: "Renamed" } };
+    assert.equal(outcome(await fixture.send("PATCH", victim ?? "", renamed)), "200", "a name moves nothing");
+    await fixture.grant(mover, "User Access Administrator", victim ?? "");
+    assert.equal(await move(), refused, "the old parent has a say");
+    await fixture.grant(mover, "Management Group Contributor", corp ?? "");
+    assert.equal(await move(), "200");
+  });
+
+  test("a group cannot be planted below one that the caller may not write", async () => {
+    const fixture = await openElevated();
+    await putGroup(fixture, "corp");
+    await putGroup(fixture, "mine");
+    const planter = await fixture.user("planter", "Owner", `${management}/mine`);
+    const planted = { ...version, as: planter, body: { parentGroupId: `${management}/corp` } };
+    assert.equal(
+      outcome(await fixture.send("PATCH", `${management}/mine`, planted)),
+      "403 AuthorizationFailed",
+    );
+  });
+
+  test("a subscription leaves only the group that it is in, with a say of that group", async () => {
+    const fixture = await openElevated();
+    for (const name of ["mine", "corp"]) await putGroup(fixture, name);
+    const corp = `${management}/corp`;
+    await fixture.send("PUT", `${corp}/subscriptions/${subscriptionId}`, version);
+    const mover = await fixture.user("mover", "Owner", `${management}/mine`);
+    await fixture.grant(mover, "Owner", subscription);
+    const inMine = `${management}/mine/subscriptions/${subscriptionId}`;
+    for (const method of ["PUT", "DELETE"]) {
+      const tried = await fixture.send(method, inMine, { ...version, as: mover });
+      assert.equal(outcome(tried), "403 AuthorizationFailed", method);
+    }
+    assert.equal(outcome(await fixture.send("DELETE", inMine, version)), "204", "it is not there");
+    const expanded = await fixture.send("GET", `${corp}?$expand=children`, version);
+    assert.equal(expanded.body["properties"]?.["children"]?.[0]?.["name"] as unknown, subscriptionId);
+    await fixture.grant(mover, "Management Group Contributor", corp);
+    assert.equal(outcome(await fixture.send("PUT", inMine, { ...version, as: mover })), "200");
+  });
 });
 
 describe("a deployment above subscriptions", () => {
