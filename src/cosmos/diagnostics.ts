@@ -49,7 +49,7 @@ export function diagnosticRecord(outcome: Outcome): DiagnosticRecord {
     account: outcome.account,
     operationName: progress.row?.name ?? "Unknown",
     method: request.method,
-    resource: request.target.split("?")[0] ?? "",
+    resource: withoutQuery(request.target),
     statusCode: outcome.reply.status,
     substatus: failure?.substatus ?? 0,
     duration: outcome.ended - started,
@@ -64,6 +64,11 @@ export function diagnosticRecord(outcome: Outcome): DiagnosticRecord {
     wouldDeny: progress.audited === undefined ? undefined : denialOf(progress.audited),
     data: placeOf(outcome),
   };
+}
+
+function withoutQuery(target: string): string {
+  const at = target.indexOf("?");
+  return at < 0 ? target : target.slice(0, at);
 }
 
 function denialOf({ status, substatus, message }: CosmosError): NonNullable<DiagnosticRecord["wouldDeny"]> {

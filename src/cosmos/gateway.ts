@@ -40,7 +40,8 @@ export interface GatewayParts extends AccessParts {
 }
 
 /** The service behind the endpoint of one account. */
-export function accountService(parts: GatewayParts, account: string): Service {
+export function accountService(shared: Omit<GatewayParts, "latest">, account: string): Service {
+  const parts: GatewayParts = { ...shared, latest: new Map() };
   return async (request) => {
     const started = parts.clock.now();
     const activityId = activityIdOf(request, parts.entropy);

@@ -171,32 +171,38 @@ interface TokenCache {
   clear(): void;
 }
 
+/** Characters at the end of a token, in its signature, by which it is found: hashing all of it would take far longer. */
+const endLength = 64;
+
 /**
  * Two generations instead of a list of uses: when the young one is half the limit, it becomes the old one, and what
- * was not asked for meanwhile goes. A hit costs one or two look-ups and moves nothing most of the time.
+ * was not asked for meanwhile goes. A hit costs one or two look-ups and a comparison with the whole token.
  */
 function createTokenCache(entriesMax: number): TokenCache {
-  let young = new Map<string, Accepted>();
-  let old = new Map<string, Accepted>();
+  type Known = Map<string, { readonly token: string; readonly verdict: Accepted }>;
+  let young: Known = new Map();
+  let old: Known = new Map();
   const set = (token: string, verdict: Accepted): void => {
     if (young.size >= entriesMax / 2) {
       old = young;
       young = new Map();
     }
-    young.set(token, verdict);
+    young.set(token.slice(-endLength), { token, verdict });
   };
   return {
     get(token) {
-      const verdict = young.get(token);
-      if (verdict !== undefined) return verdict;
-      const older = old.get(token);
-      if (older !== undefined) set(token, older);
-      return older;
+      const end = token.slice(-endLength);
+      const known = young.get(end);
+      if (known !== undefined) return known.token === token ? known.verdict : undefined;
+      const older = old.get(end);
+      if (older?.token !== token) return undefined;
+      set(token, older.verdict);
+      return older.verdict;
     },
     set,
     delete(token) {
-      young.delete(token);
-      old.delete(token);
+      young.delete(token.slice(-endLength));
+      old.delete(token.slice(-endLength));
     },
     clear() {
       young = new Map();

@@ -3,7 +3,7 @@
  * gather the facts and speak the service's words.
  */
 
-import { decideCosmos } from "../../authz/cosmos-rbac.ts";
+import { type CosmosPolicy, decideCosmos } from "../../authz/cosmos-rbac.ts";
 import type { Decision } from "../../authz/decision.ts";
 import { claimedIdentity } from "../../authz/diagnosis.ts";
 import { networkAllows, plainAddress } from "../../authz/network.ts";
@@ -11,6 +11,7 @@ import { decideResourceToken } from "../../authz/resource-token.ts";
 import { cosmosActions } from "../../azure/cosmos-actions.ts";
 import type {
   AccessTokenClaims,
+  Principal,
   PrincipalDirectory,
   TokenVerdict,
   TokenVerifier,
@@ -36,6 +37,8 @@ export interface AccessParts {
   readonly clock: Clock;
   /** The well-known key of Microsoft's emulator, where it is taken as every account's primary key. */
   readonly emulatorKey?: Buffer;
+  /** Where decisions are remembered; absent where each is made anew. */
+  readonly latest?: LatestDecisions;
 }
 
 /** The request as the access check sees it; names are those of the resolved resources, or as sent when none exist. */
@@ -93,12 +96,53 @@ async function decideToken(parts: AccessParts, request: AccessRequest, token: st
   const verdict = await parts.verifier(token);
   if (!verdict.ok) throw refusedToken(parts, request, verdict);
   const { claims } = verdict;
-  const accepted = request.account.audiences;
+  const { account, row, database, container } = request;
+  const accepted = account.audiences;
   if (!accepted.includes(claims.aud.toLowerCase())) throw wrongAudience(claims, accepted);
-  const [principal, groups] = await Promise.all([
-    parts.directory.find(claims.oid),
-    parts.directory.groupsOf(claims.oid),
-  ]);
+  const principal = await parts.directory.find(claims.oid);
+  const groups = await parts.directory.groupsOf(claims.oid);
+  const policy = account.policy();
+  const grounds: Grounds = { account, policy, claims, principal, groups, database, container };
+  // What a batch needs is in its body.
+  if (row.action === "actionsOfParts") return judgeToken(request, grounds);
+  const latest = parts.latest?.get(row);
+  if (latest !== undefined && sameGrounds(latest.grounds, grounds)) return latest.access;
+  const access = judgeToken(request, grounds);
+  parts.latest?.set(row, { grounds, access });
+  return access;
+}
+
+/** All that an operation's decision about a token follows from. */
+interface Grounds {
+  readonly account: AccountView;
+  readonly policy: CosmosPolicy;
+  readonly claims: AccessTokenClaims;
+  readonly principal: Principal | undefined;
+  readonly groups: readonly string[];
+  readonly database: string | undefined;
+  readonly container: string | undefined;
+}
+
+/**
+ * Of each operation the last decision about a token, with its grounds: programs ask for the same again and again. A
+ * decision is taken from here only while everything that it follows from is the very same; each change of accounts,
+ * roles, tokens or the directory makes new objects of them.
+ */
+export type LatestDecisions = Map<OperationRow, { readonly grounds: Grounds; readonly access: Access }>;
+
+function sameGrounds(a: Grounds, b: Grounds): boolean {
+  return (
+    a.account === b.account &&
+    a.policy === b.policy &&
+    a.claims === b.claims &&
+    a.principal === b.principal &&
+    a.groups === b.groups &&
+    a.database === b.database &&
+    a.container === b.container
+  );
+}
+
+function judgeToken(request: AccessRequest, { policy, claims, principal, groups }: Grounds): Access {
   const facts = {
     principalId: claims.oid,
     principalExists: principal !== undefined,
@@ -107,7 +151,6 @@ async function decideToken(parts: AccessParts, request: AccessRequest, token: st
     anyScope: request.row.at === "anyScope",
     resource: resourceName(request),
   };
-  const policy = request.account.policy();
   const needed = neededActions(request);
   const decisions = needed.map((action) => decideCosmos(policy, { ...facts, action }));
   // INVARIANT: at least one action is always needed, so there is a decision, and one refusal refuses the request.
