@@ -1,5 +1,5 @@
 /** `celestite explain --query`: how a query finds its items, what that costs, and which index would help. */
-import type { QueryExplanation } from "../cosmos/operations/query-explain.ts";
+import type { ExplainedVectors, QueryExplanation } from "../cosmos/operations/query-explain.ts";
 import { UsageError } from "./command.ts";
 import { operator, type Server } from "./server.ts";
 
@@ -87,7 +87,13 @@ function accessLines(access: QueryExplanation["access"]): readonly string[] {
     `  order        ${orders[access.order]}`,
     `  reads        ${covers[access.covers]}`,
     `  candidates   ${access.candidates} in ${access.segments} segment${access.segments === 1 ? "" : "s"}`,
+    ...(access.vectors === undefined ? [] : [vectorLine(access.vectors)]),
   ];
+}
+
+function vectorLine({ path, type, exact, compared, ranked }: ExplainedVectors): string {
+  const how = exact ? "exact" : "approximate";
+  return `  vectors      ${path} ${type}, ${how}: ${compared} compared, then ${ranked} items by their own numbers`;
 }
 
 type Lookups = Extract<QueryExplanation["access"], { kind: "index" }>["lookups"];

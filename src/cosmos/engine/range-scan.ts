@@ -2,9 +2,17 @@
  * Reading a range's items and changes across splits: the range's ancestors hold what was written before, so both are
  * read ancestors first, filtered by the keys the range has now. Positions (item numbers) and LSNs only rise on the way.
  */
-import type { Reader } from "../../storage/port.ts";
+import { trailingNumber } from "../../storage/keys.ts";
+import type { Bytes, Reader } from "../../storage/port.ts";
 import { type PlacedLogEntry, readLog } from "./change-log.ts";
-import { inRange, numbersPerRange, readItemNumber, type StoredItem, scanItems } from "./documents.ts";
+import {
+  inRange,
+  itemKey,
+  numbersPerRange,
+  readItemNumber,
+  type StoredItem,
+  scanItems,
+} from "./documents.ts";
 import type { ContainerRecord, PhysicalRange } from "./records.ts";
 
 /** A part of the key space: a range, or what a client cut out of one. */
@@ -45,6 +53,57 @@ export async function scanRange(
     }
   }
   return [];
+}
+
+/** Numbers that lie so close are read in one go: the least of them, and how many of those between are wanted. */
+const runLengthMin = 8;
+const runShareMin = 0.75;
+
+/** The stored bytes of each of these items; undefined for one that was deleted. */
+export async function readItemBytes(
+  reader: Reader,
+  container: ContainerRecord,
+  numbers: readonly number[],
+): Promise<readonly (Bytes | undefined)[]> {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const found = new Map<number, Bytes | undefined>();
+  const reads: Promise<void>[] = [];
+  for (let at = 0; at < sorted.length; ) {
+    const run = denseRun(sorted, at);
+    if (run >= runLengthMin) reads.push(readRun(reader, container, sorted.slice(at, at + run), found));
+    else {
+      for (const number of sorted.slice(at, at + run)) {
+        reads.push(reader.get(itemKey(container, number)).then((value) => void found.set(number, value)));
+      }
+    }
+    at += run;
+  }
+  await Promise.all(reads);
+  return numbers.map((number) => found.get(number));
+}
+
+/** How many numbers from `at` on lie close enough to be read in one go. */
+function denseRun(sorted: readonly number[], at: number): number {
+  const first = sorted[at] as number;
+  let run = 1;
+  for (let next = at + 1; next < sorted.length; next++) {
+    if ((next - at + 1) / ((sorted[next] as number) - first + 1) < runShareMin) break;
+    run = next - at + 1;
+  }
+  return run;
+}
+
+async function readRun(
+  reader: Reader,
+  container: ContainerRecord,
+  wanted: readonly number[],
+  found: Map<number, Bytes | undefined>,
+): Promise<void> {
+  const [first, last] = [wanted[0] as number, wanted.at(-1) as number];
+  const range = { start: itemKey(container, first), end: itemKey(container, last + 1) };
+  for (const { key, value } of await reader.range(range, last - first + 1)) {
+    found.set(trailingNumber(key), value);
+  }
 }
 
 /** A change as a reader of the log meets it: the entry and, when it is the item's last one, the item. */

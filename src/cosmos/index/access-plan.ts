@@ -4,14 +4,14 @@
  * made with, so that it stays true while the index goes on.
  */
 import type { Condition, Facts } from "../query/facts.ts";
-import { allBits, type Bits, countBits, emptyBits, hasBit, removeBits, setBit } from "./bits.ts";
+import { allBits, type Bits, clearBit, countBits, emptyBits, hasBit, removeBits, setBit } from "./bits.ts";
 import { arrayOrdinal, MISSING } from "./column.ts";
 import type { ContainerIndex, IndexView } from "./container-index.ts";
-import { pause } from "./index-state.ts";
+import { pause, rangeOf } from "./index-state.ts";
 import { columnFilter, type Filter, filterSlots, findDocuments } from "./lookup.ts";
 import { type SortPath, takeInexact } from "./order.ts";
 import type { Paths } from "./paths.ts";
-import { indexPath } from "./policy.ts";
+import { indexPath, type VectorIndex } from "./policy.ts";
 import type { SegmentView } from "./segment.ts";
 import type { QueryShape } from "./shape.ts";
 
@@ -55,6 +55,20 @@ export interface AccessPlan {
   /** Lookups that were made, and index entries they looked at. */
   readonly seeks: number;
   readonly keys: number;
+  /** The vector index that finds the nearest of these documents. */
+  readonly nearest?: VectorUse;
+}
+
+/** What a vector index did for a query. */
+export interface VectorUse {
+  /** In the policy. */
+  readonly place: number;
+  readonly index: VectorIndex;
+  /** Every vector was compared, and items loaded until no other could be nearer. */
+  readonly exact: boolean;
+  /** Vectors that were compared, and items whose own vectors were. */
+  readonly compared: number;
+  readonly ranked: number;
 }
 
 export interface PlanOptions {
@@ -91,10 +105,40 @@ export async function planAccess(
   for (let loads = 0; loads < loadsMax; loads++) {
     // Paths are looked up and segments seen without a pause between, so that they fit together.
     const wanted = wantedColumns(index.paths, query, options);
-    const view = index.view(wanted.slots);
+    const view = index.view(wanted);
     // From here on the view stays as it is, so others may have their turn.
     if (view !== undefined) return planOver(view, wanted, options);
-    await index.load(wanted.slots);
+    await index.load(wanted);
+  }
+  return undefined;
+}
+
+/**
+ * A plan over all documents that may pass the query's filter, with the vectors of the index at `place`; undefined when
+ * those do not fit into memory.
+ */
+export async function planNearest(
+  index: ContainerIndex,
+  query: QueryShape,
+  options: Omit<PlanOptions, "order" | "coverable">,
+  homes: ReadonlySet<number> | undefined,
+  place: number,
+): Promise<Omit<AccessPlan, "nearest"> | undefined> {
+  for (let loads = 0; loads < loadsMax && index.fits(place); loads++) {
+    const unordered = { ...options, order: "forbidden", coverable: false } as const;
+    const wanted = { ...wantedColumns(index.paths, query, unordered), vectors: [place] };
+    const view = index.view(wanted);
+    if (view === undefined) {
+      await index.load(wanted);
+      continue;
+    }
+    const { parts, keys } = await partsOf(view.segments, wanted.filter, undefined);
+    const own = homes === undefined ? parts : parts.map((part) => inHomes(part, homes));
+    const base = { parts: own, applied: view.applied, seeks: wanted.seeks, keys };
+    const { cover } = wanted;
+    return cover?.paths.every((path) => hasTrueValues(view.segments, path)) === true
+      ? { ...base, cover: { ...cover, kind: "filter" } }
+      : base;
   }
   return undefined;
 }
@@ -177,14 +221,7 @@ async function planOver(
   const { segments, applied } = view;
   const { filter } = wanted;
   const cover = wanted.cover?.paths.every((path) => hasTrueValues(segments, path)) ? wanted.cover : undefined;
-  let keys = 0;
-  const parts: PlannedPart[] = [];
-  for (const segment of segments) {
-    const { part, looked } = planSegment(segment, filter, wanted.extremes ? cover : undefined);
-    keys += looked;
-    parts.push(part);
-    if (segment.numbers.length > pauseSize) await pause();
-  }
+  const { parts, keys } = await partsOf(segments, filter, wanted.extremes ? cover : undefined);
   const base = { applied, seeks: wanted.seeks, keys, ...(cover === undefined ? {} : { cover }) };
   if (wanted.sort !== undefined) {
     const sorted = sortedParts(parts, wanted.sort);
@@ -196,6 +233,32 @@ async function planOver(
   const found = parts.reduce((sum, { count }) => sum + count, 0);
   if (cover === undefined && (filter === undefined || found > living * lookupShareMax)) return undefined;
   return { ...base, parts };
+}
+
+/** The documents that were created in these ranges. */
+function inHomes({ view, bits }: PlannedPart, homes: ReadonlySet<number>): PlannedPart {
+  const own = bits.slice();
+  const { numbers } = view;
+  for (let document = 0; document < numbers.length; document++) {
+    if (!homes.has(rangeOf(numbers[document] as number))) clearBit(own, document);
+  }
+  return { view, bits: own, count: countBits(own) };
+}
+
+async function partsOf(
+  segments: readonly SegmentView[],
+  filter: Filter | undefined,
+  extremes: Cover | undefined,
+): Promise<{ readonly parts: readonly PlannedPart[]; readonly keys: number }> {
+  let keys = 0;
+  const parts: PlannedPart[] = [];
+  for (const segment of segments) {
+    const { part, looked } = planSegment(segment, filter, extremes);
+    keys += looked;
+    parts.push(part);
+    if (segment.numbers.length > pauseSize) await pause();
+  }
+  return { parts, keys };
 }
 
 function planSegment(

@@ -12,15 +12,23 @@ import type { Column } from "./column.ts";
 import { byteOrder, type ColumnShape, decodeColumn, encodeColumn } from "./column-codec.ts";
 import type { PathsState } from "./paths.ts";
 import type { Segment } from "./segment.ts";
+import { decodeVectors, encodeVectors, sectionSizes, type VectorShape } from "./vector-codec.ts";
+import type { VectorColumn } from "./vector-column.ts";
 
 /** Bytes of one piece: a commit that carries it delays others by about a millisecond. */
 const pieceBytes = 256 * 1024;
 const piecesAtOnce = 8;
 const format = 2;
 
-/** Numbers of items and marks of dead documents stand beside the columns, whose places are their slots. */
+/**
+ * Numbers of items and marks of dead documents stand beside the columns, whose places are their slots, and the sections
+ * of vector columns.
+ */
 const numbersPlace = -1;
 const deadPlace = -2;
+const vectorPlace = (place: number, section: number): number => -16 - place * 16 - section;
+/** Longer parts are read and written with pauses. */
+const longBytes = 4 * 1024 * 1024;
 
 /** A part of a checkpoint is not what was written: the index must be made anew. */
 export class CheckpointDamaged extends Error {
@@ -33,6 +41,14 @@ export interface StoredColumn {
   readonly digest: string;
 }
 
+export interface StoredVectors {
+  /** Of the index in the policy. */
+  readonly place: number;
+  readonly shape: VectorShape;
+  /** Of each section. */
+  readonly digests: readonly string[];
+}
+
 export interface StoredSegment {
   readonly id: number;
   readonly documents: number;
@@ -40,6 +56,7 @@ export interface StoredSegment {
   readonly digest: string;
   readonly dead?: { readonly count: number; readonly digest: string };
   readonly columns: readonly StoredColumn[];
+  readonly vectors?: readonly StoredVectors[];
 }
 
 export interface Manifest {
@@ -115,6 +132,18 @@ export async function readColumn(
   return decodeColumn(shape, await readPieces(place, id, slot, shape.bytes, digest));
 }
 
+export async function readVectors(
+  place: CheckpointPlace,
+  id: number,
+  { place: index, shape, digests }: StoredVectors,
+): Promise<VectorColumn> {
+  const sections: Uint8Array[] = [];
+  for (const [section, size] of sectionSizes(shape).entries()) {
+    sections.push(await readPieces(place, id, vectorPlace(index, section), size, digests[section] ?? ""));
+  }
+  return decodeVectors(shape, sections);
+}
+
 async function readPieces(
   place: CheckpointPlace,
   id: number,
@@ -123,6 +152,7 @@ async function readPieces(
   digest: string,
 ): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
+  const hash = createHash("sha1");
   const range = prefixRange(keyParts(place, ["segment", id, part]));
   let { start } = range;
   for (let at = 0; at < length; ) {
@@ -131,11 +161,13 @@ async function readPieces(
       throw new CheckpointDamaged(`the index checkpoint lacks a piece of segment ${id}, part ${part}`);
     for (const { value } of pieces) {
       bytes.set(value.subarray(0, length - at), at);
+      hash.update(value.subarray(0, length - at));
       at += value.length;
     }
+    if (length > longBytes) await new Promise((resume) => setImmediate(resume));
     start = encodeKey(keyParts(place, ["segment", id, part, Math.ceil(at / pieceBytes)]));
   }
-  if (digestOf(bytes) === digest) return bytes;
+  if (hash.digest("base64url") === digest) return bytes;
   throw new CheckpointDamaged(
     `the index checkpoint has another segment ${id}, part ${part} than was written`,
   );
@@ -146,11 +178,15 @@ function digestOf(bytes: Uint8Array): string {
   return createHash("sha1").update(bytes).digest("base64url");
 }
 
-/** Writes the columns of a segment; it counts for nothing until a manifest names it. False: the container is gone. */
+/**
+ * Writes the columns of a segment; it counts for nothing until a manifest names it. `dimensions` are those of the vector
+ * indexes. Undefined: the container is gone.
+ */
 export async function writeSegment(
   place: CheckpointPlace,
   segment: Segment,
   pause: () => Promise<void>,
+  dimensions: readonly number[] = [],
 ): Promise<KeptSegment | undefined> {
   const { id, numbers } = segment;
   const columns: StoredColumn[] = [];
@@ -161,7 +197,28 @@ export async function writeSegment(
     columns.push({ slot, shape, digest: digestOf(bytes) });
     await pause();
   }
-  return { stored: { id, documents: numbers.length, digest: digestOf(bytesOf(numbers)), columns } };
+  const vectors: StoredVectors[] = [];
+  for (const [index, handle] of segment.vectors) {
+    const { shape, sections } = encodeVectors(await handle.load(), dimensions[index] ?? 0);
+    const digests: string[] = [];
+    for (const [section, bytes] of sections.entries()) {
+      if (!(await writePieces(place, id, vectorPlace(index, section), bytes))) return undefined;
+      digests.push(await digestInTurns(bytes, pause));
+    }
+    vectors.push({ place: index, shape, digests });
+  }
+  const digest = digestOf(bytesOf(numbers));
+  const stored = { id, documents: numbers.length, digest, columns };
+  return { stored: vectors.length === 0 ? stored : { ...stored, vectors } };
+}
+
+async function digestInTurns(bytes: Uint8Array, pause: () => Promise<void>): Promise<string> {
+  const hash = createHash("sha1");
+  for (let at = 0; at < bytes.length; at += pieceBytes * piecesAtOnce) {
+    hash.update(bytes.subarray(at, at + pieceBytes * piecesAtOnce));
+    await pause();
+  }
+  return hash.digest("base64url");
 }
 
 /** A kept segment as the manifest names it, with the marks of its dead documents as they are now. */

@@ -12,6 +12,9 @@ const mergeWidth = 8;
 /** More segments than this are merged before anything is added to them. */
 export const segmentsMax = 64;
 
+/** Segments with more bytes of vectors stay as they are: a merge needs all of them in memory, and as much again. */
+const vectorBytesMax = 192 * 1024 * 1024;
+
 /** Merges segments until they are few. */
 export function compact(state: IndexState): Promise<void> {
   // Two merges at once could take the same segments.
@@ -40,12 +43,20 @@ function selectMerge({ segments, headRows }: IndexState): readonly Segment[] {
     same.push(segment);
     tiers.set(tier, same);
   }
-  return [...tiers.values()].find((same) => same.length >= mergeWidth) ?? [];
+  return [...tiers.values()].find((same) => same.length >= mergeWidth && fitsMemory(same)) ?? [];
+}
+
+function fitsMemory(segments: readonly Segment[]): boolean {
+  const handles = segments.flatMap(({ vectors }) => [...vectors.values()]);
+  const sizes = handles.map((handle) => handle.size ?? handle.resident()?.bytes() ?? 0);
+  return sizes.reduce((sum, size) => sum + size, 0) <= vectorBytesMax;
 }
 
 async function replaceByOne(state: IndexState, inputs: readonly Segment[]): Promise<void> {
   const before = inputs.map(({ dead }) => dead?.slice());
-  const merged = await mergeSegments(state.nextSegment++, inputs, pause);
+  const { kernel, policy } = state.parts;
+  const vectors = { kernel, indexes: policy.vectors };
+  const merged = await mergeSegments(state.nextSegment++, inputs, pause, vectors);
   // The index was begun anew meanwhile.
   if (!inputs.every((input) => state.segments.includes(input))) return;
   for (const [i, input] of inputs.entries()) {

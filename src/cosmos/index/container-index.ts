@@ -16,7 +16,8 @@ import {
 } from "./index-state.ts";
 import { keepIndex, restoreIndex, unlessDamaged } from "./keeping.ts";
 import type { Paths } from "./paths.ts";
-import type { SegmentView } from "./segment.ts";
+import type { SegmentView, Wanted } from "./segment.ts";
+import type { VectorKernel } from "./vector-kernel.ts";
 
 /** A container with so few items is indexed while its first query waits. */
 const itemsAtOnceMax = 5_000;
@@ -30,6 +31,8 @@ export interface IndexView {
 
 export interface ContainerIndex {
   readonly paths: Paths;
+  /** What compares packed vectors. */
+  kernel(): VectorKernel;
   /**
    * Brings the index up to everything that was committed before the call. False when that would take longer than a
    * scan: then the query must scan, and `maintain` catches up in the background.
@@ -37,10 +40,12 @@ export interface ContainerIndex {
   ready(container: ContainerRecord): Promise<boolean>;
   /** Takes in all that the logs have, merges segments that have become many, writes a checkpoint when it is due. */
   maintain(container: ContainerRecord): Promise<void>;
-  /** All segments at this moment with the columns of `slots`; undefined when some must be loaded first. */
-  view(slots: readonly number[]): IndexView | undefined;
-  /** Brings the columns of `slots` into memory. */
-  load(slots: readonly number[]): Promise<void>;
+  /** All segments at this moment with what is `wanted`; undefined when some must be loaded first. */
+  view(wanted: Wanted): IndexView | undefined;
+  /** False when the vectors at `place` cannot all be in memory at once. */
+  fits(place: number): boolean;
+  /** Brings what is `wanted` into memory. */
+  load(wanted: Wanted): Promise<void>;
   /** Whole percents of `items`, all that the container has, that are taken in; 100 once the index follows the logs. */
   progress(items: number): number;
   /** Ends background work at its next pause. */
@@ -67,6 +72,7 @@ export function createContainerIndex(parts: IndexParts, place: CheckpointPlace):
     get paths() {
       return state.paths;
     },
+    kernel: parts.kernel,
     async ready(container) {
       await restore(container);
       const logs = await logsOf(state, container);
@@ -75,14 +81,19 @@ export function createContainerIndex(parts: IndexParts, place: CheckpointPlace):
       return state.stage === "live" && lagOf(state, logs) === 0;
     },
     maintain: (container) => unlessDamaged(state, () => maintain(container)),
-    view(slots) {
-      const segments = viewAll(state, slots);
+    view(wanted) {
+      const segments = viewAll(state, wanted);
       return segments === undefined ? undefined : { segments, applied: new Map(state.applied) };
     },
-    load: (slots) =>
+    fits(place) {
+      const sizes = segmentsNow(state).map(({ vectors }) => vectors.get(place)?.size ?? 0);
+      return parts.cache.fits(sizes.reduce((sum, size) => sum + size, 0));
+    },
+    load: ({ slots, vectors = [] }) =>
       unlessDamaged(state, async () => {
         for (const segment of segmentsNow(state)) {
           for (const slot of slots) await segment.columns.get(slot)?.load();
+          for (const place of vectors) await segment.vectors.get(place)?.load();
         }
       }),
     progress(items) {

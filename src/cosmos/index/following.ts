@@ -4,12 +4,11 @@
  * later one, whatever is written meanwhile.
  */
 import { readLog } from "../engine/change-log.ts";
-import { readItemNumber } from "../engine/documents.ts";
+import { readItemNumber, type StoredItem } from "../engine/documents.ts";
 import { scanContainer } from "../engine/range-scan.ts";
 import type { ContainerRecord } from "../engine/records.ts";
 import { compact, segmentsMax } from "./compaction.ts";
-import { createHead } from "./head.ts";
-import { applyItem, freeze, type IndexState, pause } from "./index-state.ts";
+import { applyItem, freeze, type IndexState, newHead, pause } from "./index-state.ts";
 
 /** Entries of a log that are taken in at a time, between two pauses. */
 export const pageEntries = 64;
@@ -61,13 +60,33 @@ async function followLog(state: IndexState, container: ContainerRecord, log: Log
     const entries = await readLog(store, container, range, from, Number.MAX_SAFE_INTEGER - 1, pageEntries);
     const numbers = [...new Set(entries.map(({ number }) => number))];
     const items = await Promise.all(numbers.map((number) => readItemNumber(store, container, number)));
-    for (const [i, number] of numbers.entries()) applyItem(state, number, items[i]);
+    await applyInTurns(
+      state,
+      numbers.map((number, i) => [number, items[i]]),
+    );
     const last = entries.at(-1)?.lsn ?? from;
     const complete = entries.length < pageEntries;
     // Nothing up to `endLsn` was left when a page that ends the log was read.
     state.applied.set(range, complete ? Math.max(last, endLsn) : last);
     await freezeWhenFull(state);
     if (complete) return;
+    await pause();
+  }
+}
+
+/** Bytes of items that are taken in at a time: long ones, such as those with vectors, take as long as many short ones. */
+const turnBytes = 192 * 1024;
+
+async function applyInTurns(
+  state: IndexState,
+  items: readonly (readonly [number: number, item: StoredItem | undefined])[],
+): Promise<void> {
+  let bytes = 0;
+  for (const [number, item] of items) {
+    applyItem(state, number, item);
+    bytes += item?.json.length ?? 0;
+    if (bytes < turnBytes) continue;
+    bytes = 0;
     await pause();
   }
 }
@@ -90,7 +109,7 @@ async function build(state: IndexState, container: ContainerRecord, logs: readon
 
 async function readAllItems(state: IndexState, container: ContainerRecord): Promise<void> {
   state.segments = [];
-  state.head = createHead(state.paths.slots);
+  state.head = newHead(state.parts.policy, state.paths);
   state.greatest.clear();
   let position = 0;
   state.built = 0;
@@ -98,7 +117,10 @@ async function readAllItems(state: IndexState, container: ContainerRecord): Prom
     const items = await scanContainer(state.parts.store, container, position, pageEntries);
     const last = items.at(-1);
     if (last === undefined) return;
-    for (const item of items) applyItem(state, item.number, item);
+    await applyInTurns(
+      state,
+      items.map((item) => [item.number, item]),
+    );
     position = last.number + 1;
     state.built += items.length;
     await freezeWhenFull(state);

@@ -2,17 +2,26 @@
  * The newest documents of an index, as rows: what the log brought since the last segment was made. A query sees them
  * as a small segment whose columns are made when it asks for them.
  */
+import type { Value } from "../query/values.ts";
 import { buildColumn, type Column, type IndexKey } from "./column.ts";
 import type { Slot } from "./paths.ts";
 import { type ColumnHandle, createSegment, lazyColumn, type Segment } from "./segment.ts";
+import { createVectorTail, type VectorTail } from "./vector-column.ts";
 
 export interface Head {
   /** Living rows. */
   readonly size: number;
   /** Rows that were added, dead ones included. */
   readonly rows: number;
-  /** Adds the item's row; `extract` hands over its keys. An older row of the item dies. */
-  add(number: number, extract: (take: (slot: number, key: IndexKey) => void) => void): void;
+  /**
+   * Adds the item's row; `extract` hands over its keys, `vectors` are its values at the paths of vector indexes. An older
+   * row of the item dies.
+   */
+  add(
+    number: number,
+    extract: (take: (slot: number, key: IndexKey) => void) => void,
+    vectors?: readonly Value[],
+  ): void;
   /** True when the item had a living row, which is dead now. */
   remove(number: number): boolean;
   /** The living rows as a segment; the same one until something changes. Undefined when there are none. */
@@ -24,7 +33,9 @@ interface SlotEntries {
   readonly keys: IndexKey[];
 }
 
-export function createHead(slots: readonly Slot[]): Head {
+/** `dimensions` are those of the vector indexes. */
+export function createHead(slots: readonly Slot[], dimensions: readonly number[] = []): Head {
+  const tails = dimensions.map(createVectorTail);
   const numbers: number[] = [];
   const entries: (SlotEntries | undefined)[] = [];
   const rowOf = new Map<number, number>();
@@ -36,10 +47,11 @@ export function createHead(slots: readonly Slot[]): Head {
     get rows() {
       return numbers.length;
     },
-    add(number, extract) {
+    add(number, extract, vectors) {
       const row = numbers.push(number) - 1;
       rowOf.set(number, row);
       made = undefined;
+      for (const [place, tail] of tails.entries()) tail.add(row, vectors?.[place]);
       extract((slot, key) => {
         let found = entries[slot];
         if (found === undefined) {
@@ -57,7 +69,7 @@ export function createHead(slots: readonly Slot[]): Head {
     },
     view(id) {
       if (rowOf.size === 0) return undefined;
-      made ??= segmentOf(id(), slots, numbers, rowOf, entries);
+      made ??= segmentOf(id(), slots, numbers, rowOf, entries, tails);
       return made;
     },
   };
@@ -69,6 +81,7 @@ function segmentOf(
   numbers: readonly number[],
   rowOf: ReadonlyMap<number, number>,
   entries: readonly (SlotEntries | undefined)[],
+  tails: readonly VectorTail[],
 ): Segment {
   const living = Float64Array.from(rowOf.keys()).sort();
   const documents = new Int32Array(numbers.length).fill(-1);
@@ -85,7 +98,10 @@ function segmentOf(
       ),
     );
   }
-  return createSegment(id, living, columns);
+  const vectors = new Map(
+    tails.map((tail, place) => [place, lazyColumn(() => tail.column(documents))] as const),
+  );
+  return createSegment(id, living, columns, vectors);
 }
 
 function plainColumn({ rows, keys }: SlotEntries, documents: Int32Array, size: number): Column {

@@ -5,13 +5,24 @@
 import type { Store } from "../../storage/port.ts";
 import { numbersPerRange, type StoredItem } from "../engine/documents.ts";
 import type { Partitions } from "../engine/partitions.ts";
-import type { Value } from "../query/values.ts";
+import { element, type Value } from "../query/values.ts";
 import type { KeptSegment } from "./checkpoint.ts";
 import type { ColumnCache } from "./column-cache.ts";
 import { createHead, type Head } from "./head.ts";
 import { createPaths, type Paths } from "./paths.ts";
 import type { IndexPolicy } from "./policy.ts";
-import { documentOf, isDead, markDead, type Segment, type SegmentView, viewSegment } from "./segment.ts";
+import {
+  documentOf,
+  heldColumn,
+  isDead,
+  markDead,
+  type Segment,
+  type SegmentView,
+  viewSegment,
+  type Wanted,
+} from "./segment.ts";
+import type { VectorKernel } from "./vector-kernel.ts";
+import { mergeVectors } from "./vector-merge.ts";
 
 /** Rows that the head takes before it is frozen into a segment. */
 const headRowsDefault = 4096;
@@ -20,6 +31,7 @@ export interface IndexParts {
   readonly store: Store;
   readonly partitions: Partitions;
   readonly cache: ColumnCache;
+  readonly kernel: () => VectorKernel;
   readonly policy: IndexPolicy;
   /** Equal for equal policies. */
   readonly policyText: string;
@@ -68,7 +80,7 @@ export function createIndexState(parts: IndexParts): IndexState {
     applied: new Map(),
     frozen: new Map(),
     segments: [],
-    head: createHead(paths.slots),
+    head: newHead(parts.policy, paths),
     greatest: new Map(),
     nextSegment: 1,
     changes: 0,
@@ -76,6 +88,14 @@ export function createIndexState(parts: IndexParts): IndexState {
     compacting: undefined,
     stopped: false,
   };
+}
+
+/** An empty head for what the policy indexes. */
+export function newHead({ vectors }: IndexPolicy, { slots }: Paths): Head {
+  return createHead(
+    slots,
+    vectors.map(({ dimensions }) => dimensions),
+  );
 }
 
 /** A turn of the event loop for whoever waits for one. */
@@ -93,12 +113,12 @@ export function segmentsNow(state: IndexState): readonly Segment[] {
   return newest === undefined ? state.segments : [...state.segments, newest];
 }
 
-/** All segments at this moment with the columns of `slots`; undefined when some must be loaded first, or all made. */
-export function viewAll(state: IndexState, slots: readonly number[]): readonly SegmentView[] | undefined {
+/** All segments at this moment with what is `wanted`; undefined when some must be loaded first, or all made. */
+export function viewAll(state: IndexState, wanted: Wanted): readonly SegmentView[] | undefined {
   if (state.stage !== "live") return undefined;
   const views: SegmentView[] = [];
   for (const segment of segmentsNow(state)) {
-    const view = viewSegment(segment, slots);
+    const view = viewSegment(segment, wanted);
     if (view === undefined) return undefined;
     if (view.living > 0) views.push(view);
   }
@@ -113,7 +133,14 @@ export function applyItem(state: IndexState, number: number, item: StoredItem | 
   else state.greatest.set(rangeOf(number), number);
   if (item === undefined) return;
   const value = JSON.parse(item.json.toString("utf8")) as Value;
-  state.head.add(number, (take) => state.paths.extract(value, take));
+  const vectors = state.parts.policy.vectors.map(({ path }) => valueAt(value, path));
+  state.head.add(number, (take) => state.paths.extract(value, take), vectors);
+}
+
+function valueAt(item: Value, path: readonly string[]): Value {
+  let value = item;
+  for (const step of path) value = element(value, step);
+  return value;
 }
 
 /** The range in which an item was created. */
@@ -135,12 +162,20 @@ function forget(state: IndexState, number: number): void {
 /** Makes the head a segment, and its columns, so that the rows are no longer kept. */
 export async function freeze(state: IndexState): Promise<void> {
   const segment = state.head.view(() => state.nextSegment++);
-  state.head = createHead(state.paths.slots);
+  state.head = newHead(state.parts.policy, state.paths);
   state.frozen = new Map(state.applied);
   if (segment === undefined) return;
   state.segments.push(segment);
   for (const column of segment.columns.values()) {
     await column.load();
     await pause();
+  }
+  const { length } = segment.numbers;
+  const sources = { input: new Uint8Array(length), document: Uint32Array.from({ length }, (_, i) => i) };
+  for (const [place, handle] of segment.vectors) {
+    const index = state.parts.policy.vectors[place];
+    if (index === undefined) continue;
+    const packed = await mergeVectors(state.parts.kernel(), index, [await handle.load()], sources, pause);
+    segment.vectors.set(place, heldColumn(packed));
   }
 }

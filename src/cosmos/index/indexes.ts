@@ -7,9 +7,10 @@ import type { Store } from "../../storage/port.ts";
 import type { Catalog } from "../engine/catalog.ts";
 import type { Partitions } from "../engine/partitions.ts";
 import type { ContainerRecord } from "../engine/records.ts";
-import { createColumnCache } from "./column-cache.ts";
-import { type ContainerIndex, createContainerIndex } from "./container-index.ts";
+import { type ColumnCache, createColumnCache } from "./column-cache.ts";
+import type { ContainerIndex } from "./container-index.ts";
 import { compilePolicy, type IndexPolicy } from "./policy.ts";
+import type { VectorKernel } from "./vector-kernel.ts";
 
 /** With fewer items ever created, a container is scanned: an index would not be faster. */
 const itemsMinDefault = 200;
@@ -58,38 +59,28 @@ interface Known {
   properties: ContainerRecord["properties"];
   readonly policyText: string;
   readonly policy: IndexPolicy;
-  readonly index: ContainerIndex | undefined;
+  /** Made when it is first asked for. */
+  index: ContainerIndex | undefined;
+}
+
+/** What is known of the containers so far. */
+interface Shelf extends IndexesParts {
+  readonly cache: ColumnCache;
+  readonly known: Map<string, Known>;
+  /** What compares packed vectors, made for the first container that has any. */
+  vectorKernel: VectorKernel | undefined;
 }
 
 export function createIndexes(parts: IndexesParts): Indexes {
-  const { store, partitions, catalog, keeps, headRows, changesWhenIdle, itemsMin = itemsMinDefault } = parts;
-  const cache = createColumnCache(parts.cacheBytes);
+  const { partitions, catalog, itemsMin = itemsMinDefault } = parts;
   const known = new Map<string, Known>();
-  let stopped = false;
-  const find = (container: ContainerRecord): Known => {
-    const name = nameOf(container);
-    const { properties } = container;
-    const old = known.get(name);
-    if (old?.properties === properties) return old;
-    const policyText = JSON.stringify(properties["indexingPolicy"] ?? null);
-    if (old?.policyText === policyText) {
-      old.properties = properties;
-      return old;
-    }
-    old?.index?.stop();
-    const policy = compilePolicy(properties["indexingPolicy"]);
-    const isCurrent = (): boolean =>
-      known.get(name) === made && containersOf(catalog).some((other) => nameOf(other) === name);
-    const index = policy.indexes
-      ? createContainerIndex(
-          { store, partitions, cache, policy, policyText, keeps, headRows, changesWhenIdle },
-          { store, container, isCurrent },
-        )
-      : undefined;
-    const made: Known = { properties, policyText, policy, index };
-    known.set(name, made);
-    return made;
+  const shelf: Shelf = {
+    ...parts,
+    cache: createColumnCache(parts.cacheBytes),
+    known,
+    vectorKernel: undefined,
   };
+  let stopped = false;
   const created = async (container: ContainerRecord): Promise<number> => {
     const open = await Promise.all(container.ranges.map((range) => partitions.open(container, range)));
     const retired = container.retired.reduce((sum, { endLsn }) => sum + endLsn, 0);
@@ -98,13 +89,13 @@ export function createIndexes(parts: IndexesParts): Indexes {
   return {
     partitionItemsMin: parts.partitionItemsMin ?? partitionItemsMinDefault,
     async of(container) {
-      return (await created(container)) < itemsMin ? undefined : find(container).index;
+      return (await created(container)) < itemsMin ? undefined : indexOf(shelf, container);
     },
-    policyOf: (container) => find(container).policy,
+    policyOf: (container) => find(shelf, container).policy,
     async progress(container) {
       const items = await created(container);
       // Small containers are indexed while a query waits, so nobody can see them half done.
-      return items < backgroundItemsMin ? 100 : (find(container).index?.progress(items) ?? 100);
+      return items < backgroundItemsMin ? 100 : ((await indexOf(shelf, container))?.progress(items) ?? 100);
     },
     async maintain() {
       const living = new Set<string>();
@@ -114,7 +105,7 @@ export function createIndexes(parts: IndexesParts): Indexes {
         living.add(nameOf(container));
         const asked = known.has(nameOf(container));
         if ((await created(container)) < (asked ? itemsMin : backgroundItemsMin)) continue;
-        const { index } = find(container);
+        const index = await indexOf(shelf, container);
         // What is wrong with one container must not keep the others waiting.
         await index?.maintain(container).catch((error: unknown) => faults.push(error));
       }
@@ -130,6 +121,54 @@ export function createIndexes(parts: IndexesParts): Indexes {
       for (const { index } of known.values()) index?.stop();
     },
   };
+}
+
+/** The container with its policy, as they are now. */
+function find({ known }: Shelf, container: ContainerRecord): Known {
+  const name = nameOf(container);
+  const { properties } = container;
+  const old = known.get(name);
+  if (old?.properties === properties) return old;
+  const { indexingPolicy = null, vectorEmbeddingPolicy } = properties;
+  const policy = compilePolicy(indexingPolicy, vectorEmbeddingPolicy);
+  // Only vector indexes depend on the vector policy: others stay as they are when it is named.
+  const policyText = JSON.stringify(
+    policy.vectors.length === 0 ? indexingPolicy : [indexingPolicy, vectorEmbeddingPolicy],
+  );
+  if (old?.policyText === policyText) {
+    old.properties = properties;
+    return old;
+  }
+  old?.index?.stop();
+  const made: Known = { properties, policyText, policy, index: undefined };
+  known.set(name, made);
+  return made;
+}
+
+/** What makes indexes is loaded with the first container that is large enough to have one. */
+async function indexOf(shelf: Shelf, container: ContainerRecord): Promise<ContainerIndex | undefined> {
+  const ready = find(shelf, container).index;
+  if (ready !== undefined) return ready;
+  const [{ createContainerIndex }, { createVectorKernel }] = await Promise.all([
+    import("./container-index.ts"),
+    import("./vector-kernel.ts"),
+  ]);
+  const entry = find(shelf, container);
+  const { store, partitions, catalog, cache, keeps, headRows, changesWhenIdle } = shelf;
+  const { policy, policyText } = entry;
+  if (!policy.indexes) return undefined;
+  const name = nameOf(container);
+  const isCurrent = (): boolean =>
+    shelf.known.get(name) === entry && containersOf(catalog).some((other) => nameOf(other) === name);
+  const kernel = (): VectorKernel => {
+    shelf.vectorKernel ??= createVectorKernel();
+    return shelf.vectorKernel;
+  };
+  entry.index ??= createContainerIndex(
+    { store, partitions, cache, kernel, policy, policyText, keeps, headRows, changesWhenIdle },
+    { store, container, isCurrent },
+  );
+  return entry.index;
 }
 
 function nameOf({ uid, number }: ContainerRecord): string {

@@ -2,8 +2,16 @@
  * Items for a run of a query, batch by batch, as an access plan says: loaded by number, or put together from columns.
  * Which items are in scope and alive is decided here for each one, whatever the index said.
  */
-import type { Reader } from "../../storage/port.ts";
-import { isExpired, numbersPerRange, readItemNumber, type StoredItem } from "../engine/documents.ts";
+import type { Bytes, Reader } from "../../storage/port.ts";
+import {
+  decodeItem,
+  decodeVersion,
+  isExpired,
+  numbersPerRange,
+  readItemNumber,
+  type StoredItem,
+} from "../engine/documents.ts";
+import { readItemBytes } from "../engine/range-scan.ts";
 import type { ContainerRecord } from "../engine/records.ts";
 import type { Condition, OrderFact } from "../query/facts.ts";
 import { compareOrder, element, type Value } from "../query/values.ts";
@@ -21,7 +29,7 @@ export interface FedItem {
   /** The item, or what the query reads of it. */
   readonly item: Value;
   /** The item as JSON, when it was loaded: what a row that is `item` itself is sent as. */
-  readonly text?: string;
+  readonly json?: Uint8Array;
   /** The place of this item itself. */
   readonly position: Position;
 }
@@ -40,7 +48,7 @@ export interface ItemFeed {
 export interface FeedScope {
   /** Ranges in which the items were created; absent: any. */
   readonly homes?: ReadonlySet<number>;
-  /** Everything of these ranges is in scope. */
+  /** Everything of these ranges is in scope: nobody need ask. */
   readonly whole: boolean;
   /** What every item in scope fulfils. */
   readonly conditions: readonly Condition[];
@@ -77,6 +85,20 @@ export function positionAfter(position: Position): Position {
 interface Candidate extends Omit<OrderedDocument, "keys"> {
   readonly position: Position;
   readonly keys?: readonly Value[];
+}
+
+/** A feed of items that are at hand, in the order of their numbers. */
+export function listedFeed(items: readonly FedItem[], cost: ItemFeed["cost"]): ItemFeed {
+  let rest = items;
+  return {
+    sorted: false,
+    cost,
+    async next() {
+      const batch = rest.slice(0, batchMax);
+      rest = rest.slice(batchMax);
+      return batch;
+    },
+  };
 }
 
 /** How one page reads items: its source and plan, the filter for what stands in for them, and what it has cost. */
@@ -125,22 +147,17 @@ function candidateFeed(reading: Reading, candidates: Iterator<Candidate, void>, 
     cost: reading.cost,
     async next() {
       for (;;) {
-        const found: (FedItem | Promise<FedItem | undefined>)[] = [];
-        let loading = 0;
+        const batch = createBatch();
         let seen = 0;
-        while (seen < size && loading < loads) {
+        while (seen < size && batch.loading() < loads) {
           const { value: candidate } = candidates.next();
           if (candidate === undefined) break;
           seen++;
-          const fed = feedOne(reading, candidate);
-          if (fed === undefined) continue;
-          if (fed instanceof Promise) loading++;
-          found.push(fed);
+          feedOne(reading, candidate, batch);
         }
         loads = Math.min(loads * 2, batchMax);
         if (seen === 0) return [];
-        const fed = loading === 0 ? found : await Promise.all(found);
-        const items = fed.filter((item) => item !== undefined) as readonly FedItem[];
+        const items = await batch.items(reading);
         if (items.length > 0) return items;
         await new Promise((resume) => setImmediate(resume));
       }
@@ -159,62 +176,104 @@ function coveredFeed(reading: Reading, parts: readonly PlannedPart[], start: num
     sorted: false,
     cost: reading.cost,
     async next() {
-      const found: (FedItem | Promise<FedItem | undefined>)[] = [];
-      let loading = 0;
-      while (runs.length > 0 && found.length < coveredBatch && loading < batchMax) {
+      const batch = createBatch();
+      while (runs.length > 0 && batch.length() < coveredBatch && batch.loading() < batchMax) {
         const { first, until } = leastRun(runs);
         const { view, bits } = first;
-        while (first.at >= 0 && found.length < coveredBatch && loading < batchMax) {
+        while (first.at >= 0 && batch.length() < coveredBatch && batch.loading() < batchMax) {
           const document = first.at;
           const number = view.numbers[document] as number;
           if (number > until) break;
           first.at = nextBit(bits, document + 1);
           if (!atHome(source.scope, number)) continue;
           const item = standIns?.(view, document);
-          if (item === undefined) {
-            loading++;
-            found.push(load(reading, { view, document, number, position: number }, undefined));
-          } else found.push({ item, position: number });
+          if (item === undefined) batch.load({ view, document, number, position: number }, undefined);
+          else batch.feed({ item, position: number });
         }
         if (first.at < 0) runs.splice(runs.indexOf(first), 1);
       }
-      if (loading === 0) return found as readonly FedItem[];
-      const fed = (await Promise.all(found)).filter((item) => item !== undefined);
+      const fed = await batch.items(reading);
       return fed.length > 0 || runs.length === 0 ? fed : this.next();
     },
   };
 }
 
-/** The item of a candidate, or what stands in for it; undefined when it is not in the result. */
-function feedOne(reading: Reading, candidate: Candidate): FedItem | Promise<FedItem | undefined> | undefined {
+/** Feeds the item of a candidate, or what stands in for it, unless it is not in the result. */
+function feedOne(reading: Reading, candidate: Candidate, batch: Batch): void {
   const { cover } = reading.plan;
   const { view, document, position } = candidate;
   const standIn = view === undefined ? undefined : reading.standIns?.(view, document);
-  if (standIn === undefined) return load(reading, candidate, undefined);
-  if (cover?.kind === "items") return { item: standIn, position };
-  if (reading.test?.(standIn) === false) return undefined;
-  return load(reading, candidate, cover?.kind === "texts" ? standIn : undefined);
+  if (standIn === undefined) batch.load(candidate, undefined);
+  else if (cover?.kind === "items") batch.feed({ item: standIn, position });
+  else if (reading.test?.(standIn) !== false) {
+    batch.load(candidate, cover?.kind === "texts" ? standIn : undefined);
+  }
 }
 
-/** Loads an item; with a stand-in that is still true, only its text. */
-async function load(
+/** Items in their order, of which some are loaded together. */
+interface Batch {
+  feed(item: FedItem): void;
+  /** Loads an item; with a stand-in that is still true, only its text. */
+  load(candidate: Candidate, standIn: Value): void;
+  length(): number;
+  loading(): number;
+  items(reading: Reading): Promise<readonly FedItem[]>;
+}
+
+interface Load {
+  readonly candidate: Candidate;
+  readonly standIn: Value;
+}
+
+function createBatch(): Batch {
+  /** Items that are there, and in the places of others the loads. */
+  const found: (FedItem | Load)[] = [];
+  const numbers: number[] = [];
+  return {
+    feed: (item) => void found.push(item),
+    load(candidate, standIn) {
+      numbers.push(candidate.number);
+      found.push({ candidate, standIn });
+    },
+    length: () => found.length,
+    loading: () => numbers.length,
+    async items(reading) {
+      if (numbers.length === 0) return found as readonly FedItem[];
+      const { reader, container } = reading.source;
+      const values = await readItemBytes(reader, container, numbers);
+      const items: FedItem[] = [];
+      let at = 0;
+      for (const entry of found) {
+        const fed = "candidate" in entry ? loaded(reading, entry, values[at++]) : entry;
+        if (fed !== undefined) items.push(fed);
+      }
+      return items;
+    },
+  };
+}
+
+/** The item of a load, of its stored bytes; undefined when it is gone or not in scope. */
+function loaded(
   { source, plan, cost }: Reading,
-  { number, position, keys }: Candidate,
-  standIn: Value,
-): Promise<FedItem | undefined> {
-  const { reader, container, scope, nowSeconds } = source;
-  const stored = await readItemNumber(reader, container, number);
-  if (stored === undefined || isExpired(stored, container, nowSeconds)) return undefined;
-  const text = stored.json.toString("utf8");
+  { candidate: { number, position, keys }, standIn }: Load,
+  value: Bytes | undefined,
+): FedItem | undefined {
+  if (value === undefined) return undefined;
+  const { container, scope, nowSeconds } = source;
+  const stored = decodeVersion(number, value);
+  if (isExpired(stored, container, nowSeconds)) return undefined;
+  const { json } = stored;
   const isUnchanged = stored.lsn <= (plan.applied.get(stored.logRange) ?? -1);
   const item =
-    standIn !== undefined && isUnchanged && !scope.readsItem ? standIn : (JSON.parse(text) as Value);
-  if (!scope.includes(stored, item)) return undefined;
+    standIn !== undefined && isUnchanged && !scope.readsItem
+      ? standIn
+      : (JSON.parse(json.toString("utf8")) as Value);
+  if (!scope.whole && !scope.includes(decodeItem(number, value), item)) return undefined;
   cost.loaded++;
-  cost.loadedBytes += stored.json.length;
+  cost.loadedBytes += json.length;
   if (item !== standIn && plan.sort !== undefined && keys !== undefined)
     checkKeys(sortKeys(plan.sort, item), keys);
-  return { item, text, position };
+  return { item, json, position };
 }
 
 /** The documents of all parts by number, from `start` on. */
@@ -364,10 +423,10 @@ export function scanFeed(pages: StoredPages, start: number, textsOnly = false): 
       position = (page.at(-1)?.number ?? position) + 1;
       cost.loaded += page.length;
       return page.map((stored) => {
-        cost.loadedBytes += stored.json.length;
-        const text = stored.json.toString("utf8");
-        const item = textsOnly ? {} : (JSON.parse(text) as Value);
-        return { item, text, position: stored.number };
+        const { json, number } = stored;
+        cost.loadedBytes += json.length;
+        const item = textsOnly ? {} : (JSON.parse(json.toString("utf8")) as Value);
+        return { item, json, position: number };
       });
     },
   };

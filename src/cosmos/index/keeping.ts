@@ -13,6 +13,7 @@ import {
   readDead,
   readManifest,
   readNumbers,
+  readVectors,
   removeOthers,
   removeSegments,
   type StoredSegment,
@@ -22,10 +23,10 @@ import {
 } from "./checkpoint.ts";
 import { countNumbers } from "./column.ts";
 import type { Log } from "./following.ts";
-import { createHead } from "./head.ts";
-import { freeze, type IndexState, pause, rangeOf } from "./index-state.ts";
+import { freeze, type IndexState, newHead, pause, rangeOf } from "./index-state.ts";
 import { createPaths } from "./paths.ts";
-import { type ColumnHandle, createSegment, type Segment } from "./segment.ts";
+import { type ColumnHandle, createSegment, type Segment, type VectorHandle } from "./segment.ts";
+import { sectionSizes, type VectorShape } from "./vector-codec.ts";
 
 /** Changes after which a checkpoint is written, while changes go on and when they have stopped. */
 const changesWhileBusy = 50_000;
@@ -53,7 +54,7 @@ export async function restoreIndex(
   state.kept = new Map(manifest.segments.map(({ dead: _, ...stored }) => [stored.id, { stored }]));
   if (segments === undefined) return;
   state.paths = createPaths(state.parts.policy, manifest.paths);
-  state.head = createHead(state.paths.slots);
+  state.head = newHead(state.parts.policy, state.paths);
   state.segments = segments;
   state.applied = new Map(manifest.applied);
   state.frozen = new Map(manifest.applied);
@@ -116,10 +117,21 @@ async function readSegment(
       state.parts.cache.stored(() => readColumn(place, id, column)),
     );
   }
-  const segment = createSegment(id, await readNumbers(place, stored), handles);
+  const vectors = new Map<number, VectorHandle>();
+  for (const own of stored.vectors ?? []) {
+    vectors.set(
+      own.place,
+      state.parts.cache.stored(() => readVectors(place, id, own), undefined, bytesOfShape(own.shape)),
+    );
+  }
+  const segment = createSegment(id, await readNumbers(place, stored), handles, vectors);
   segment.dead = await readDead(place, stored);
   segment.deadCount = dead?.count ?? 0;
   return segment;
+}
+
+function bytesOfShape(shape: VectorShape): number {
+  return sectionSizes(shape).reduce((sum, size) => sum + size, 0);
 }
 
 function noteGreatest({ greatest }: IndexState, numbers: Float64Array): void {
@@ -184,11 +196,17 @@ async function keepSegment(
   place: CheckpointPlace,
   segment: Segment,
 ): Promise<KeptSegment | undefined> {
-  const kept = await writeSegment(place, segment, pause);
+  const dimensions = state.parts.policy.vectors.map((index) => index.dimensions);
+  const kept = await writeSegment(place, segment, pause, dimensions);
   for (const column of kept?.stored.columns ?? []) {
     const { slot } = column;
     const read = (): ReturnType<typeof readColumn> => readColumn(place, segment.id, column);
     segment.columns.set(slot, state.parts.cache.stored(read, segment.columns.get(slot)?.resident()));
+  }
+  for (const own of kept?.stored.vectors ?? []) {
+    const read = (): ReturnType<typeof readVectors> => readVectors(place, segment.id, own);
+    const resident = segment.vectors.get(own.place)?.resident();
+    segment.vectors.set(own.place, state.parts.cache.stored(read, resident, bytesOfShape(own.shape)));
   }
   return kept;
 }

@@ -11,8 +11,18 @@ import {
   type Ordinals,
   ordinalArray,
 } from "./column.ts";
-import { type ColumnHandle, createSegment, heldColumn, type Segment, viewSegment } from "./segment.ts";
+import type { VectorIndex } from "./policy.ts";
+import {
+  type ColumnHandle,
+  createSegment,
+  heldColumn,
+  type Segment,
+  type VectorHandle,
+  viewSegment,
+} from "./segment.ts";
 import { compareBetween, poolSize, type StringPool } from "./strings.ts";
+import { createVectorKernel, type VectorKernel } from "./vector-kernel.ts";
+import { mergeVectors } from "./vector-merge.ts";
 
 /** Lets others work. */
 export type Pause = () => Promise<void>;
@@ -30,8 +40,21 @@ interface Sources {
   readonly document: Uint32Array;
 }
 
+/** What a merge must know of vectors. */
+export interface VectorMerging {
+  readonly kernel: () => VectorKernel;
+  readonly indexes: readonly VectorIndex[];
+}
+
+const withoutVectors: VectorMerging = { kernel: createVectorKernel, indexes: [] };
+
 /** The living documents of `inputs` as one segment with the number `id`. Inputs must not share living items. */
-export async function mergeSegments(id: number, inputs: readonly Segment[], pause: Pause): Promise<Segment> {
+export async function mergeSegments(
+  id: number,
+  inputs: readonly Segment[],
+  pause: Pause,
+  { kernel, indexes }: VectorMerging = withoutVectors,
+): Promise<Segment> {
   const sources = await mergeNumbers(inputs, pause);
   const slots = [...new Set(inputs.flatMap((segment) => [...segment.columns.keys()]))];
   const columns = new Map<number, ColumnHandle>();
@@ -39,11 +62,16 @@ export async function mergeSegments(id: number, inputs: readonly Segment[], paus
     const parts = await Promise.all(inputs.map(async (segment) => segment.columns.get(slot)?.load()));
     columns.set(slot, heldColumn(await mergeColumns(parts, sources, pause)));
   }
-  return createSegment(id, sources.numbers, columns);
+  const vectors = new Map<number, VectorHandle>();
+  for (const [place, index] of indexes.entries()) {
+    const parts = await Promise.all(inputs.map(async (segment) => segment.vectors.get(place)?.load()));
+    vectors.set(place, heldColumn(await mergeVectors(kernel(), index, parts, sources, pause)));
+  }
+  return createSegment(id, sources.numbers, columns, vectors);
 }
 
 async function mergeNumbers(inputs: readonly Segment[], pause: Pause): Promise<Sources> {
-  const views = inputs.flatMap((segment) => viewSegment(segment, []) ?? []);
+  const views = inputs.flatMap((segment) => viewSegment(segment, { slots: [] }) ?? []);
   const size = views.reduce((sum, { living }) => sum + living, 0);
   const sources = {
     numbers: new Float64Array(size),

@@ -1,11 +1,12 @@
 /** What a query cost and which indexes it used, in the forms of the response headers that SDKs parse. */
 import type { Condition, Facts } from "../query/facts.ts";
+import type { Nearest } from "../query/nearest.ts";
 import type { ItemFeed } from "./item-feed.ts";
 import { type IndexPath, type IndexPolicy, indexPath, samePath } from "./policy.ts";
 
 export interface QueryCost {
-  readonly rows: readonly string[];
-  /** Characters of all rows. */
+  readonly rows: readonly unknown[];
+  /** Length of all rows. */
   readonly length: number;
   readonly cost: ItemFeed["cost"];
 }
@@ -56,11 +57,13 @@ interface IndexUse {
 
 /**
  * The index metrics of a query under a policy, by its shape alone: the paths that it filters and sorts by, which of
- * them are indexed, and composite indexes that are used or would help.
+ * them are indexed, and composite and vector indexes that are used or would help. How the service names vector indexes
+ * here is not documented: they stand among the single ones, as the path that a policy names.
  */
 export function indexMetrics(
   facts: Facts,
   policy: IndexPolicy,
+  nearest?: Nearest,
 ): { readonly Utilized: IndexUse; readonly Potential: IndexUse } {
   const used = filteredPaths(facts);
   for (const { path } of facts.orderBy?.length === 1 ? facts.orderBy : [])
@@ -78,6 +81,13 @@ export function indexMetrics(
           return other !== undefined && samePath(path, other.path) && descending === other.descending;
         }),
     );
+  const vector = nearest === undefined ? [] : [indexPath(nearest.path)];
+  const hasVector =
+    policy.indexes && vector.some((path) => policy.vectors.some((own) => samePath(own.path, path)));
+  const vectors: readonly SingleIndex[] = vector.map((path) => ({
+    IndexSpec: specOf(path),
+    IndexImpactScore: "High",
+  }));
   const composites = (list: readonly (readonly CompositeSpec[])[]): readonly CompositeIndex[] =>
     list.map((composite) => ({
       IndexSpecs: composite.map(({ path, descending }) => `${specOf(path)} ${descending ? "DESC" : "ASC"}`),
@@ -85,11 +95,11 @@ export function indexMetrics(
     }));
   return {
     Utilized: {
-      SingleIndexes: single(used.filter(isIndexed)),
+      SingleIndexes: [...single(used.filter(isIndexed)), ...(hasVector ? vectors : [])],
       CompositeIndexes: composites(wanted.filter(has)),
     },
     Potential: {
-      SingleIndexes: single(used.filter((path) => !isIndexed(path))),
+      SingleIndexes: [...single(used.filter((path) => !isIndexed(path))), ...(hasVector ? [] : vectors)],
       CompositeIndexes: composites(wanted.filter((composite) => !has(composite))),
     },
   };

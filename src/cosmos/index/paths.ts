@@ -150,8 +150,16 @@ function newSlot(registry: Registry, path: IndexPath, elements: boolean): number
 }
 
 function isIndexed(policy: IndexPolicy, path: IndexPath): boolean {
+  if (isPartOfVector(policy, path)) return false;
   if (typeof path.at(-1) === "number") return policy.locates(path.slice(0, -1));
   return policy.includes(path) && !(path.length === 1 && unindexed.has(String(path[0])));
+}
+
+/** The numbers of an indexed vector are looked at together: one by one they would be most of the index. */
+function isPartOfVector({ vectors }: IndexPolicy, path: IndexPath): boolean {
+  return vectors.some(
+    ({ path: own }) => path.length > own.length && own.every((step, i) => step === path[i]),
+  );
 }
 
 function nodeAt(registry: Registry, path: IndexPath): PathNode | undefined {
@@ -207,6 +215,7 @@ function extractValue(registry: Registry, node: PathNode, value: Value, take: Ta
   }
   if (key !== ARRAY) return;
   const list = value as readonly Value[];
+  if (isPartOfVector(registry.policy, [...node.path, null])) return;
   const each = list.length === 0 ? undefined : childOf(registry, node, null);
   if (each === undefined || each.closed) return;
   each.entries += list.length;

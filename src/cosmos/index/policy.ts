@@ -3,6 +3,7 @@
  * rules are the service's (index policy reference): the more precise path wins, and `/?` beats `/*`.
  */
 import type { OrderFact, Path } from "../query/facts.ts";
+import type { Metric } from "../query/functions/vector.ts";
 import { LATITUDE, LONGITUDE } from "../query/item-paths.ts";
 
 /** Steps into an item; null is any element of an array, a number a coordinate of a point. */
@@ -14,6 +15,14 @@ export interface CompositePath {
   readonly descending: boolean;
 }
 
+/** A vector index that the policy asks for, with what the container's vector policy says of its path. */
+export interface VectorIndex {
+  readonly path: readonly string[];
+  readonly type: "flat" | "quantizedFlat" | "diskANN";
+  readonly dimensions: number;
+  readonly metric: Metric;
+}
+
 export interface IndexPolicy {
   /** False for `indexingMode: none`: every query scans. */
   readonly indexes: boolean;
@@ -21,6 +30,7 @@ export interface IndexPolicy {
   includes(path: IndexPath): boolean;
   /** Whether points at `path` are indexed by their coordinates. */
   locates(path: IndexPath): boolean;
+  readonly vectors: readonly VectorIndex[];
 }
 
 interface PolicyPath {
@@ -30,8 +40,11 @@ interface PolicyPath {
   readonly included: boolean;
 }
 
-/** The policy of a container's `indexingPolicy`; what it does not say is the service's default. */
-export function compilePolicy(indexingPolicy: unknown): IndexPolicy {
+/**
+ * The policy of a container's `indexingPolicy`, and of its `vectorEmbeddingPolicy`; what it does not say is the service's
+ * default.
+ */
+export function compilePolicy(indexingPolicy: unknown, vectorPolicy?: unknown): IndexPolicy {
   const policy = isObject(indexingPolicy) ? indexingPolicy : {};
   const included = pathsOf(policy["includedPaths"]);
   const entries: readonly PolicyPath[] = [
@@ -43,6 +56,7 @@ export function compilePolicy(indexingPolicy: unknown): IndexPolicy {
     locates: (path) => spatial.some((entry) => covers({ ...entry, exact: false }, path)),
     indexes: String(policy["indexingMode"] ?? "consistent").toLowerCase() !== "none",
     composites: compositesOf(policy["compositeIndexes"]),
+    vectors: vectorsOf(policy["vectorIndexes"], vectorPolicy),
     includes(path) {
       // The service indexes these whatever the policy says.
       if (path.length === 1 && (path[0] === "id" || path[0] === "_ts")) return true;
@@ -132,6 +146,45 @@ function compositesOf(value: unknown): readonly (readonly CompositePath[])[] {
       return [{ path, descending: String(entry["order"] ?? "ascending").toLowerCase() === "descending" }];
     }),
   );
+}
+
+/** Service limit for all but flat indexes, which take 505. */
+const dimensionsMax = 4_096;
+
+/** The vector indexes whose path the vector policy describes. */
+function vectorsOf(indexes: unknown, vectorPolicy: unknown): readonly VectorIndex[] {
+  const embeddings = isObject(vectorPolicy) ? vectorPolicy["vectorEmbeddings"] : undefined;
+  if (!Array.isArray(indexes) || !Array.isArray(embeddings)) return [];
+  return (indexes as readonly unknown[]).flatMap((index): readonly VectorIndex[] => {
+    if (!isObject(index) || typeof index["path"] !== "string") return [];
+    const path = vectorPath(index["path"]);
+    const embedding = (embeddings as readonly unknown[]).find(
+      (other) => isObject(other) && samePath(vectorPath(other["path"]) ?? [], path ?? []),
+    );
+    const type = vectorTypes.get(String(index["type"]).toLowerCase());
+    if (path === undefined || type === undefined || !isObject(embedding)) return [];
+    const { dimensions, distanceFunction = "cosine" } = embedding;
+    const metric = vectorMetrics.get(String(distanceFunction).toLowerCase());
+    const isUsable = Number.isInteger(dimensions) && Number(dimensions) > 0 && metric !== undefined;
+    if (!isUsable || Number(dimensions) > dimensionsMax) return [];
+    return [{ path, type, dimensions: Number(dimensions), metric }];
+  });
+}
+
+const vectorTypes: ReadonlyMap<string, VectorIndex["type"]> = new Map(
+  (["flat", "quantizedFlat", "diskANN"] as const).map((type) => [type.toLowerCase(), type]),
+);
+
+const vectorMetrics: ReadonlyMap<string, Metric> = new Map(
+  (["cosine", "dotproduct", "euclidean"] as const).map((metric) => [metric, metric]),
+);
+
+/** Steps of a path to a vector, which leads through objects only. */
+function vectorPath(text: unknown): readonly string[] | undefined {
+  if (typeof text !== "string") return undefined;
+  const steps = pathSteps(text.replace(/\/\?$/, ""));
+  const names = steps.filter((step) => typeof step === "string");
+  return names.length === steps.length && names.length > 0 ? names : undefined;
 }
 
 function covers({ steps, exact }: PolicyPath, path: IndexPath): boolean {

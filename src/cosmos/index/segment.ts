@@ -5,12 +5,18 @@
  */
 import { type Bits, emptyBits, hasBit, setBit } from "./bits.ts";
 import { type Column, countNumbers } from "./column.ts";
+import type { VectorColumn } from "./vector-column.ts";
 
 /** A column that is in memory, or can be brought there. */
-export interface ColumnHandle {
-  resident(): Column | undefined;
-  load(): Promise<Column>;
+export interface Handle<T> {
+  /** Bytes of one that takes its turn in memory, when they are known before it is there. */
+  readonly size?: number;
+  resident(): T | undefined;
+  load(): Promise<T>;
 }
+
+export type ColumnHandle = Handle<Column>;
+export type VectorHandle = Handle<VectorColumn>;
 
 export interface Segment {
   /** Never used again within the index. */
@@ -19,6 +25,8 @@ export interface Segment {
   readonly numbers: Float64Array;
   /** By slot. A slot without a column is a path that none of its documents has. */
   readonly columns: Map<number, ColumnHandle>;
+  /** By the place of their index in the policy. */
+  readonly vectors: Map<number, VectorHandle>;
   /** Documents in the order of several columns, by a name for that order: made when it is first asked for. */
   readonly orders: Map<string, Uint32Array>;
   dead: Bits | undefined;
@@ -31,19 +39,21 @@ export function createSegment(
   id: number,
   numbers: Float64Array,
   columns: Map<number, ColumnHandle>,
+  vectors: Map<number, VectorHandle> = new Map(),
 ): Segment {
-  return { id, numbers, columns, orders: new Map(), dead: undefined, deadCount: 0, deadShared: false };
+  const orders = new Map<string, Uint32Array>();
+  return { id, numbers, columns, vectors, orders, dead: undefined, deadCount: 0, deadShared: false };
 }
 
 /** A column that stays in memory as long as its segment. */
-export function heldColumn(column: Column): ColumnHandle {
+export function heldColumn<T>(column: T): Handle<T> {
   return { resident: () => column, load: async () => column };
 }
 
 /** A column that is made when it is first used; what it is made from is let go then. */
-export function lazyColumn(make: () => Column): ColumnHandle {
-  let state: { readonly column: Column } | { readonly make: () => Column } = { make };
-  const get = (): Column => {
+export function lazyColumn<T>(make: () => T): Handle<T> {
+  let state: { readonly column: T } | { readonly make: () => T } = { make };
+  const get = (): T => {
     if ("column" in state) return state.column;
     const column = state.make();
     state = { column };
@@ -81,10 +91,18 @@ export interface SegmentView {
   readonly living: number;
   /** The column of a slot that the query asked for; undefined: no document has the path. */
   column(slot: number): Column | undefined;
+  /** The same for vectors. */
+  vectors(place: number): VectorColumn | undefined;
 }
 
-/** Sees `segment` as it is now. The columns of `slots` must be in memory; undefined when one is not. */
-export function viewSegment(segment: Segment, slots: readonly number[]): SegmentView | undefined {
+/** What a query looks at: columns by slot, and vectors by their place in the policy. */
+export interface Wanted {
+  readonly slots: readonly number[];
+  readonly vectors?: readonly number[];
+}
+
+/** Sees `segment` as it is now. What is `wanted` must be in memory; undefined when something is not. */
+export function viewSegment(segment: Segment, { slots, vectors = [] }: Wanted): SegmentView | undefined {
   const columns = new Map<number, Column>();
   for (const slot of slots) {
     const handle = segment.columns.get(slot);
@@ -93,6 +111,14 @@ export function viewSegment(segment: Segment, slots: readonly number[]): Segment
     if (column === undefined) return undefined;
     columns.set(slot, column);
   }
+  const packed = new Map<number, VectorColumn>();
+  for (const place of vectors) {
+    const handle = segment.vectors.get(place);
+    if (handle === undefined) continue;
+    const column = handle.resident();
+    if (column === undefined) return undefined;
+    packed.set(place, column);
+  }
   segment.deadShared = true;
   return {
     segment,
@@ -100,5 +126,6 @@ export function viewSegment(segment: Segment, slots: readonly number[]): Segment
     dead: segment.dead,
     living: segment.numbers.length - segment.deadCount,
     column: (slot) => columns.get(slot),
+    vectors: (place) => packed.get(place),
   };
 }

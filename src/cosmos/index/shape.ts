@@ -2,6 +2,7 @@
  * What a plan must know of a query, as plain data: queries are also prepared in other threads, and only this comes over.
  */
 import type { Facts } from "../query/facts.ts";
+import type { Nearest } from "../query/nearest.ts";
 import type { PreparedQuery } from "../query/prepare.ts";
 import type { Value } from "../query/values.ts";
 
@@ -16,10 +17,12 @@ export interface QueryShape {
   /** Sources in its FROM clause. */
   readonly sources: number;
   readonly crossPartitionUnservable: boolean;
+  /** The query wants the rows that are nearest to a vector. */
+  readonly nearest?: Nearest;
 }
 
 export function shapeOf(query: PreparedQuery): QueryShape {
-  const { facts, grouped, distinct, readsItems, crossPartitionUnservable, syntax } = query;
+  const { facts, grouped, distinct, readsItems, crossPartitionUnservable, syntax, nearest } = query;
   return {
     facts,
     grouped,
@@ -29,6 +32,7 @@ export function shapeOf(query: PreparedQuery): QueryShape {
     filtered: syntax.where !== undefined,
     sources: syntax.from?.length ?? 0,
     crossPartitionUnservable,
+    ...(nearest === undefined ? {} : { nearest }),
   };
 }
 

@@ -2,11 +2,13 @@
 import { partitionHasMore } from "../engine/documents.ts";
 import { type ContainerRecord, seconds } from "../engine/records.ts";
 import { badRequest } from "../errors.ts";
-import { type AccessPlan, planAccess } from "../index/access-plan.ts";
-import { type FeedSource, indexFeed, scanFeed, sortedScanFeed } from "../index/item-feed.ts";
+import { type AccessPlan, planAccess, planNearest } from "../index/access-plan.ts";
+import { type FeedSource, type ItemFeed, indexFeed, scanFeed, sortedScanFeed } from "../index/item-feed.ts";
+import { nearestItems, nearestWantedMax } from "../index/nearest-items.ts";
+import { indexPath, samePath } from "../index/policy.ts";
 import type { FilterTest, QueryShape } from "../index/shape.ts";
 import { feedScope, type ItemScope, itemSource } from "./item-scope.ts";
-import type { OperationContext } from "./operation.ts";
+import { type OperationContext, rejectingQuery } from "./operation.ts";
 import type { OpenFeed, PageStart } from "./query-page.ts";
 
 /** How a page's items were found, for whoever wants to know. */
@@ -17,6 +19,10 @@ export type Access =
 export interface FeedOptions {
   /** The query's filter; without one it is put to whole items only. */
   readonly test?: () => FilterTest;
+  /** Whether an item gives a row, for a query that wants the nearest to a vector; without it only the run knows. */
+  readonly rowTest?: () => FilterTest;
+  /** Rows that a page takes at most. */
+  readonly pageRows?: number;
   /** Told how the items of each page are found. */
   readonly note?: (access: Access) => void;
 }
@@ -27,8 +33,9 @@ export function feedOpener(
   container: ContainerRecord,
   query: QueryShape,
   scope: ItemScope,
-  { test, note = () => {} }: FeedOptions = {},
+  options: FeedOptions = {},
 ): OpenFeed {
+  const { test, note = () => {} } = options;
   const { engine } = context;
   const source: FeedSource = {
     reader: engine.store,
@@ -38,6 +45,11 @@ export function feedOpener(
   };
   return async (start, lastTry) => {
     const order = orderOf(query, start);
+    const nearest = lastTry ? undefined : await findNearest(context, query, source, scope, start, options);
+    if (nearest !== undefined) {
+      note({ kind: "index", plan: nearest.plan });
+      return nearest.feed;
+    }
     const access = await findAccess(context, query, source, scope, { order, test, lastTry });
     note(access);
     if (access.kind === "index") return indexFeed(source, test, access.plan, start.position);
@@ -91,6 +103,47 @@ async function findAccess(
   const testable = test !== undefined;
   const plan = await planAccess(index, query, { conditions, order, coverable, allHomes, testable });
   return plan === undefined ? scan("no index narrows or orders the items enough") : { kind: "index", plan };
+}
+
+/** The items nearest to the query's vector, by a vector index; undefined when there is none that can tell. */
+async function findNearest(
+  context: OperationContext,
+  query: QueryShape,
+  source: FeedSource,
+  itemsOf: ItemScope,
+  { state }: PageStart,
+  { test, rowTest, pageRows = 0 }: FeedOptions,
+): Promise<{ readonly plan: AccessPlan; readonly feed: ItemFeed } | undefined> {
+  const { nearest } = query;
+  const { indexes } = context.engine;
+  const { container, scope } = source;
+  if (nearest === undefined || nearest.wanted > nearestWantedMax || state?.kind === "position")
+    return undefined;
+  if (rowTest === undefined && !nearest.everyItem) return undefined;
+  const { indexes: hasIndex, vectors } = indexes.policyOf(container);
+  const place = vectors.findIndex(({ path }) => samePath(path, indexPath(nearest.path)));
+  const index = vectors[place];
+  if (!hasIndex || index === undefined || index.dimensions !== nearest.vector.length) return undefined;
+  if (await isSmall(context, container, itemsOf)) return undefined;
+  const own = await indexes.of(container);
+  if (own === undefined || !(await own.ready(container))) return undefined;
+  const allHomes = scope.homes === undefined || container.ranges.length + container.retired.length === 1;
+  const options = { conditions: scope.conditions, allHomes, testable: test !== undefined };
+  const plan = await planNearest(own, query, options, allHomes ? undefined : scope.homes, place);
+  if (plan === undefined) return undefined;
+  const answer = await nearestItems({
+    ...{ source, plan, nearest, index, place, kernel: own.kernel() },
+    ...(nearest.everyItem || rowTest === undefined ? {} : { rowTest: refusing(rowTest()) }),
+    ...(test === undefined || plan.cover === undefined ? {} : { filterTest: refusing(test()) }),
+    // Later pages count rows, so all of them must see the same order.
+    exact: state !== undefined || nearest.wanted > pageRows,
+  });
+  return answer === undefined ? undefined : { plan: { ...plan, nearest: answer.use }, feed: answer.feed };
+}
+
+/** A test whose refusals are the client's. */
+function refusing(test: FilterTest): FilterTest {
+  return (item) => rejectingQuery("", () => test(item));
 }
 
 type Order = "required" | "allowed" | "forbidden";

@@ -4,8 +4,9 @@
  */
 import type { Engine } from "../engine/engine.ts";
 import { badRequest, notFound } from "../errors.ts";
+import type { VectorUse } from "../index/access-plan.ts";
 import { indexMetrics } from "../index/metrics.ts";
-import { indexPath } from "../index/policy.ts";
+import { indexPath, type VectorIndex } from "../index/policy.ts";
 import { shapeOf } from "../index/shape.ts";
 import type { Condition, Path } from "../query/facts.ts";
 import { EACH, LATITUDE, LONGITUDE } from "../query/item-paths.ts";
@@ -39,6 +40,8 @@ export interface QueryExplanation {
         readonly segments: number;
         /** Documents that were left after the lookups. */
         readonly candidates: number;
+        /** The vector index that found the nearest of them. */
+        readonly vectors?: ExplainedVectors;
       }
     | { readonly kind: "none" };
   readonly seeks: number;
@@ -50,6 +53,17 @@ export interface QueryExplanation {
   readonly more: boolean;
   readonly requestCharge: number;
   readonly indexMetrics: ReturnType<typeof indexMetrics>;
+}
+
+export interface ExplainedVectors {
+  /** As in an indexing policy. */
+  readonly path: string;
+  readonly type: VectorIndex["type"];
+  /** Nothing nearer was left out, whatever the type of the index. */
+  readonly exact: boolean;
+  /** Vectors that were compared, and items whose own numbers were. */
+  readonly compared: number;
+  readonly ranked: number;
 }
 
 export interface Lookup {
@@ -69,7 +83,7 @@ export async function explainQuery(engine: Engine, request: ExplainRequest): Pro
   const result = await queryPage(context, (found) => {
     access ??= found;
   });
-  const { facts, ordered, grouped } = shapeOf(prepare(context, "", container));
+  const { facts, ordered, grouped, nearest } = shapeOf(prepare(context, "", container));
   const policy = engine.indexes.policyOf(container);
   const metrics = result.headers?.["x-ms-documentdb-query-metrics"] ?? "";
   const measured = (name: string): number => Number(new RegExp(`${name}=([\\d.]+)`).exec(metrics)?.[1] ?? 0);
@@ -92,7 +106,7 @@ export async function explainQuery(engine: Engine, request: ExplainRequest): Pro
     rows: measured("outputDocumentCount"),
     more: result.headers?.["x-ms-continuation"] !== undefined,
     requestCharge: result.charge,
-    indexMetrics: indexMetrics(facts, policy),
+    indexMetrics: indexMetrics(facts, policy, nearest),
   };
 }
 
@@ -103,7 +117,7 @@ function accessOf(
 ): QueryExplanation["access"] {
   if (access === undefined) return { kind: "none" };
   if (access.kind === "scan") return access;
-  const { sort, cover, parts } = access.plan;
+  const { sort, cover, parts, nearest } = access.plan;
   return {
     kind: "index",
     lookups: lookups.filter((alternative) => alternative.length > 0),
@@ -111,7 +125,13 @@ function accessOf(
     covers: cover?.kind ?? "none",
     segments: parts.length,
     candidates: parts.reduce((sum, { count }) => sum + count, 0),
+    ...(nearest === undefined ? {} : { vectors: vectorsOf(nearest) }),
   };
+}
+
+function vectorsOf({ index, exact, compared, ranked }: VectorUse): ExplainedVectors {
+  const path = policyText(index.path).slice(0, -"/?".length);
+  return { path, type: index.type, exact, compared, ranked };
 }
 
 function policyText(path: Path): string {

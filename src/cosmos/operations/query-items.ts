@@ -16,7 +16,7 @@ import { queryPlan as planQuery } from "../query/planner.ts";
 import type { PrepareOptions, QueryParameter } from "../query/prepare.ts";
 import { partitionKeysOf } from "../query/ranges.ts";
 import type { Value } from "../query/values.ts";
-import { flag } from "../wire/headers.ts";
+import { flag, pageSize } from "../wire/headers.ts";
 import { batchSize, type ItemScope, itemScope, logicalScope, sessionOf } from "./item-scope.ts";
 import {
   jsonBody,
@@ -73,7 +73,12 @@ const pageMilliseconds = 4_000;
 async function queryHere({ context, container, started, note }: QueryRequest): Promise<OperationResult> {
   const query = prepare(context, "", container);
   const shape = shapeOf(query);
-  const options = { test: () => query.filterTest(), ...(note === undefined ? {} : { note }) };
+  const options = {
+    test: () => query.filterTest(),
+    rowTest: () => query.rowTest(),
+    pageRows: pageSize(context.headers),
+    ...(note === undefined ? {} : { note }),
+  };
   const { scope, opener } = await scopeAndOpener(context, container, shape, options);
   const began = performance.now();
   const isLate = (): boolean => performance.now() - began > pageMilliseconds;
@@ -87,12 +92,10 @@ async function queryInThread(request: QueryRequest): Promise<OperationResult> {
   let mustPlan = false;
   const page = await readPageInThread(context, container, query, async (shape) => {
     try {
-      const { scope, opener } = await scopeAndOpener(
-        context,
-        container,
-        shape,
-        note === undefined ? {} : { note },
-      );
+      const { scope, opener } = await scopeAndOpener(context, container, shape, {
+        pageRows: pageSize(context.headers),
+        ...(note === undefined ? {} : { note }),
+      });
       opened = { scope, shape };
       return opener;
     } catch (error) {
@@ -130,7 +133,7 @@ function itemsResult(
   const result = pageResult(page, "Documents", container.rid);
   const headers = {
     ...result.headers,
-    ...metricsHeaders(context, container, shape?.facts, page, started),
+    ...metricsHeaders(context, container, shape, page, started),
   };
   return { ...result, headers, ...sessionOf(scope) };
 }

@@ -32,9 +32,12 @@ export interface PageStart {
 /** Opens the items of the query from the page's start on; `lastTry` asks for a feed that cannot fail with `OrderChanged`. */
 export type OpenFeed = (start: PageStart, lastTry: boolean) => Promise<ItemFeed>;
 
+/** JSON: as text, or as the bytes that were stored. */
+export type Row = string | Uint8Array;
+
 export interface Page {
-  readonly rows: readonly string[];
-  /** Characters of all rows. */
+  readonly rows: readonly Row[];
+  /** Characters of all rows, or bytes where they are stored ones. */
   readonly length: number;
   readonly cost: ItemFeed["cost"];
   readonly continuation?: string;
@@ -59,7 +62,7 @@ export async function readPage(
 }
 
 interface Growing {
-  readonly rows: string[];
+  readonly rows: Row[];
   readonly size: number;
   length: number;
   last: Position;
@@ -196,9 +199,9 @@ function isFull({ rows, size, length }: Growing): boolean {
 function takeRows(run: QueryRun, page: Growing, fed?: FedItem): void {
   while (run.pending > 0 && !isFull(page)) {
     const [row] = run.take(1);
-    const text = fed?.text !== undefined && row === fed.item ? fed.text : JSON.stringify(row);
-    page.rows.push(text);
-    page.length += text.length;
+    const json = fed?.json !== undefined && row === fed.item ? fed.json : JSON.stringify(row);
+    page.rows.push(json);
+    page.length += json.length;
   }
 }
 

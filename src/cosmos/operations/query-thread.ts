@@ -7,7 +7,7 @@
 import type { ChildRecord } from "../engine/child-resources.ts";
 import type { ContainerRecord } from "../engine/records.ts";
 import { CosmosError } from "../errors.ts";
-import { type ItemFeed, OrderChanged } from "../index/item-feed.ts";
+import { type FedItem, type ItemFeed, OrderChanged } from "../index/item-feed.ts";
 import type { QueryShape } from "../index/shape.ts";
 import type { Stretch } from "../query/compilation.ts";
 import type { QueryPlan } from "../query/plan.ts";
@@ -113,6 +113,11 @@ async function queryInThread(
   };
 }
 
+/** The item with bytes that are nothing but its own: what is sent to a thread is the whole memory that they lie in. */
+function ownBytes(fed: FedItem): FedItem {
+  return fed.json === undefined ? fed : { ...fed, json: new Uint8Array(fed.json) };
+}
+
 /** Serves the items of one feed at a time. */
 function feedServer(openShape: OpenShape): Serve {
   let open: Promise<OpenFeed> | undefined;
@@ -125,7 +130,8 @@ function feedServer(openShape: OpenShape): Serve {
         return { kind: "opened", sorted: feed.sorted, cost: feed.cost };
       }
       if (call.operation !== "next" || feed === undefined) throw new Error(`no ${call.operation} in a query`);
-      return { kind: "items", items: await feed.next(), cost: feed.cost };
+      const items = (await feed.next()).map(ownBytes);
+      return { kind: "items", items, cost: feed.cost };
     } catch (error) {
       if (error instanceof OrderChanged) return { kind: "orderChanged" };
       if (error instanceof CosmosError) return { kind: "refused", refusal: refusalOf(error) };

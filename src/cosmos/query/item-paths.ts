@@ -4,8 +4,7 @@
  */
 import type { Variable } from "./binding.ts";
 import type { Compilation } from "./compilation.ts";
-import { inputSteps } from "./pipeline.ts";
-import { asPath, type Expression } from "./syntax.ts";
+import { asPath, type Expression, type PathInput } from "./syntax.ts";
 
 export type Path = readonly (string | number)[];
 
@@ -50,4 +49,9 @@ function variablePath(c: Compilation, variable: Variable): Path | undefined {
   const start = c.bound.containers.has(input) ? [] : root === undefined ? undefined : variablePath(c, root);
   if (start === undefined) return undefined;
   return [...start, ...inputSteps(input), ...(source.iterate ? [EACH] : [])];
+}
+
+/** The steps of a FROM path below its root. */
+export function inputSteps(input: PathInput): (string | number)[] {
+  return input.steps.map((step) => (step.form === "index" ? step.index : step.name));
 }

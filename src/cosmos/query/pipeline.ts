@@ -10,6 +10,7 @@ import { boundedValue, type Compilation, type Evaluate, type Frame, spend } from
 import { plainError } from "./error.ts";
 import { compileExpression, compileObject, compilePath } from "./evaluate.ts";
 import type { Accumulator } from "./functions/aggregate.ts";
+import { inputSteps } from "./item-paths.ts";
 import {
   asPath,
   type Expression,
@@ -215,11 +216,6 @@ export function bindValue(c: Compilation, iterate: boolean, slot: number, next: 
 function compileInput(c: Compilation, input: PathInput): Evaluate {
   const slot = c.bound.variables.get(input)?.slot ?? 0;
   return compilePath(slot, inputSteps(input));
-}
-
-/** The steps of a FROM path below its root. */
-export function inputSteps(input: PathInput): (string | number)[] {
-  return input.steps.map((step) => (step.form === "index" ? step.index : step.name));
 }
 
 /** Runs a whole subquery in the frame of the row around it; the emitted rows go to `emit`. */

@@ -10,6 +10,7 @@ import { errorAt, plainError } from "./error.ts";
 import { compileExpression } from "./evaluate.ts";
 import { type Facts, factsOf } from "./facts.ts";
 import type { Implementation, VectorEmbedding } from "./functions/signature.ts";
+import { compileRowTest, type Nearest, nearestOf } from "./nearest.ts";
 import { splitFusion } from "./order-check.ts";
 import { parseQuery } from "./parser.ts";
 import { compileSubquery } from "./pipeline.ts";
@@ -75,6 +76,10 @@ export interface PreparedQuery {
    * state across ranges. The client must fetch a plan and query each range.
    */
   readonly crossPartitionUnservable: boolean;
+  /** The query wants the rows that are nearest to a vector. */
+  readonly nearest?: Nearest;
+  /** For a query with `nearest`: whether an item gives a row. */
+  rowTest(): (item: Value) => boolean;
   /** For a query with `facts.filterReads`: whether an item, or what stands in for it, passes the filter. */
   filterTest(): (item: Value) => boolean;
   /** Starts an execution; independent of every other one. */
@@ -117,6 +122,7 @@ export function prepareQuery(
     descending,
     checksRows: !isPlain(query),
   };
+  const nearest = nearestOf(compilation, query, { descending, wanted: plan.offset + plan.limit });
   return {
     syntax: query,
     readsItems: readsItems(bound, query),
@@ -140,6 +146,8 @@ export function prepareQuery(
       innerNeedsMerge ||
       top !== undefined ||
       offset !== undefined,
+    ...(nearest !== undefined && { nearest }),
+    rowTest: () => compileRowTest(compile(), query),
     filterTest: () => compileFilterTest(compile(), query),
     start(resume, runOptions = {}) {
       options.stretch?.begin();

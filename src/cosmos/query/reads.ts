@@ -52,7 +52,7 @@ function collect(c: Compilation, expression: Expression, found: Map<string, Path
 }
 
 /** True when `expression` gives the same value however often it is computed for an item. */
-function isSteady(expression: Expression): boolean {
+export function isSteady(expression: Expression): boolean {
   if (expression.kind === "call") {
     const body = expression.udf ? undefined : builtIn(expression.name)?.body;
     if (body === undefined) return false;

@@ -4,7 +4,8 @@
  */
 import { boundedValue, type Compilation, type Frame } from "./compilation.ts";
 import { compileExpression } from "./evaluate.ts";
-import { bindValue, compileRows, compileSources, type Emit, inputSteps, slotOf } from "./pipeline.ts";
+import { inputSteps } from "./item-paths.ts";
+import { bindValue, compileRows, compileSources, type Emit, slotOf } from "./pipeline.ts";
 import type { Query } from "./syntax.ts";
 import { element, type Value } from "./values.ts";
 

@@ -3,6 +3,7 @@
  * the other with its callback, until none is left. The server performs the calls inside the partition's transaction.
  */
 import { CosmosError } from "../errors.ts";
+import type { Row } from "../operations/query-page.ts";
 import { queryParameters } from "../operations/query-text.ts";
 import type { PrepareOptions } from "../query/prepare.ts";
 import { refusalOf, scriptResultTooLarge, scriptThrew, scriptTimedOut, type Thrown } from "./failures.ts";
@@ -220,7 +221,7 @@ function queryRunner(
         ask,
         () => performance.now() >= started + limits.acceptMilliseconds,
       );
-      const resource = page.rows.map((row) => JSON.parse(row) as unknown);
+      const resource = page.rows.map((row) => JSON.parse(textOfRow(row)) as unknown);
       const { continuation: next } = page;
       return { resource, options: next === undefined ? {} : { continuation: next } };
     } catch (error) {
@@ -230,6 +231,10 @@ function queryRunner(
       room.dispose();
     }
   };
+}
+
+function textOfRow(row: Row): string {
+  return typeof row === "string" ? row : Buffer.from(row.buffer, row.byteOffset, row.length).toString("utf8");
 }
 
 function querySpec(query: unknown): Pick<Parameters<typeof runThreadQuery>[0], "text" | "parameters"> {

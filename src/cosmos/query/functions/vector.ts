@@ -1,5 +1,5 @@
 /**
- * VectorDistance by exact computation, whatever index the container has. Which metric applies comes from the call's
+ * VectorDistance by exact computation: a vector index only decides which items it is computed for. Which metric applies comes from the call's
  * options, else from the container's embedding policy for the path, else it is cosine.
  */
 import { isArray, isObject, property, type Value } from "../values.ts";
@@ -22,7 +22,7 @@ export function metricOf(
 }
 
 /** The similarity or distance of two vectors of one length; undefined for anything else. */
-function vectorDistance(left: Value, right: Value, metric: Metric): Value {
+export function vectorDistance(left: Value, right: Value, metric: Metric): Value {
   if (!isVector(left) || !isVector(right) || left.length !== right.length || left.length === 0)
     return undefined;
   let product = 0;
