@@ -10,8 +10,6 @@ import type { Identity } from "./identity/identity.ts";
 import type { Recorder } from "./observability/diagnostic-records.ts";
 import type { ServerStatus } from "./operator/gateway.ts";
 import { makeDirectory } from "./storage/make-directory.ts";
-import { openMemory } from "./storage/memory.ts";
-import { openStore } from "./storage/open.ts";
 import { type Store, StoreUnavailable } from "./storage/port.ts";
 import { openAuthority } from "./tls/authority.ts";
 
@@ -29,6 +27,8 @@ export interface Surroundings {
   readonly entropy: Entropy;
   /** Told of errors that no service expected; never of a client's mistake. */
   readonly onError: (error: unknown) => void;
+  /** Instead of the store that the settings name; closed with the server. */
+  readonly store?: Store;
 }
 
 /**
@@ -42,12 +42,19 @@ export async function startCelestite(settings: Settings, around: Surroundings): 
     for (const undo of closers.splice(0).reverse()) await undo();
   };
   try {
-    await makeDataDirectory(settings.dataDirectory);
+    const openStore = await storeOf(settings);
     const loading = import("./composition/server.ts");
-    const store = await openSettingsStore(settings);
+    await makeDataDirectory(settings.dataDirectory);
+    const store = around.store ?? (await openStore());
     closers.push(() => store.close());
     // Only now: the store's lock keeps two servers from making two authorities in one directory.
-    const authority = await openAuthority({ directory: settings.dataDirectory, ...around, names: [] });
+    const authority = openAuthority({ directory: settings.dataDirectory, ...around, names: [] });
+    // Whoever needs it first meets its failure; the lock is held until it is done.
+    const settled = authority.then(
+      () => {},
+      () => {},
+    );
+    closers.push(() => settled);
     const { compose } = await loading;
     // Certificates of listeners keep the machine's time, by which clients judge them; everything else can be moved.
     const development = settings.development ? movableClock(around.clock) : undefined;
@@ -69,9 +76,12 @@ async function makeDataDirectory(directory: string): Promise<void> {
   }
 }
 
-async function openSettingsStore(settings: Settings): Promise<Store> {
-  if (settings.store === "memory") return openMemory();
-  return openStore(
-    settings.store === "lmdb" ? `lmdb:${join(settings.dataDirectory, "store")}` : settings.store,
-  );
+/** What opens the store of the settings; only its own driver is loaded. */
+async function storeOf({ store, dataDirectory }: Settings): Promise<() => Promise<Store>> {
+  if (store === "memory") {
+    const { openMemory } = await import("./storage/memory.ts");
+    return async () => openMemory();
+  }
+  const { openStore } = await import("./storage/open.ts");
+  return () => openStore(store === "lmdb" ? `lmdb:${join(dataDirectory, "store")}` : store);
 }

@@ -85,9 +85,11 @@ ${roles.join("\n")}
 `;
 }
 
-function commandLine(): string {
-  const sections = commands.map(
-    (command) => `## celestite ${command.name}\n\n\`\`\`text\n${command.help}\`\`\`\n`,
+async function commandLine(): Promise<string> {
+  const sections = await Promise.all(
+    commands.map(
+      async ({ name, load }) => `## celestite ${name}\n\n\`\`\`text\n${(await load()).help}\`\`\`\n`,
+    ),
   );
   return `# Commands
 
@@ -99,7 +101,7 @@ ${sections.join("\n")}`;
 const pages: Readonly<Record<string, string>> = {
   "support-matrix.md": supportMatrix(),
   "data-roles.md": dataRoles(),
-  "commands.md": commandLine(),
+  "commands.md": await commandLine(),
 };
 
 const check = process.argv.includes("--check");

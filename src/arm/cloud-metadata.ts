@@ -3,9 +3,9 @@
  * so it is the one public operation. The api-version decides the shape: a list, one object, or the oldest form.
  */
 import type { JsonObject } from "./json.ts";
-import type { Operation, Outcome, PublicCall } from "./operation.ts";
+import type { Outcome, PublicCall, PublicOperation } from "./operation.ts";
 
-export const cloudMetadataOperation: Operation = {
+export const cloudMetadataOperation: PublicOperation = {
   method: "GET",
   path: "/metadata/endpoints",
   action: "public",

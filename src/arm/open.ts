@@ -11,23 +11,21 @@ import type { Service } from "../http/service.ts";
 import type { IdentityControl } from "../identity/control.ts";
 import type { DiagnosticRecord } from "../observability/diagnostic-records.ts";
 import type { Store } from "../storage/port.ts";
+import { definitionId, putAssignment } from "./assignment-records.ts";
 import { failInterrupted } from "./deployments/records.ts";
 import { type DiagnosticSetting, listDiagnosticSettings } from "./diagnostic-settings.ts";
-import { createService } from "./gateway.ts";
-import type { ControlPlane, Download, Endpoints, Removal } from "./operation.ts";
-import { compileTable } from "./operations.ts";
-import { providers } from "./providers/index.ts";
-import { definitionId, isoTime } from "./providers/role-assignments.ts";
+import { createService, type Gateway } from "./gateway.ts";
+import type { Download, Endpoints, PlaneGround } from "./operation.ts";
 import { armLock, putRecord } from "./records.ts";
 import { getSubscription, type SubscriptionRecord, subscriptionKey } from "./resource-groups.ts";
-import { loadRights, putAssignment } from "./role-assignments.ts";
 
 export interface ArmOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly identity: IdentityControl;
-  readonly cosmos: CosmosControl;
+  /** Called once, with the first request that has a caller. */
+  readonly cosmos: () => Promise<CosmosControl>;
   readonly verifier: TokenVerifier;
   readonly directory: PrincipalDirectory;
   /** The default subscription, made at the first open. */
@@ -75,21 +73,18 @@ const inlineMillisecondsDefault = 5000;
 
 /** Opens the control plane; safe to repeat on the same store. */
 export async function openArm(options: ArmOptions): Promise<Arm> {
-  const { store, clock, entropy, identity, cosmos, directory, tenantId, tenantName, endpoints, ownOrigins } =
-    options;
-  const plane: ControlPlane = {
+  const { store, clock, entropy, identity, directory, tenantId, tenantName, endpoints, ownOrigins } = options;
+  const plane: PlaneGround = {
     store,
     clock,
     entropy,
     identity,
-    cosmos,
     directory,
     tenantId,
     tenantName,
     bootstrapObjectId: options.bootstrapObjectId,
     endpoints,
     ownOrigins,
-    removals: removalTable(),
     running: { active: new Map(), spent: new Map() },
     download: options.download ?? (async () => ({ refused: "this server fetches nothing" })),
     inlineMilliseconds: options.inlineMilliseconds ?? inlineMillisecondsDefault,
@@ -100,10 +95,11 @@ export async function openArm(options: ArmOptions): Promise<Arm> {
   await failInterrupted(plane);
   await plane.diagnosticSettingsChanged();
   const { verifier, record, reportFault } = options;
-  const gateway = { plane, table: compileTable(options.strict), verifier, record, reportFault };
+  const perform = lazyPerform({ plane, record, reportFault }, options);
   return {
-    service: createService(gateway),
+    service: createService({ plane, perform, verifier, record, reportFault }),
     async decide(principalId, action, scope) {
+      const { loadRights } = await import("./role-assignments.ts");
       return (await loadRights(store, directory, principalId, clock.now())).decide(action, scope);
     },
     async close() {
@@ -124,9 +120,20 @@ function followSettings({ store, diagnosticSettings, reportFault }: ArmOptions):
   };
 }
 
-function removalTable(): ReadonlyMap<string, Removal> {
-  const entries = providers.flatMap((provider) => Object.entries(provider.removals ?? {}));
-  return new Map(entries.map(([type, removal]) => [type.toLowerCase(), removal]));
+/** Deciding and handling need most of this room, which is loaded with the first request that has a caller. */
+function lazyPerform(
+  parts: Pick<Gateway, "plane" | "record" | "reportFault">,
+  { cosmos, strict }: Pick<ArmOptions, "cosmos" | "strict">,
+): Gateway["perform"] {
+  let loading: Promise<Gateway["perform"]> | undefined;
+  const load = async (): Promise<Gateway["perform"]> => {
+    const [{ createPerform }, control] = await Promise.all([import("./perform.ts"), cosmos()]);
+    return createPerform(parts, control, strict);
+  };
+  return async (job) => {
+    loading ??= load();
+    return (await loading)(job);
+  };
 }
 
 /** The owner's assignment is a stored one like any other: it can be listed, explained and taken away. */
@@ -138,7 +145,7 @@ async function makeFirstSubscription(options: ArmOptions): Promise<void> {
     putRecord(transaction, subscriptionKey(subscriptionId), record);
     const scope = `/subscriptions/${subscriptionId}`;
     const name = uuid(entropy);
-    const now = isoTime(clock.now());
+    const now = new Date(clock.now()).toISOString();
     putAssignment(transaction, {
       id: `${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`,
       name,

@@ -40,7 +40,7 @@ export interface RunningDeployments {
 /** Fetches the text of a linked template, or says in a few words why not. Never throws. */
 export type Download = (address: URL) => Promise<{ readonly text: string } | { readonly refused: string }>;
 
-/** Everything a handler may use, made once by `openArm`. */
+/** Everything a handler may use, made once, with the first request that has a caller. */
 export interface ControlPlane {
   readonly store: Store;
   readonly clock: Clock;
@@ -67,6 +67,9 @@ export interface ControlPlane {
   readonly diagnosticSettingsChanged: () => Promise<void>;
 }
 
+/** What of it is there from the beginning; the rest is loaded. */
+export type PlaneGround = Omit<ControlPlane, "cosmos" | "removals">;
+
 /** Who makes the request, after the token was verified. */
 export interface Caller {
   readonly objectId: string;
@@ -90,7 +93,7 @@ export interface Requirement {
 }
 
 export interface PublicCall {
-  readonly plane: ControlPlane;
+  readonly plane: PlaneGround;
   readonly address: Address;
   readonly parameters: Parameters;
   readonly apiVersion: string;
@@ -99,6 +102,7 @@ export interface PublicCall {
 }
 
 export interface Call extends PublicCall {
+  readonly plane: ControlPlane;
   readonly caller: Caller;
   /** What the caller was just allowed; for rows that any caller may use, the row's own path. */
   readonly requirement: Requirement;

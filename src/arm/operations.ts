@@ -6,7 +6,7 @@ import { findNamespace, findType } from "../azure/api-versions.ts";
 import { ArmError } from "../azure/arm-error.ts";
 import { type Address, compilePattern, matchPattern, type Parameters, type PathPattern } from "./address.ts";
 import { clip, invalidNamespace, invalidType } from "./errors.ts";
-import type { Method, Operation, Requirement } from "./operation.ts";
+import type { Method, Operation, Removal, Requirement } from "./operation.ts";
 import { genericOperations } from "./providers/generic.ts";
 import { providers } from "./providers/index.ts";
 
@@ -15,6 +15,13 @@ export const operations: readonly Operation[] = [
   ...providers.flatMap((provider) => provider.operations),
   ...genericOperations,
 ];
+
+/** What has to happen elsewhere when a resource goes, by full type in lower case. */
+export const removals: ReadonlyMap<string, Removal> = new Map(
+  providers.flatMap((provider) =>
+    Object.entries(provider.removals ?? {}).map(([type, removal]) => [type.toLowerCase(), removal] as const),
+  ),
+);
 
 export interface Route {
   readonly operation: Operation;

@@ -3,31 +3,22 @@
  * `authz` only judges; this is where its facts come from, fresh for each decision so that a right given or taken is
  * felt by the next request.
  */
-import { type AzureAccessFacts, type AzureRoleAssignment, decideAzure } from "../authz/azure-rbac.ts";
+import { type AzureAccessFacts, decideAzure } from "../authz/azure-rbac.ts";
 import { parseCondition } from "../authz/condition.ts";
 import type { Decision } from "../authz/decision.ts";
-import type { PrincipalDirectory, PrincipalType } from "../azure/principal.ts";
+import type { PrincipalDirectory } from "../azure/principal.ts";
 import { managementGroupNameOf, normalizeResourceId, scopeCovers } from "../azure/resource-id.ts";
 import { findBuiltInRole, type RolePermission } from "../azure/roles.ts";
 import type { Reader, Transaction } from "../storage/port.ts";
+import {
+  assignmentIdKey,
+  assignmentKey,
+  assignmentsKey,
+  type RoleAssignmentRecord,
+} from "./assignment-records.ts";
 import { denials, listDenyAssignments } from "./deny-assignments.ts";
 import { loadManagementGroupTree } from "./management-groups.ts";
 import { deleteRecord, getRecord, listRecords, putRecord } from "./records.ts";
-
-export interface RoleAssignmentRecord extends Omit<AzureRoleAssignment, "pending" | "condition"> {
-  /** The GUID that names it. */
-  readonly name: string;
-  readonly principalType: PrincipalType;
-  readonly description: string | null;
-  readonly createdOn: string;
-  readonly updatedOn: string;
-  readonly updatedBy: string;
-  readonly createdBy: string;
-  /** The text of its condition, which can be read; none when absent. */
-  readonly condition?: string;
-  /** Milliseconds since the epoch from which on it grants; from the beginning when absent. */
-  readonly effectiveFrom?: number;
-}
 
 /** An assignment that was deleted and grants until its deletion takes effect. */
 interface LeavingAssignment {
@@ -49,22 +40,16 @@ export interface RoleDefinitionRecord {
   readonly updatedBy?: string;
 }
 
-const assignments = "roleAssignment";
-const byId = "roleAssignmentById";
 const leaving = "roleAssignmentLeaving";
 const definitions = "roleDefinition";
 
-function assignmentKey(principalId: string, id: string): readonly string[] {
-  return [assignments, principalId.toLowerCase(), normalizeResourceId(id)];
-}
-
 export async function getAssignment(reader: Reader, id: string): Promise<RoleAssignmentRecord | undefined> {
-  const principalId = await getRecord<string>(reader, [byId, normalizeResourceId(id)]);
+  const principalId = await getRecord<string>(reader, assignmentIdKey(id));
   return principalId === undefined ? undefined : getRecord(reader, assignmentKey(principalId, id));
 }
 
 export async function listAssignments(reader: Reader): Promise<RoleAssignmentRecord[]> {
-  return listRecords(reader, [assignments]);
+  return listRecords(reader, assignmentsKey());
 }
 
 /** The assignments of these principals (a principal and its groups), wherever they are scoped. */
@@ -74,19 +59,14 @@ export async function assignmentsOf(
 ): Promise<RoleAssignmentRecord[]> {
   const found: RoleAssignmentRecord[] = [];
   for (const id of new Set(principalIds.map((principalId) => principalId.toLowerCase()))) {
-    found.push(...(await listRecords<RoleAssignmentRecord>(reader, [assignments, id])));
+    found.push(...(await listRecords<RoleAssignmentRecord>(reader, assignmentsKey(id))));
   }
   return found;
 }
 
-export function putAssignment(transaction: Transaction, assignment: RoleAssignmentRecord): void {
-  putRecord(transaction, assignmentKey(assignment.principalId, assignment.id), assignment);
-  putRecord(transaction, [byId, normalizeResourceId(assignment.id)], assignment.principalId);
-}
-
 export function deleteAssignment(transaction: Transaction, assignment: RoleAssignmentRecord): void {
   deleteRecord(transaction, assignmentKey(assignment.principalId, assignment.id));
-  deleteRecord(transaction, [byId, normalizeResourceId(assignment.id)]);
+  deleteRecord(transaction, assignmentIdKey(assignment.id));
 }
 
 /**

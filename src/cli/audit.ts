@@ -34,8 +34,6 @@ Examples:
 `;
 
 export const auditCommand: Command = {
-  name: "audit",
-  summary: "who still uses keys, and what enforcement would deny",
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({

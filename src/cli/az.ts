@@ -35,8 +35,6 @@ Examples:
 `;
 
 export const azCommand: Command = {
-  name: "az",
-  summary: "the Azure CLI, pointed here, with a profile of its own",
   help,
   async run(args, terminal) {
     const dashes = args.indexOf("--");

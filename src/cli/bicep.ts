@@ -56,8 +56,6 @@ Examples:
 `;
 
 export const bicepCommand: Command = {
-  name: "bicep",
-  summary: "compile, check and format Bicep files",
   help,
   run: runBicep,
 };

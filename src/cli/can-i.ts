@@ -29,8 +29,6 @@ Examples:
 `;
 
 export const canICommand: Command = {
-  name: "can-i",
-  summary: "may a principal do this, and why",
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({

@@ -21,8 +21,6 @@ Examples:
 const units: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 export const clockCommand: Command = {
-  name: "clock",
-  summary: "show or move the time of a development server",
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({

@@ -1,50 +1,101 @@
-/** The list of commands, help, and the one place where errors become a line of text and an exit code. */
+/**
+ * The list of commands, help, and the one place where errors become a line of text and an exit code. A command is
+ * loaded when it is run: together they take longer to load than most of them take to run.
+ */
 import { version } from "../version.ts";
-import { auditCommand } from "./audit.ts";
-import { azCommand } from "./az.ts";
-import { bicepCommand } from "./bicep.ts";
-import { canICommand } from "./can-i.ts";
-import { clockCommand } from "./clock.ts";
 import { type Command, CommandError, type Terminal, UsageError } from "./command.ts";
-import { dataCommand } from "./data.ts";
-import { deployCommand } from "./deploy.ts";
-import { envCommand } from "./env.ts";
-import { explainCommand } from "./explain.ts";
-import { faultCommand } from "./fault.ts";
-import { identityCommand } from "./identity.ts";
-import { issuerCommand } from "./issuer.ts";
-import { keyCommand } from "./key.ts";
-import { keysCommand } from "./keys.ts";
-import { logsCommand } from "./logs.ts";
-import { restCommand } from "./rest.ts";
-import { roleCommand } from "./role.ts";
-import { runCommand } from "./run.ts";
-import { startCommand } from "./start.ts";
-import { suggestRoleCommand } from "./suggest-role.ts";
-import { webhookCommand } from "./webhook.ts";
 
-export const commands: readonly Command[] = [
-  startCommand,
-  runCommand,
-  deployCommand,
-  envCommand,
-  explainCommand,
-  roleCommand,
-  canICommand,
-  suggestRoleCommand,
-  auditCommand,
-  logsCommand,
-  keysCommand,
-  dataCommand,
-  identityCommand,
-  azCommand,
-  issuerCommand,
-  keyCommand,
-  clockCommand,
-  faultCommand,
-  webhookCommand,
-  restCommand,
-  bicepCommand,
+export interface ListedCommand {
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+}
+
+const command = (name: string, summary: string, load: ListedCommand["load"]): ListedCommand => ({
+  name,
+  summary,
+  load,
+});
+
+export const commands: readonly ListedCommand[] = [
+  command(
+    "start",
+    "start the server in the foreground",
+    async () => (await import("./start.ts")).startCommand,
+  ),
+  command("run", "run a program with managed identities", async () => (await import("./run.ts")).runCommand),
+  command("deploy", "deploy a template", async () => (await import("./deploy.ts")).deployCommand),
+  command("env", "print what 'run' would set", async () => (await import("./env.ts")).envCommand),
+  command(
+    "explain",
+    "why was a request allowed or denied",
+    async () => (await import("./explain.ts")).explainCommand,
+  ),
+  command(
+    "role",
+    "assign, define and list Cosmos DB data roles",
+    async () => (await import("./role.ts")).roleCommand,
+  ),
+  command("can-i", "may a principal do this, and why", async () => (await import("./can-i.ts")).canICommand),
+  command(
+    "suggest-role",
+    "least privilege from recorded use",
+    async () => (await import("./suggest-role.ts")).suggestRoleCommand,
+  ),
+  command(
+    "audit",
+    "who still uses keys, and what enforcement would deny",
+    async () => (await import("./audit.ts")).auditCommand,
+  ),
+  command(
+    "logs",
+    "show the requests that were answered",
+    async () => (await import("./logs.ts")).logsCommand,
+  ),
+  command("keys", "show and regenerate account keys", async () => (await import("./keys.ts")).keysCommand),
+  command("data", "export and erase personal data", async () => (await import("./data.ts")).dataCommand),
+  command(
+    "identity",
+    "users, applications, consent, revocation",
+    async () => (await import("./identity.ts")).identityCommand,
+  ),
+  command(
+    "az",
+    "the Azure CLI, pointed here, with a profile of its own",
+    async () => (await import("./az.ts")).azCommand,
+  ),
+  command(
+    "issuer",
+    "issuers of federated tokens, and tokens to try them",
+    async () => (await import("./issuer.ts")).issuerCommand,
+  ),
+  command(
+    "key",
+    "list, rotate and revoke token signing keys",
+    async () => (await import("./key.ts")).keyCommand,
+  ),
+  command(
+    "clock",
+    "show or move the time of a development server",
+    async () => (await import("./clock.ts")).clockCommand,
+  ),
+  command(
+    "fault",
+    "make a service fail for its next requests",
+    async () => (await import("./fault.ts")).faultCommand,
+  ),
+  command(
+    "webhook",
+    "workload identity for pods of a Kubernetes cluster",
+    async () => (await import("./webhook.ts")).webhookCommand,
+  ),
+  command("rest", "call Azure Resource Manager", async () => (await import("./rest.ts")).restCommand),
+  command(
+    "bicep",
+    "compile, check and format Bicep files",
+    async () => (await import("./bicep.ts")).bicepCommand,
+  ),
 ];
 
 /** Runs the command named by `args` and returns the exit code; nothing is thrown for a user's mistake. */
@@ -56,27 +107,28 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
     terminal.out(`celestite ${version}\n`);
     return 0;
   }
-  const command = commands.find((candidate) => candidate.name === name);
-  if (command === undefined) {
+  const listed = commands.find((candidate) => candidate.name === name);
+  if (listed === undefined) {
     terminal.error(`celestite: there is no command '${name}'. 'celestite --help' lists them.\n`);
     return 2;
   }
+  const loaded = await listed.load();
   const own = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
   if (own.includes("--help") || own.includes("-h")) {
-    terminal.out(command.help);
+    terminal.out(loaded.help);
     return 0;
   }
   try {
-    return await command.run(rest, terminal);
+    return await loaded.run(rest, terminal);
   } catch (error) {
-    return complain(command, error, terminal);
+    return complain(listed.name, error, terminal);
   }
 }
 
-function help(name: string | undefined, terminal: Terminal): number {
-  const command = commands.find((candidate) => candidate.name === name);
-  if (command !== undefined) {
-    terminal.out(command.help);
+async function help(name: string | undefined, terminal: Terminal): Promise<number> {
+  const listed = commands.find((candidate) => candidate.name === name);
+  if (listed !== undefined) {
+    terminal.out((await listed.load()).help);
     return 0;
   }
   const list = commands.map((candidate) => `  ${candidate.name.padEnd(12)} ${candidate.summary}`).join("\n");
@@ -97,19 +149,17 @@ A first tour:
   return 0;
 }
 
-function complain(command: Command, error: unknown, terminal: Terminal): number {
+function complain(name: string, error: unknown, terminal: Terminal): number {
   if (error instanceof UsageError || isParseArgsError(error)) {
-    terminal.error(
-      `celestite ${command.name}: ${error.message} 'celestite ${command.name} --help' shows how.\n`,
-    );
+    terminal.error(`celestite ${name}: ${error.message} 'celestite ${name} --help' shows how.\n`);
     return 2;
   }
   if (error instanceof CommandError || isStartError(error)) {
-    terminal.error(`celestite ${command.name}: ${error.message}\n`);
+    terminal.error(`celestite ${name}: ${error.message}\n`);
     return 1;
   }
   if (isSystemError(error)) {
-    terminal.error(`celestite ${command.name}: ${error.message}\n`);
+    terminal.error(`celestite ${name}: ${error.message}\n`);
     return 1;
   }
   throw error;

@@ -7,9 +7,6 @@ export interface Terminal {
 }
 
 export interface Command {
-  readonly name: string;
-  /** One line for the list of commands. */
-  readonly summary: string;
   /** The whole help text: usage, options and examples. */
   readonly help: string;
   /** Returns the exit code. A CommandError or UsageError is printed as one line. */

@@ -41,8 +41,6 @@ interface Subject {
 }
 
 export const dataCommand: Command = {
-  name: "data",
-  summary: "export and erase personal data",
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({

@@ -42,8 +42,6 @@ export interface DeployRequest extends DeployFiles, ScopeNames {
 }
 
 export const deployCommand: Command = {
-  name: "deploy",
-  summary: "deploy a template",
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({

@@ -5,7 +5,6 @@ import { dataDirectoryDefault } from "../config.ts";
 import type { ServerStatus, Workload } from "../operator/gateway.ts";
 import { workloadVariables } from "./child-environment.ts";
 import { type Command, UsageError } from "./command.ts";
-import { serviceAccountSubject } from "./issuer.ts";
 import { operator, requireServer } from "./server.ts";
 
 const help = `Usage: celestite env [--identity NAME]... [--as HOST] [--service-account NS:NAME] [--account NAME]
@@ -36,8 +35,6 @@ const formats: Readonly<Record<string, Format>> = {
 };
 
 export const envCommand: Command = {
-  name: "env",
-  summary: "print what 'run' would set",
   help,
   async run(args, terminal) {
     const { values } = parseArgs({
@@ -63,9 +60,7 @@ export const envCommand: Command = {
     const workload = await operator<Workload>(server, "POST", "workloads", {
       identities: values.identity ?? [],
       ...(values.as === undefined ? {} : { host: values.as }),
-      ...(values.as === "aks"
-        ? { serviceAccount: serviceAccountSubject(values["service-account"] ?? "default:default") }
-        : {}),
+      ...(values.as === "aks" ? await serviceAccountOf(values["service-account"] ?? "default:default") : {}),
     });
     const status = await operator<ServerStatus>(server, "GET", "status");
     const variables = workloadVariables(status, workload, values.account);
@@ -79,3 +74,8 @@ export const envCommand: Command = {
     return 0;
   },
 };
+
+async function serviceAccountOf(account: string): Promise<{ readonly serviceAccount: string }> {
+  const { serviceAccountSubject } = await import("./issuer.ts");
+  return { serviceAccount: serviceAccountSubject(account) };
+}

@@ -34,8 +34,6 @@ Examples:
 `;
 
 export const explainCommand: Command = {
-  name: "explain",
-  summary: "why was a request allowed or denied",
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({

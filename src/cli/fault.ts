@@ -31,8 +31,6 @@ Examples:
 `;
 
 export const faultCommand: Command = {
-  name: "fault",
-  summary: "make a service fail for its next requests",
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({

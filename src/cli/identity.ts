@@ -41,8 +41,6 @@ Examples:
 `;
 
 export const identityCommand: Command = {
-  name: "identity",
-  summary: "users, applications, consent, revocation",
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({

@@ -48,8 +48,6 @@ interface IssuerOptions {
 }
 
 export const issuerCommand: Command = {
-  name: "issuer",
-  summary: "issuers of federated tokens, and tokens to try them",
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({

@@ -22,8 +22,6 @@ Examples:
 `;
 
 export const keyCommand: Command = {
-  name: "key",
-  summary: "list, rotate and revoke token signing keys",
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({

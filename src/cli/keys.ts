@@ -33,8 +33,6 @@ const api = "api-version=2024-08-15";
 const kinds = ["primary", "secondary", "primaryReadonly", "secondaryReadonly"];
 
 export const keysCommand: Command = {
-  name: "keys",
-  summary: "show and regenerate account keys",
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({

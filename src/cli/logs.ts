@@ -44,8 +44,6 @@ interface Filters {
 const pollMilliseconds = 300;
 
 export const logsCommand: Command = {
-  name: "logs",
-  summary: "show the requests that were answered",
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({

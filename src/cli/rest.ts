@@ -20,8 +20,6 @@ Examples:
 `;
 
 export const restCommand: Command = {
-  name: "rest",
-  summary: "call Azure Resource Manager",
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({

@@ -48,8 +48,6 @@ interface RoleAssignmentBody {
 }
 
 export const roleCommand: Command = {
-  name: "role",
-  summary: "assign, define and list Cosmos DB data roles",
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({

@@ -9,11 +9,8 @@ import { anyPorts, defaultSettings, inheritedEnvironment } from "../config.ts";
 import type { PodRequest, ServerStatus, Workload } from "../operator/gateway.ts";
 import { divertingVariables, preloadOption, workloadVariables } from "./child-environment.ts";
 import { type Command, CommandError, type Terminal } from "./command.ts";
-import { deployTemplate } from "./deploy.ts";
-import { keepTokenFile, serviceAccountSubject } from "./issuer.ts";
+import type { TokenFileKeeper } from "./issuer.ts";
 import { type PodOptions, parseRun, type RunOptions, runHelp } from "./run-options.ts";
-import { prepareSandbox, requireNamespaces } from "./run-sandbox.ts";
-import { writeShims } from "./run-shims.ts";
 import { findServer, operator, type Server } from "./server.ts";
 
 const preload = pathToFileURL(fileURLToPath(new URL("../front-door/preload.js", import.meta.url))).href;
@@ -22,12 +19,10 @@ const preload = pathToFileURL(fileURLToPath(new URL("../front-door/preload.js", 
 const serviceAccountTokenSeconds = 3600;
 
 export const runCommand: Command = {
-  name: "run",
-  summary: "run a program with managed identities",
   help: runHelp,
   async run(args, terminal) {
     const options = parseRun(args);
-    if (options.front === "sandbox") requireNamespaces();
+    if (options.front === "sandbox") (await import("./run-sandbox.ts")).requireNamespaces();
     const running = options.ephemeral ? undefined : await findServer(options.dataDirectory);
     if (running !== undefined) return runOn(running, options, terminal);
     if (!options.ephemeral && options.template === undefined) {
@@ -64,6 +59,7 @@ async function runPrivately(options: RunOptions, terminal: Terminal): Promise<nu
 
 async function runOn(server: Server, options: RunOptions, terminal: Terminal): Promise<number> {
   if (options.template !== undefined) {
+    const { deployTemplate } = await import("./deploy.ts");
     await deployTemplate(
       server,
       { file: options.template, group: "celestite", parameters: options.parameters },
@@ -113,24 +109,14 @@ interface Run {
 }
 
 async function runProgram(run: Run): Promise<number> {
-  const { options, workload, status, folder, server, terminal } = run;
+  const { options, workload, status } = run;
   const environment = await childVariables(run);
-  const keeper =
-    workload.kind === "aks"
-      ? await keepTokenFile(
-          server,
-          {
-            subject: serviceAccountSubject(options.serviceAccount),
-            lifetimeSeconds: serviceAccountTokenSeconds,
-          },
-          join(folder, "azure-identity-token"),
-          (problem) => terminal.error(`${problem}\n`),
-        )
-      : undefined;
+  const keeper = workload.kind === "aks" ? await keepToken(run) : undefined;
   try {
     if (workload.door?.front !== "sandbox") return await spawnChild(options.command, environment);
     const { door } = workload;
     const allowed = options.allowed;
+    const { prepareSandbox } = await import("./run-sandbox.ts");
     const sandbox = await prepareSandbox({ door, status, command: options.command, environment, allowed });
     try {
       return await spawnChild(sandbox.command, inheritedEnvironment());
@@ -140,6 +126,18 @@ async function runProgram(run: Run): Promise<number> {
   } finally {
     keeper?.stop();
   }
+}
+
+/** The token of the pod's service account, in a file that is renewed while the program runs. */
+async function keepToken({ server, options, folder, terminal }: Run): Promise<TokenFileKeeper> {
+  const { keepTokenFile, serviceAccountSubject } = await import("./issuer.ts");
+  const ask = {
+    subject: serviceAccountSubject(options.serviceAccount),
+    lifetimeSeconds: serviceAccountTokenSeconds,
+  };
+  return keepTokenFile(server, ask, join(folder, "azure-identity-token"), (problem) =>
+    terminal.error(`${problem}\n`),
+  );
 }
 
 async function childVariables(run: Run): Promise<Record<string, string>> {
@@ -157,17 +155,7 @@ async function childVariables(run: Run): Promise<Record<string, string>> {
   const shims =
     workload.developerSecret === undefined
       ? {}
-      : {
-          PATH: await writeShims(
-            folder,
-            {
-              endpoint: `${new URL(status.endpoints.managedIdentity).origin}/msi/developer`,
-              secret: workload.developerSecret,
-              subscriptionId: status.subscriptionId,
-            },
-            inherited["PATH"],
-          ),
-        };
+      : await shimVariables(run, workload.developerSecret, inherited);
   return {
     ...inherited,
     ...set,
@@ -176,6 +164,18 @@ async function childVariables(run: Run): Promise<Record<string, string>> {
     ...(workload.kind === "aks" ? { AZURE_FEDERATED_TOKEN_FILE: join(folder, "azure-identity-token") } : {}),
     ...(options.strict ? { AZURE_TOKEN_CREDENTIALS: strictCredential(workload) } : {}),
   };
+}
+
+/** The PATH on which `az` and `azd` are ours. */
+async function shimVariables(
+  { status, folder }: Run,
+  secret: string,
+  inherited: Readonly<Record<string, string>>,
+): Promise<{ readonly PATH: string }> {
+  const { writeShims } = await import("./run-shims.ts");
+  const endpoint = `${new URL(status.endpoints.managedIdentity).origin}/msi/developer`;
+  const settings = { endpoint, secret, subscriptionId: status.subscriptionId };
+  return { PATH: await writeShims(folder, settings, inherited["PATH"]) };
 }
 
 /** The one credential that is to answer, so that no other link of the chain can hide that it did not. */

@@ -1,6 +1,7 @@
 /** Finding and talking to a running server: the operator interface over http, ARM over https with our CA. */
 import { readFile } from "node:fs/promises";
-import { request as httpsRequest } from "node:https";
+import { request as httpRequest } from "node:http";
+import type { RequestOptions } from "node:https";
 import { join } from "node:path";
 import { operatorFile } from "../composition/operator-file.ts";
 import type { ServerStatus } from "../operator/gateway.ts";
@@ -54,16 +55,36 @@ export async function requireServer(dataDirectory: string): Promise<Server> {
 
 /** One call of the operator interface; CommandError with the server's own words when it refuses. */
 export async function operator<T>(server: Server, method: string, path: string, body?: unknown): Promise<T> {
-  const response = await fetch(`${server.url}/celestite/${path}`, {
-    method,
-    headers: { authorization: `Bearer ${server.secret}`, "content-type": "application/json" },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  const value: unknown = text === "" ? undefined : JSON.parse(text);
-  if (!response.ok)
-    throw new CommandError((value as { error?: string } | undefined)?.error ?? `HTTP ${response.status}`);
+  const url = new URL(`${server.url}/celestite/${path}`);
+  const headers = { authorization: `Bearer ${server.secret}`, "content-type": "application/json" };
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  // A connection of its own for each: none is left that could be closed under a call hours later.
+  const reply = await exchange(httpRequest, url, { method, headers, agent: false }, text);
+  const value: unknown = reply.text === "" ? undefined : JSON.parse(reply.text);
+  if (reply.status < 200 || reply.status > 299)
+    throw new CommandError((value as { error?: string } | undefined)?.error ?? `HTTP ${reply.status}`);
   return value as T;
+}
+
+/** Sends one request and resolves with its whole reply. Not by `fetch`, which takes longer to load than all else here. */
+function exchange(
+  send: typeof httpRequest,
+  url: URL,
+  options: RequestOptions,
+  body: string | undefined,
+): Promise<{ readonly status: number; readonly text: string }> {
+  return new Promise((resolve, reject) => {
+    const request = send(url, options, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("error", reject);
+      response.on("end", () =>
+        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") }),
+      );
+    });
+    request.on("error", reject);
+    request.end(body);
+  });
 }
 
 /** One call of ARM as the bootstrap user; `raw` is the text of a body that is not to be made from a value. */
@@ -81,23 +102,13 @@ export async function arm(
   const url = new URL(path, status.endpoints.arm);
   const ca = await readFile(status.caFile);
   const text = raw ?? (body === undefined ? undefined : JSON.stringify(body));
-  return new Promise((resolve, reject) => {
-    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-    const request = httpsRequest(url, { method, ca, headers }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("error", reject);
-      response.on("end", () => {
-        const reply = Buffer.concat(chunks).toString("utf8");
-        resolve({
-          status: response.statusCode ?? 0,
-          body: reply === "" ? {} : (JSON.parse(reply) as Record<string, unknown>),
-        });
-      });
-    });
-    request.on("error", reject);
-    request.end(text);
-  });
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const { request } = await import("node:https");
+  const reply = await exchange(request, url, { method, ca, headers }, text);
+  return {
+    status: reply.status,
+    body: reply.text === "" ? {} : (JSON.parse(reply.text) as Record<string, unknown>),
+  };
 }
 
 /** The body of a successful ARM call; CommandError with ARM's code and message otherwise. */

@@ -45,8 +45,6 @@ Examples:
 `;
 
 export const startCommand: Command = {
-  name: "start",
-  summary: "start the server in the foreground",
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({

@@ -33,8 +33,6 @@ Examples:
 `;
 
 export const suggestRoleCommand: Command = {
-  name: "suggest-role",
-  summary: "least privilege from recorded use",
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({

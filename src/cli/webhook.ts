@@ -23,8 +23,6 @@ Examples:
 `;
 
 export const webhookCommand: Command = {
-  name: "webhook",
-  summary: "workload identity for pods of a Kubernetes cluster",
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({

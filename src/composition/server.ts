@@ -1,35 +1,33 @@
 /**
  * Everything between an open store and listening sockets: hands each room its clock, entropy and neighbours, and
  * schedules what runs in the background. Apart from `celestite.ts`, which opens store and certificates while this
- * file and the rooms it brings are still being loaded; the Cosmos gateway is loaded with the first account.
+ * file and the rooms it brings are still being loaded. What only some requests need is loaded with the first of them:
+ * the Cosmos gateway with the first account, the operator interface with the first command.
  */
-import type { Arm } from "../arm/open.ts";
+import { type Arm, openArm } from "../arm/open.ts";
 import type { Download } from "../arm/operation.ts";
 import { localHosts } from "../azure/audiences.ts";
 import { wellKnownKey } from "../azure/emulator-key.ts";
 import type { Celestite, Surroundings } from "../celestite.ts";
 import type { ManualClock } from "../clock.ts";
 import type { Settings } from "../config.ts";
-import { createCosmosControl } from "../cosmos/control.ts";
 import { type Engine, openEngine } from "../cosmos/engine/engine.ts";
-import { purge } from "../cosmos/engine/purge.ts";
-import { sweepExpired } from "../cosmos/engine/ttl.ts";
-import type { Indexes } from "../cosmos/index/indexes.ts";
-import type { NameTable } from "../front-door/names.ts";
+import { lazyService } from "../http/lazy-service.ts";
 import { ListenError, type Listener, type ListenOptions, listen } from "../http/listen.ts";
 import type { Service } from "../http/service.ts";
 import { type Identity, openIdentity } from "../identity/identity.ts";
 import { createRecorder, type Recorder } from "../observability/diagnostic-records.ts";
 import { createFaults } from "../operator/faults.ts";
-import { operatorPath, operatorService, type ServerStatus } from "../operator/gateway.ts";
+import type { ServerStatus } from "../operator/gateway.ts";
+import { operatorPath } from "../operator/path.ts";
 import type { Store } from "../storage/port.ts";
 import type { Authority } from "../tls/authority.ts";
 import { version } from "../version.ts";
-import { createDoors, type Doors } from "./doors.ts";
+import type { Doors } from "./doors.ts";
 import { type AccountSockets, openAccountSockets } from "./endpoints.ts";
 import { removeOperatorFile, writeOperatorFile } from "./operator-file.ts";
-import { operatorParts } from "./operator-parts.ts";
-import { publicNames } from "./public-names.ts";
+import type { OperatorContext } from "./operator-parts.ts";
+import type { NamedServices } from "./public-names.ts";
 import { knownResources } from "./resources.ts";
 import { openSwitchedLogs, openTelemetry } from "./telemetry.ts";
 import type { KeptTokenFile } from "./token-files.ts";
@@ -42,6 +40,9 @@ const backgroundMilliseconds = 10_000;
 
 /** Pause between two rounds in which the indexes follow the logs. */
 const indexMilliseconds = 2_000;
+
+/** From the start to the first round over the data, so that the server answers its first requests before. */
+const settlingMilliseconds = 2_000;
 
 /** What must be closed again, last opened first. */
 export type Closers = (() => Promise<void>)[];
@@ -57,7 +58,8 @@ export interface Ground {
   readonly settings: Settings;
   readonly around: Surroundings;
   readonly store: Store;
-  readonly authority: Authority;
+  /** Being opened; nothing listens with TLS before it is there. */
+  readonly authority: Promise<Authority>;
   readonly closers: Closers;
   /** The clock of `around` where it can be moved: in development. */
   readonly development: ManualClock | undefined;
@@ -65,27 +67,17 @@ export interface Ground {
 
 /** Opens every room and all sockets; what it opened is in `closers`, also when it throws. */
 export async function compose(ground: Ground): Promise<Omit<Celestite, "close">> {
-  const { settings, around, authority, closers } = ground;
+  const { settings, around, closers } = ground;
   const recorder = createRecorder();
   closers.push(await openTelemetry({ settings, around, recorder }));
   const ports: OpenPorts = { arm: 0, authority: 0, managed: 0 };
   const { engine, identity } = await openRooms(ground, ports);
-  const { verifier, directory } = identity;
-  const gateway = {
-    engine,
-    verifier,
-    directory,
-    ...around,
-    record: recorder.record,
-    ...emulatorKeyOf(settings),
-  };
   const faults = createFaults(around.clock);
-  const cosmos = async (account: string): Promise<Service> => {
-    const { accountService } = await import("../cosmos/gateway.ts");
-    return faults.wrap("cosmos", accountService(gateway, account));
-  };
+  const accountService = dataPlane(ground, engine, identity, recorder);
+  const cosmos = async (account: string): Promise<Service> =>
+    faults.wrap("cosmos", await accountService(account));
   const sockets = await openAccounts(ground, engine, cosmos);
-  const arm = await openArmPlane(ground, identity, createCosmosControl(engine, sockets), recorder, ports);
+  const arm = await openArmPlane(ground, { engine, sockets, identity, recorder, ports });
   closers.push(() => arm.close());
   const services = {
     authority: faults.wrap("token", identity.authority),
@@ -95,7 +87,7 @@ export async function compose(ground: Ground): Promise<Omit<Celestite, "close">>
   };
   ports.authority = await opened(closers, listenTls(ground, settings.ports.authority, services.authority));
   ports.arm = await opened(closers, listenTls(ground, settings.ports.arm, services.arm));
-  const doors = openDoors(ground, publicNames(engine, services));
+  const authority = await ground.authority;
   const status = async (): Promise<ServerStatus> => ({
     version,
     tenantId: settings.tenantId,
@@ -112,14 +104,7 @@ export async function compose(ground: Ground): Promise<Omit<Celestite, "close">>
     javaTrustStoreFile: authority.javaTrustStorePath,
   });
   const secret = Buffer.from(around.entropy.bytes(32)).toString("base64url");
-  const openMetadata = async (service: Service): Promise<Listener> => {
-    const listener = await listen({ ...base(ground), port: 0, service });
-    closers.push(() => listener.close());
-    return listener;
-  };
-  const keepToken = tokenKeeper(ground, identity);
-  const lent = { ...around, development: ground.development, doors, faults, openMetadata, keepToken };
-  const operator = operatorService(operatorParts({ secret, identity, engine, recorder, status, ...lent }));
+  const operator = operatorOf(ground, services, { secret, identity, engine, recorder, status, faults });
   const managed = operatorOrManaged(operator, faults.wrap("app-service", identity.managed.endpoints));
   ports.managed = await opened(
     closers,
@@ -129,6 +114,45 @@ export async function compose(ground: Ground): Promise<Omit<Celestite, "close">>
   await writeOperatorFile(settings.dataDirectory, { url: operatorUrl, secret });
   closers.push(() => removeOperatorFile(settings.dataDirectory));
   return { status, operatorUrl, operatorSecret: secret, identity, recorder };
+}
+
+/** The data planes of accounts by their names. Throws ListenError when the settings would open them to everybody. */
+function dataPlane(
+  { settings, around }: Ground,
+  engine: Engine,
+  { verifier, directory }: Identity,
+  { record }: Recorder,
+): (account: string) => Promise<Service> {
+  const gateway = { engine, verifier, directory, ...around, record, ...emulatorKeyOf(settings) };
+  return async (account) => {
+    const { accountService } = await import("../cosmos/gateway.ts");
+    return accountService(gateway, account);
+  };
+}
+
+/** The operator interface with all that it needs, which exists from its first request on. */
+function operatorOf(
+  ground: Ground,
+  services: NamedServices,
+  parts: Pick<OperatorContext, "secret" | "identity" | "engine" | "recorder" | "status" | "faults">,
+): Service {
+  const { around, closers, development } = ground;
+  const openMetadata = async (service: Service): Promise<Listener> => {
+    const listener = await listen({ ...base(ground), port: 0, service });
+    closers.push(() => listener.close());
+    return listener;
+  };
+  const keepToken = tokenKeeper(ground, parts.identity);
+  return lazyService(async () => {
+    const [{ operatorService }, { operatorParts }, doors] = await Promise.all([
+      import("../operator/gateway.ts"),
+      import("./operator-parts.ts"),
+      openDoors(ground, parts.engine, services),
+    ]);
+    return operatorService(
+      operatorParts({ ...parts, ...around, development, doors, openMetadata, keepToken }),
+    );
+  });
 }
 
 /** Keeps tokens of service accounts in files of the data directory, which go with the server at the latest. */
@@ -158,21 +182,17 @@ async function openRooms(
     accessDelays: { roles: (settings.roleDelay ?? 0) * 1000, keys: (settings.keyDelay ?? 0) * 1000 },
   });
   closers.push(() => engine.scripts.close());
-  const opening = openIdentity({
+  const identity = await openIdentity({
     store,
     ...around,
     tenantId: settings.tenantId,
     domain: settings.tenantDomain,
     knownResource: knownResources(engine, () => [ports.arm, ports.authority]),
     ownOrigins: () => localHosts.map((host) => `https://${host}:${ports.authority}`),
-    caPem: authority.caPem,
+    caPem: async () => (await authority).caPem,
   });
-  // The first start makes a signing key, which takes its time on another thread.
-  opening.catch(() => {});
-  await import("../arm/open.ts");
-  const identity = await opening;
   closers.push(() => identity.close());
-  closers.push(schedule(around, () => identity.maintain()));
+  closers.push(schedule(around, backgroundMilliseconds, () => identity.maintain()));
   return { engine, identity };
 }
 
@@ -182,7 +202,7 @@ async function openAccounts(
   engine: Engine,
   service: (account: string) => Promise<Service>,
 ): Promise<AccountSockets> {
-  const { settings, around, store, closers } = ground;
+  const { settings, closers } = ground;
   const sockets = openAccountSockets({
     engine,
     firstPort: settings.ports.cosmos,
@@ -190,19 +210,30 @@ async function openAccounts(
   });
   closers.push(() => sockets.closeAll());
   await sockets.openAll();
-  closers.push(
-    schedule(around, async () => {
-      await sweepExpired(engine);
-      await purge(store);
-    }),
-  );
-  closers.push(keepIndexes(ground, engine.indexes));
+  closers.push(sweepData(ground, engine), keepIndexes(ground, engine.indexes));
   return sockets;
 }
 
-function openDoors(ground: Ground, names: NameTable): Doors {
-  const { leaf, secureContextFor } = ground.authority;
+/** Removes items that have expired and what is left of deleted containers. */
+function sweepData({ around, store }: Ground, engine: Engine): () => Promise<void> {
+  return scheduleLater(around, backgroundMilliseconds, async () => {
+    const [{ sweepExpired }, { purge }] = await Promise.all([
+      import("../cosmos/engine/ttl.ts"),
+      import("../cosmos/engine/purge.ts"),
+    ]);
+    await sweepExpired(engine);
+    await purge(store);
+  });
+}
+
+async function openDoors(ground: Ground, engine: Engine, services: NamedServices): Promise<Doors> {
+  const [{ createDoors }, { publicNames }, { leaf, secureContextFor }] = await Promise.all([
+    import("./doors.ts"),
+    import("./public-names.ts"),
+    ground.authority,
+  ]);
   const { host: _host, ...listening } = base(ground);
+  const names = publicNames(engine, services);
   const doors = createDoors({ names, tls: { ...leaf(), secureContextFor }, listening });
   ground.closers.push(() => doors.close());
   return doors;
@@ -222,8 +253,8 @@ function emulatorKeyOf({ emulatorKey, host }: Settings): { readonly emulatorKey?
 /** Repeats background work, never twice at once; the returned function stops it and waits for the run under way. */
 function schedule(
   around: Surroundings,
+  milliseconds: number,
   work: () => Promise<void>,
-  milliseconds: number = backgroundMilliseconds,
 ): () => Promise<void> {
   let running = work().catch(around.onError);
   const timer = setInterval(() => {
@@ -236,17 +267,29 @@ function schedule(
   };
 }
 
-/** Follows the logs in the background; the first round waits until the server has answered its first requests. */
-function keepIndexes({ around }: Ground, indexes: Indexes): () => Promise<void> {
+/** The same, from when the server has settled. */
+function scheduleLater(
+  around: Surroundings,
+  milliseconds: number,
+  work: () => Promise<void>,
+): () => Promise<void> {
   let stop: () => Promise<void> = async () => {};
   const timer = setTimeout(() => {
-    stop = schedule(around, () => indexes.maintain(), indexMilliseconds);
-  }, indexMilliseconds);
+    stop = schedule(around, milliseconds, work);
+  }, settlingMilliseconds);
   timer.unref();
-  return async () => {
+  return () => {
     clearTimeout(timer);
+    return stop();
+  };
+}
+
+/** Follows the logs in the background. */
+function keepIndexes({ around }: Ground, indexes: Engine["indexes"]): () => Promise<void> {
+  const stop = scheduleLater(around, indexMilliseconds, () => indexes.maintain());
+  return () => {
     indexes.stop();
-    await stop();
+    return stop();
   };
 }
 
@@ -255,7 +298,8 @@ function downloadsOf({ settings, authority }: Ground): Download {
   return async (address) => {
     const { templateDownloads } = await import("./template-downloads.ts");
     const { templateHosts = [], host } = settings;
-    const rules = { hosts: templateHosts, loopback: isLoopback(host), caPem: authority.caPem };
+    const { caPem } = await authority;
+    const rules = { hosts: templateHosts, loopback: isLoopback(host), caPem };
     return templateDownloads(rules)(address);
   };
 }
@@ -267,20 +311,24 @@ function isLoopback(host: string): boolean {
 
 async function openArmPlane(
   ground: Ground,
-  identity: Identity,
-  cosmos: ReturnType<typeof createCosmosControl>,
-  recorder: Recorder,
-  ports: OpenPorts,
+  parts: {
+    readonly engine: Engine;
+    readonly sockets: AccountSockets;
+    readonly identity: Identity;
+    readonly recorder: Recorder;
+    readonly ports: OpenPorts;
+  },
 ): Promise<Arm> {
   const { settings, around, store } = ground;
+  const { identity, recorder, ports } = parts;
   const switched = openSwitchedLogs({ settings, around, recorder });
   ground.closers.push(() => switched.close());
-  const { openArm } = await import("../arm/open.ts");
   return openArm({
     store,
     ...around,
     identity: identity.control,
-    cosmos,
+    cosmos: async () =>
+      (await import("../cosmos/control.ts")).createCosmosControl(parts.engine, parts.sockets),
     verifier: identity.verifier,
     directory: identity.directory,
     subscriptionId: settings.subscriptionId,
@@ -320,8 +368,8 @@ function base({ settings, around }: Ground): Omit<ListenOptions, "port" | "servi
   return { host: settings.host, bodyBytesMax, onError: around.onError };
 }
 
-function listenTls(ground: Ground, port: number, service: Service): Promise<Listener> {
-  const { leaf, secureContextFor } = ground.authority;
+async function listenTls(ground: Ground, port: number, service: Service): Promise<Listener> {
+  const { leaf, secureContextFor } = await ground.authority;
   return listen({ ...base(ground), port, tls: { ...leaf(), secureContextFor }, service });
 }
 

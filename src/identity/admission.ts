@@ -27,7 +27,7 @@ export interface AdmissionContext {
   readonly store: Reader;
   readonly tenantId: string;
   /** The certificate authority that pods must trust, PEM; empty for none. */
-  readonly caPem: () => string;
+  readonly caPem: string;
 }
 
 interface Container {
@@ -89,7 +89,7 @@ export function createAdmission(context: AdmissionContext): Service {
       AZURE_FEDERATED_TOKEN_FILE: `${tokenFolder}/${tokenPath}`,
       AZURE_AUTHORITY_HOST: `${authorityOf(request.target) ?? request.origin}/`,
     };
-    return allowed(uid, patchOf(pod, variables, lifetime, context.caPem()));
+    return allowed(uid, patchOf(pod, variables, lifetime, context.caPem));
   };
 }
 

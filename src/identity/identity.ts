@@ -4,6 +4,7 @@
  */
 import type { TokenVerifier } from "../azure/principal.ts";
 import type { Clock, Entropy } from "../clock.ts";
+import { lazyService } from "../http/lazy-service.ts";
 import type { Service } from "../http/service.ts";
 import type { Store } from "../storage/port.ts";
 import type { Applications } from "./applications.ts";
@@ -13,21 +14,14 @@ import { createConsents } from "./consents.ts";
 import type { IdentityControl } from "./control.ts";
 import type { Directory } from "./directory.ts";
 import { DirectoryError, openDirectory } from "./directory.ts";
-import { AuthorityError, faults } from "./errors.ts";
-import { createAuthority } from "./gateway.ts";
 import type { CertificateTimes, IdentityCertificates } from "./identity-certificates.ts";
 import { createIdentityCertificates } from "./identity-certificates.ts";
 import type { FederatedKeys } from "./issuer-keys.ts";
 import { createFederatedKeys } from "./issuer-keys.ts";
 import type { Issuers } from "./issuers.ts";
 import { createIssuers } from "./issuers.ts";
-import { createAppServiceEndpoint } from "./managed/app-service.ts";
-import { createArcEndpoint } from "./managed/arc.ts";
-import { cloudShellPath, createCloudShellEndpoint } from "./managed/cloud-shell.ts";
-import { createDeveloperEndpoint, developerPath } from "./managed/developer.ts";
 import type { ImdsOptions } from "./managed/imds.ts";
-import { createImds } from "./managed/imds.ts";
-import { createNmi, type NmiOptions } from "./managed/nmi.ts";
+import type { NmiOptions } from "./managed/nmi.ts";
 import type { ManagedIdentityContext } from "./managed/select-identity.ts";
 import type { Workloads } from "./managed/workloads.ts";
 import { createWorkloads } from "./managed/workloads.ts";
@@ -64,7 +58,7 @@ export interface IdentityOptions {
   /** Where this machine reaches the authority, e.g. `https://localhost:8072`: for people and as audiences of Graph. */
   readonly ownOrigins?: () => readonly string[];
   /** The certificate authority of our listeners, PEM, for programs that the admission webhook prepares. */
-  readonly caPem?: string;
+  readonly caPem?: () => Promise<string>;
   /** Further hosts (`name` or `name:port`) under which the authority is reached. */
   readonly authorityHosts?: readonly string[];
   /** How long the certificates of managed identities live; the platform's times unless told. */
@@ -124,11 +118,9 @@ export interface Identity {
  */
 export async function openIdentity(options: IdentityOptions): Promise<Identity> {
   const { store, clock, entropy } = options;
-  const [{ directory, context }, keys, revocations] = await Promise.all([
-    openDirectory(options),
-    openSigningKeys(options),
-    openRevocations(options),
-  ]);
+  const { directory, context } = await openDirectory(options);
+  // After the first write: finding the first key keeps a processor busy, which the store's thread needs to begin.
+  const [keys, revocations] = await Promise.all([openSigningKeys(options), openRevocations(options)]);
   const { tenantId, domain } = directory;
   const applications = createApplications(context);
   const issuers = createIssuers(context, options.federatedKeys ?? createFederatedKeys(clock));
@@ -165,9 +157,10 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   const graph = lazyService(async () =>
     (await import("./graph/gateway.ts")).createGraph({ ...authority, store }),
   );
-  const admission = lazyService(async () =>
-    (await import("./admission.ts")).createAdmission({ store, tenantId, caPem: () => options.caPem ?? "" }),
-  );
+  const admission = lazyService(async () => {
+    const caPem = (await options.caPem?.()) ?? "";
+    return (await import("./admission.ts")).createAdmission({ store, tenantId, caPem });
+  });
   return {
     tenantId,
     domain,
@@ -191,22 +184,13 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   };
 }
 
-/** A service that is loaded with its first request, so that a start does not wait for it. */
-function lazyService(load: () => Promise<Service>): Service {
-  let loading: Promise<Service> | undefined;
-  return async (request) => {
-    loading ??= load();
-    return (await loading)(request);
-  };
-}
-
 /** Where tools find the two beside the authority: versions of Graph, and the webhook that Azure's own also serves. */
 const graphPath = /^\/{1,2}(v1\.0|beta)\//i;
 const admissionPath = "/mutate-v1-pod";
 
 /** What the authority's address serves besides: Graph, and the webhook that clusters call. */
 function authorityAndOthers(graph: Service, admission: Service, context: AuthorityContext): Service {
-  const authority = createAuthority(context);
+  const authority = lazyService(async () => (await import("./gateway.ts")).createAuthority(context));
   return (request) => {
     if (graphPath.test(request.target)) return graph(request);
     return request.target.startsWith(admissionPath) ? admission(request) : authority(request);
@@ -216,21 +200,22 @@ function authorityAndOthers(graph: Service, admission: Service, context: Authori
 function managedServices(managed: ManagedIdentityContext, entropy: Entropy): Identity["managed"] {
   return {
     workloads: managed.workloads,
-    appService: createAppServiceEndpoint(managed),
-    endpoints: managedEndpoints(managed),
-    arc: (workloadId, writeKey) => createArcEndpoint(managed, workloadId, entropy, writeKey),
-    imds: (workloadId, imdsOptions) => createImds(managed, workloadId, imdsOptions),
-    nmi: (workloadId, nmiOptions) => createNmi(managed, workloadId, nmiOptions),
-  };
-}
-
-function managedEndpoints(managed: ManagedIdentityContext): Service {
-  const appService = createAppServiceEndpoint(managed);
-  const cloudShell = createCloudShellEndpoint(managed);
-  const developer = createDeveloperEndpoint(managed);
-  return (request) => {
-    if (request.target.startsWith(cloudShellPath)) return cloudShell(request);
-    return request.target.startsWith(developerPath) ? developer(request) : appService(request);
+    appService: lazyService(async () =>
+      (await import("./managed/app-service.ts")).createAppServiceEndpoint(managed),
+    ),
+    endpoints: lazyService(async () =>
+      (await import("./managed/endpoints.ts")).createManagedEndpoints(managed),
+    ),
+    arc: (workloadId, writeKey) =>
+      lazyService(async () =>
+        (await import("./managed/arc.ts")).createArcEndpoint(managed, workloadId, entropy, writeKey),
+      ),
+    imds: (workloadId, imdsOptions) =>
+      lazyService(async () =>
+        (await import("./managed/imds.ts")).createImds(managed, workloadId, imdsOptions),
+      ),
+    nmi: (workloadId, nmiOptions) =>
+      lazyService(async () => (await import("./managed/nmi.ts")).createNmi(managed, workloadId, nmiOptions)),
   };
 }
 
@@ -250,8 +235,10 @@ async function issueFor(
   if (principal === undefined) throw new DirectoryError("notFound", `There is no principal ${objectId}.`);
   if (principal.type === "Group") throw new DirectoryError("invalid", "A group has no tokens.");
   const resource = await parts.resources(audience);
-  if (resource === undefined)
+  if (resource === undefined) {
+    const { AuthorityError, faults } = await import("./errors.ts");
     throw new AuthorityError(faults.resourceNotFound(audience, parts.directory.domain));
+  }
   let subject: TokenSubject;
   if (principal.type === "User") subject = { kind: "user", principal, clientId: developerClientId };
   else if (principal.managedIdentity === undefined)

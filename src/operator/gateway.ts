@@ -8,6 +8,7 @@ import type { Principal } from "../azure/principal.ts";
 import { empty, json } from "../http/reply.ts";
 import type { Reply, Request, Service } from "../http/service.ts";
 import type { DiagnosticRecord, Recorder } from "../observability/diagnostic-records.ts";
+import { operatorPath } from "./path.ts";
 
 export interface ServerStatus {
   readonly version: string;
@@ -149,8 +150,6 @@ export interface OperatorParts {
 export class OperatorError extends Error {
   override readonly name = "OperatorError";
 }
-
-export const operatorPath = "/celestite/";
 
 /** The service under `/celestite/`. */
 export function operatorService(parts: OperatorParts): Service {

@@ -9,11 +9,12 @@
  * not written out yet) counts while its owner keeps touching it.
  */
 import { execFile } from "node:child_process";
-import { open, readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { touchClaim } from "./claim.ts";
 import { StoreUnavailable } from "./port.ts";
 
 export interface DirectoryLock {
@@ -22,9 +23,6 @@ export interface DirectoryLock {
   /** Gives the directory free; safe to call twice. */
   release(): Promise<void>;
 }
-
-/** Milliseconds between two touches of a claim. */
-export const TOUCH_INTERVAL = 1000;
 
 /** Milliseconds without a touch after which a claim that cannot be judged otherwise is dead. */
 const TOUCH_PATIENCE = 2500;
@@ -91,16 +89,6 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   }
   const held = file;
   return { file: held, release: () => rm(held, { force: true }) };
-}
-
-/** Shows that the owner of the claim `file` lives, by writing its first byte again. */
-export async function touchClaim(file: string): Promise<void> {
-  const handle = await open(file, "r+");
-  try {
-    await handle.write("{", 0);
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Writes `claim` to a file of a name that nobody has. */

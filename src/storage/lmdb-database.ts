@@ -2,9 +2,13 @@
  * How Celestite opens an LMDB environment. Apart from the adapter because its writing thread opens the same one,
  * and both must do it alike.
  */
-import { open, type RootDatabase } from "lmdb";
-import { copyBytes } from "./overlay.ts";
+import { createRequire } from "node:module";
+import type { RootDatabase } from "lmdb";
+import { copyBytes } from "./bytes.ts";
 import type { Bytes } from "./port.ts";
+
+/** The driver in one file instead of a module for each of its parts: it is loaded twice at every start. */
+const { open } = createRequire(import.meta.url)("lmdb") as typeof import("lmdb");
 
 export type Database = RootDatabase<Bytes, Bytes>;
 

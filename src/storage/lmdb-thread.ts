@@ -4,10 +4,10 @@
  * directory's claim, which must go on however busy the other thread is.
  */
 import { parentPort, workerData } from "node:worker_threads";
-import { TOUCH_INTERVAL, touchClaim } from "./directory-lock.ts";
+import { DELETED } from "./bytes.ts";
+import { TOUCH_INTERVAL, touchClaim } from "./claim.ts";
 import { openDatabase } from "./lmdb-database.ts";
 import type { WriterAnswer, WriterData, WriterRequest } from "./lmdb-writer.ts";
-import { DELETED } from "./overlay.ts";
 import { decodeBatch } from "./write-batch.ts";
 
 function main(): void {

@@ -3,8 +3,9 @@
  * it. A snapshot costs nothing when it is taken; it keeps the tree nodes that later writes replace.
  */
 import { orderedMap, type View } from "./btree.ts";
+import { copyBytes, DELETED } from "./bytes.ts";
 import { createLocks } from "./locks.ts";
-import { type Base, copyBytes, DELETED, openTransaction, runCallbacks, scanThrough } from "./overlay.ts";
+import { type Base, openTransaction, runCallbacks, scanThrough } from "./overlay.ts";
 import { type Bytes, type Reader, type Snapshot, type Store, StoreUnavailable } from "./port.ts";
 
 /** An empty store that lives as long as the process holds it. */

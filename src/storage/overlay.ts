@@ -3,6 +3,7 @@
  * must see its own puts and deletes, merged in order with what lies below, in the same way on each of them.
  */
 import { type OrderedMap, orderedMap, type View } from "./btree.ts";
+import { copyBytes, DELETED } from "./bytes.ts";
 import { compareKeys } from "./keys.ts";
 import {
   type Bytes,
@@ -12,9 +13,6 @@ import {
   type Reader,
   type Transaction,
 } from "./port.ts";
-
-/** Marks a key that is deleted in a layer. */
-export const DELETED = null;
 
 /** Writes by key, the last one for each. */
 export type Layer = View<Bytes | typeof DELETED>;
@@ -150,13 +148,6 @@ export function runCallbacks(callbacks: readonly (() => void)[]): void {
     }
   }
   if (errors.length > 0) throw errors[0];
-}
-
-/** The same bytes in memory of their own, from Node's buffer pool when they are few: made for a short life. */
-export function copyBytes(bytes: Bytes): Bytes {
-  const copy = Buffer.allocUnsafe(bytes.length);
-  copy.set(bytes);
-  return copy;
 }
 
 interface Deletion {

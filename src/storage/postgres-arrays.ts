@@ -2,7 +2,8 @@
  * Writes as arrays of `bytea` in PostgreSQL's binary form. The driver would write them out as hexadecimal text,
  * twice the size and many times the work. Apart because it is a wire format of its own.
  */
-import { DELETED, type Layer } from "./overlay.ts";
+import { DELETED } from "./bytes.ts";
+import type { Layer } from "./overlay.ts";
 import type { Bytes } from "./port.ts";
 
 /** The writes of one statement; each member is a `bytea[]`. */

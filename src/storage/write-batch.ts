@@ -3,7 +3,8 @@
  * Both ends of that hand-over use this file. For each write: the length of the key and of the value (32 bits,
  * little-endian; all ones for a deletion), then the key and the value.
  */
-import { DELETED, type Layer } from "./overlay.ts";
+import { DELETED } from "./bytes.ts";
+import type { Layer } from "./overlay.ts";
 import type { Bytes } from "./port.ts";
 
 const HEADER = 8;

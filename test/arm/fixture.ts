@@ -73,7 +73,7 @@ export async function openArmFixture(options: Partial<ArmOptions> = {}): Promise
     domain: "celestite.local",
     knownResource: () => true,
   });
-  await keepSigningKey(store, clock.now(), identity);
+  await keepSigningKey(store, identity.keys);
   const engine = await openEngine({ store, clock, entropy });
   let port = 18080;
   const ports = new Map<string, number>();
@@ -94,7 +94,7 @@ export async function openArmFixture(options: Partial<ArmOptions> = {}): Promise
     clock,
     entropy,
     identity: identity.control,
-    cosmos,
+    cosmos: async () => cosmos,
     verifier: identity.verifier,
     directory: identity.directory,
     subscriptionId,

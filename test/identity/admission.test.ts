@@ -13,7 +13,9 @@ let orders: ManagedIdentityRecord;
 const use = { "azure.workload.identity/use": "true" };
 
 before(async () => {
-  room = await openTestIdentity({ caPem: "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n" });
+  room = await openTestIdentity({
+    caPem: async () => "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n",
+  });
   orders = await putUserAssigned(room, "orders");
   await room.identity.applications.putFederatedCredential(orders.clientId, {
     name: "cluster",

@@ -5,8 +5,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { seededEntropy } from "../../src/clock.ts";
+import { DELETED } from "../../src/storage/bytes.ts";
 import { layeredReader, type SinkingLayers, sinkingLayers } from "../../src/storage/layered-reads.ts";
-import { DELETED, emptyLayer, type Layer } from "../../src/storage/overlay.ts";
+import { emptyLayer, type Layer } from "../../src/storage/overlay.ts";
 import type { Bytes, KeyRange, Reader } from "../../src/storage/port.ts";
 import { bytes, cut, hex, list, plain } from "./model.ts";
 

@@ -9,7 +9,8 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { lockDirectory, touchClaim } from "../../src/storage/directory-lock.ts";
+import { touchClaim } from "../../src/storage/claim.ts";
+import { lockDirectory } from "../../src/storage/directory-lock.ts";
 import { openLmdb } from "../../src/storage/lmdb.ts";
 import { StoreUnavailable } from "../../src/storage/port.ts";
 

@@ -134,7 +134,7 @@ export async function deleteDeploymentsUnder(transaction: Transaction, scopeId: 
 }
 
 /** Ends what a stopped process left running; nothing would ever finish it, and its name would stay taken. */
-export async function failInterrupted(plane: ControlPlane): Promise<void> {
+export async function failInterrupted(plane: Pick<ControlPlane, "store" | "clock">): Promise<void> {
   await plane.store.transact([armLock], async (transaction) => {
     for (const record of await listRecords<DeploymentRecord>(transaction, ["deployment"])) {
       if (record.state !== "Accepted" && record.state !== "Running") continue;

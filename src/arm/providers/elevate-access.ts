@@ -4,11 +4,12 @@
  */
 import { normalizeResourceId } from "../../azure/resource-id.ts";
 import { uuid } from "../../clock.ts";
+import { definitionId, putAssignment } from "../assignment-records.ts";
 import { authorizationFailed } from "../errors.ts";
 import type { Call, Operation, Outcome } from "../operation.ts";
 import { armLock } from "../records.ts";
-import { assignmentsOf, putAssignment, roleNameOf } from "../role-assignments.ts";
-import { definitionId, isoTime } from "./role-assignments.ts";
+import { assignmentsOf, roleNameOf } from "../role-assignments.ts";
+import { isoTime } from "./role-assignments.ts";
 
 const userAccessAdministrator = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9";
 

@@ -7,6 +7,7 @@ import { ArmError } from "../../azure/arm-error.ts";
 import type { Principal } from "../../azure/principal.ts";
 import { normalizeResourceId, sameResourceId } from "../../azure/resource-id.ts";
 import type { Reader } from "../../storage/port.ts";
+import { definitionId, putAssignment, type RoleAssignmentRecord } from "../assignment-records.ts";
 import { clip, notImplemented } from "../errors.ts";
 import { invalidFilter, parseFilter } from "../filters.ts";
 import { type JsonObject, member, objectMember, stringMember } from "../json.ts";
@@ -19,8 +20,6 @@ import {
   getDefinition,
   listAssignments,
   loadScopeCover,
-  putAssignment,
-  type RoleAssignmentRecord,
   retireAssignment,
   roleNameOf,
 } from "../role-assignments.ts";
@@ -253,12 +252,6 @@ export async function canonicalScope(reader: Reader, scope: string): Promise<str
   if (parts[3]?.toLowerCase() !== "resourcegroups") return [head, ...parts.slice(3)].join("/");
   const group = await requireGroup(reader, subscription.subscriptionId, parts[4] ?? "");
   return [`${head}/resourceGroups/${group.name}`, ...parts.slice(5)].join("/");
-}
-
-/** Definition ids are shown under the subscription of the assignment, or under the tenant above it. */
-export function definitionId(scope: string, name: string): string {
-  const subscription = /^\/subscriptions\/[^/]+/i.exec(scope)?.[0] ?? "";
-  return `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${name}`;
 }
 
 export function isoTime(milliseconds: number): string {

@@ -2,6 +2,7 @@
 import { ArmError } from "../../azure/arm-error.ts";
 import { scopeCovers } from "../../azure/resource-id.ts";
 import { builtInRoles, findBuiltInRole, type RolePermission } from "../../azure/roles.ts";
+import { definitionId } from "../assignment-records.ts";
 import { clip } from "../errors.ts";
 import { invalidFilter, parseFilter } from "../filters.ts";
 import {
@@ -25,14 +26,7 @@ import {
   roleNameOf,
 } from "../role-assignments.ts";
 import { objectBody } from "./generic.ts";
-import {
-  bareGuid,
-  canonicalScope,
-  definitionId,
-  definitionNotFound,
-  guidPattern,
-  isoTime,
-} from "./role-assignments.ts";
+import { bareGuid, canonicalScope, definitionNotFound, guidPattern, isoTime } from "./role-assignments.ts";
 
 export async function putRoleDefinition(call: Call): Promise<Outcome> {
   const name = parameter(call, "name").toLowerCase();
