@@ -65,18 +65,25 @@ describe("a restart", () => {
 test("two instances in one process share nothing: a token of one is worthless at the other", async () => {
   await withDirectory((first) =>
     withDirectory((second) =>
-      withServer(testSettings(first), (a) =>
-        withServer(testSettings(second), async (b) => {
-          const [outputsA, outputsB] = [await deployDemo(a), await deployDemo(b)];
-          const authorization = await tokenOf(a, outputsA["principalId"] ?? "");
-          assert.equal(
-            (await call(a, outputsA["endpoint"] ?? "", { headers: { authorization } })).status,
-            200,
-          );
-          const foreign = await call(b, outputsB["endpoint"] ?? "", { headers: { authorization } });
-          assert.deepEqual([foreign.status, foreign.headers["x-ms-substatus"]], [401, "5200"]);
-          await assert.rejects(call(a, outputsB["endpoint"] ?? ""), /certificate|self.signed/i);
-        }),
+      withServer(
+        testSettings(first),
+        (a) =>
+          withServer(
+            testSettings(second),
+            async (b) => {
+              const [outputsA, outputsB] = [await deployDemo(a), await deployDemo(b)];
+              const authorization = await tokenOf(a, outputsA["principalId"] ?? "");
+              assert.equal(
+                (await call(a, outputsA["endpoint"] ?? "", { headers: { authorization } })).status,
+                200,
+              );
+              const foreign = await call(b, outputsB["endpoint"] ?? "", { headers: { authorization } });
+              assert.deepEqual([foreign.status, foreign.headers["x-ms-substatus"]], [401, "5200"]);
+              await assert.rejects(call(a, outputsB["endpoint"] ?? ""), /certificate|self.signed/i);
+            },
+            "own",
+          ),
+        "own",
       ),
     ),
   );

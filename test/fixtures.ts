@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 import { type Celestite, startCelestite } from "../src/celestite.ts";
 import { openEntropy, systemClock } from "../src/clock.ts";
 import { anyPorts, defaultSettings, type Settings } from "../src/config.ts";
+import { openMemory } from "../src/storage/memory.ts";
+import { keepSigningKey, type Signer, shareSigningKey } from "./shared-signing-key.ts";
 
 export const root: string = fileURLToPath(new URL("../..", import.meta.url));
 export const cli: string = join(root, "dist/src/main.js");
@@ -25,11 +27,29 @@ export function testSettings(dataDirectory: string, changes: Partial<Settings> =
   return { ...defaultSettings(), dataDirectory, store: "memory", ports: anyPorts, ...changes };
 }
 
+/** Starts a server; one in memory has a signing key that fixtures share, unless it is to make its own. */
+export async function startServer(
+  settings: Settings,
+  onError: (error: unknown) => void,
+  signer: Signer | "own" = "ours",
+): Promise<Celestite> {
+  const around = { clock: systemClock, entropy: openEntropy(), onError };
+  if (settings.store !== "memory" || signer === "own") return startCelestite(settings, around);
+  const store = openMemory();
+  await shareSigningKey(store, systemClock.now(), signer);
+  const server = await startCelestite(settings, { ...around, store });
+  await keepSigningKey(store, server.identity.keys, signer);
+  return server;
+}
+
 /** Runs `use` with a server; errors that nobody expected fail the test. */
-export async function withServer<T>(settings: Settings, use: (server: Celestite) => Promise<T>): Promise<T> {
+export async function withServer<T>(
+  settings: Settings,
+  use: (server: Celestite) => Promise<T>,
+  signer: Signer | "own" = "ours",
+): Promise<T> {
   const unexpected: unknown[] = [];
-  const onError = (error: unknown): void => void unexpected.push(error);
-  const server = await startCelestite(settings, { clock: systemClock, entropy: openEntropy(), onError });
+  const server = await startServer(settings, (error) => void unexpected.push(error), signer);
   let result: T;
   try {
     result = await use(server);

@@ -17,6 +17,7 @@ import {
 } from "@azure/cosmos";
 import { accountName, bodyOf } from "../cosmos/fixture.ts";
 import { type Wire, withWire } from "../cosmos/wire-fixture.ts";
+import { sized } from "../full-size.ts";
 import { type AccessRoom, openAccessRoom } from "./credentials.ts";
 import { denialOf, readAccessTable } from "./table.ts";
 
@@ -282,13 +283,15 @@ describe("the access table through the SDK", () => {
   before(async () => {
     room = await openRoomNow();
   });
-  for (const column of columns) {
+  for (const [place, column] of columns.entries()) {
+    // Every credential in every run, with every method at full size.
+    const some = methods.filter((_, at) => (at + place) % sized(3, 1) === 0);
     test(column, async () => {
       const wrong: string[] = [];
       await withWire(room.fixture, async (wire) => {
         const client = clientOf(room, await keyOf(room, column), column, wire);
         const orders = client.database("shop").container("orders");
-        for (const { name, rows, run } of methods) {
+        for (const { name, rows, run } of some) {
           const denied = rows
             .map((row) => table.get(`${row} ${column}`) ?? "no cell")
             .find((cell) => cell !== "+");

@@ -185,6 +185,6 @@ async function removePrincipal({ identity, store }: CosmosFixture, name: string)
 
 /** A token with the right audience that another authority signed. */
 async function foreignToken(): Promise<string> {
-  const other = await openCosmosFixture({ ownSigningKey: true });
+  const other = await openCosmosFixture({ signer: "stranger" });
   return other.token(await other.principal("contributor"));
 }

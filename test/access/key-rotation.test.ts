@@ -9,6 +9,7 @@ import { CosmosClient } from "@azure/cosmos";
 import { type AccountKeys, cosmosLock, type KeyKind } from "../../src/cosmos/control.ts";
 import { accountName, type CosmosFixture, openCosmosFixture, outcome } from "../cosmos/fixture.ts";
 import { type Wire, withWire } from "../cosmos/wire-fixture.ts";
+import { sized } from "../full-size.ts";
 
 const clientsRunning = 64;
 
@@ -85,15 +86,15 @@ describe("key rotation", () => {
       const counts = Array.from({ length: clientsRunning }, () => 0);
       const programs = Promise.all(counts.map((_, at) => program(wire, at, setting, counts)));
       programs.catch(() => {});
-      await everyoneWorks(counts, 2, programs);
+      await everyoneWorks(counts, sized(1, 2), programs);
       await regenerate(fixture, "secondary");
       await isRefused(wire, first.secondaryMasterKey);
-      await everyoneWorks(counts, 2, programs);
+      await everyoneWorks(counts, sized(1, 2), programs);
       setting.key = (await keysOf(fixture)).secondaryMasterKey;
-      await everyoneWorks(counts, 3, programs);
+      await everyoneWorks(counts, sized(2, 3), programs);
       await regenerate(fixture, "primary");
       await isRefused(wire, first.primaryMasterKey);
-      await everyoneWorks(counts, 2, programs);
+      await everyoneWorks(counts, sized(1, 2), programs);
       setting.stopped = true;
       await programs;
       const last = await keysOf(fixture);

@@ -1,13 +1,13 @@
 /** Restoring modules from a registry, one of our own that speaks the OCI distribution protocol. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { cli, withDirectory } from "../fixtures.ts";
+import { withDirectory } from "../fixtures.ts";
+import { commandHere } from "./finished.ts";
 
 const template = JSON.stringify({
   $schema: "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
@@ -36,6 +36,9 @@ interface Setting {
   readonly write: (text: string) => Promise<void>;
 }
 
+/** Where the modules are kept is below the home directory, which is this process's while one of these runs. */
+const given = process.env["HOME"];
+
 async function withRegistry(
   parts: Readonly<Record<string, string | number>>,
   use: (setting: Setting) => Promise<void>,
@@ -51,26 +54,22 @@ async function withRegistry(
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   try {
     await withDirectory(async (home) => {
+      process.env["HOME"] = home;
       const file = join(home, "main.bicep");
       await use({
         host,
         asked,
         home,
         write: (text) => writeFile(file, text),
-        bicep: (command = "", ...more) =>
-          new Promise((resolve) => {
-            const env = { ...process.env, HOME: home };
-            execFile(
-              process.execPath,
-              [cli, "bicep", command, file, ...more],
-              { env },
-              (error, out, errors) =>
-                resolve({ code: typeof error?.code === "number" ? error.code : 0, out, errors }),
-            );
-          }),
+        bicep: async (command = "", ...more) => {
+          const { code, stdout, stderr } = await commandHere(["bicep", command, file, ...more]);
+          return { code, out: stdout, errors: stderr };
+        },
       });
     });
   } finally {
+    if (given === undefined) delete process.env["HOME"];
+    else process.env["HOME"] = given;
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   }

@@ -215,7 +215,7 @@ describe("run", () => {
     assert.equal(missing.code, 1);
     assert.match(missing.stderr, /Cannot start 'no-such-program': there is no such program/);
     const stranger = privately.map((part) => (part === "worker" ? "stranger" : part));
-    const unknown = await celestite([...stranger, "true"]);
+    const unknown = await commandHere([...stranger, "true"]);
     assert.equal(unknown.code, 1);
     assert.match(unknown.stderr, /There is no user-assigned identity 'stranger'/);
   });
@@ -224,7 +224,7 @@ describe("run", () => {
     await withDirectory(async (directory) => {
       const file = join(directory, "broken.json");
       await writeFile(file, '{"resources": [');
-      const finished = await celestite([
+      const finished = await commandHere([
         "run",
         "--ephemeral",
         "--deploy",

@@ -9,10 +9,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { sign, textToSign } from "../../src/authz/account-key.ts";
-import { type Celestite, startCelestite } from "../../src/celestite.ts";
+import type { Celestite } from "../../src/celestite.ts";
 import { runCommandLine } from "../../src/cli/command-line.ts";
-import { openEntropy, systemClock } from "../../src/clock.ts";
-import { call, callArm, type JsonReply, testSettings } from "../fixtures.ts";
+import { call, callArm, type JsonReply, startServer, testSettings } from "../fixtures.ts";
 
 const reader = "00000000-0000-0000-0000-000000000001";
 const contributor = "00000000-0000-0000-0000-000000000002";
@@ -31,11 +30,7 @@ const words = new Map<string, string>();
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "celestite-traps-"));
   const faults: unknown[] = [];
-  server = await startCelestite(testSettings(directory), {
-    clock: systemClock,
-    entropy: openEntropy(),
-    onError: (fault) => faults.push(fault),
-  });
+  server = await startServer(testSettings(directory), (fault) => faults.push(fault));
   const { subscriptionId, tenantId } = await server.status();
   words.set(tenantId, "TENANT");
   group = `/subscriptions/${subscriptionId}/resourceGroups/rg`;

@@ -1,13 +1,13 @@
 /** The commands around identity, as a user types them: what they print, what they refuse, and what they leave behind. */
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
+import { createPublicKey } from "node:crypto";
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type Celestite, startCelestite } from "../../src/celestite.ts";
-import { openEntropy, systemClock } from "../../src/clock.ts";
-import { testSettings } from "../fixtures.ts";
+import type { Celestite } from "../../src/celestite.ts";
+import { startServer, testSettings } from "../fixtures.ts";
+import { rsaKey } from "../shared-signing-key.ts";
 import { commandHere, commandProcess, type Finished } from "./finished.ts";
 
 const limit = { timeout: 60_000 };
@@ -20,11 +20,7 @@ before(async () => {
   const onError = (error: unknown): never => {
     throw error;
   };
-  server = await startCelestite(testSettings(directory), {
-    clock: systemClock,
-    entropy: openEntropy(),
-    onError,
-  });
+  server = await startServer(testSettings(directory), onError);
 });
 
 after(async () => {
@@ -54,7 +50,7 @@ describe("celestite issuer", { concurrency: 2 }, () => {
   });
 
   test("an uploaded key set, listed and removed", limit, async () => {
-    const { n, e } = generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey.export({ format: "jwk" });
+    const { n, e } = createPublicKey(await rsaKey("cluster")).export({ format: "jwk" });
     const jwks = join(directory, "jwks.json");
     await writeFile(jwks, JSON.stringify({ keys: [{ kty: "RSA", kid: "k1", n, e }] }));
     const url = "https://oidc.example.com/";

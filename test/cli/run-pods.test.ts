@@ -5,9 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Celestite } from "../../src/celestite.ts";
-import { startCelestite } from "../../src/celestite.ts";
-import { openEntropy, systemClock } from "../../src/clock.ts";
-import { callArm, testSettings } from "../fixtures.ts";
+import { callArm, startServer, testSettings } from "../fixtures.ts";
 import { commandHere, commandProcess, type Finished } from "./finished.ts";
 
 const limit = { timeout: 60_000 };
@@ -21,11 +19,7 @@ let identity: {
 
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "celestite-pods-"));
-  server = await startCelestite(testSettings(directory), {
-    clock: systemClock,
-    entropy: openEntropy(),
-    onError: (error) => assert.fail(String(error)),
-  });
+  server = await startServer(testSettings(directory), (error) => assert.fail(String(error)));
   const { subscriptionId } = await server.status();
   group = `/subscriptions/${subscriptionId}/resourceGroups/pods`;
   const location = "westeurope";
@@ -84,11 +78,7 @@ describe("env", () => {
     limit,
     async () => {
       const other = await mkdtemp(join(tmpdir(), "celestite-env-"));
-      const second = await startCelestite(testSettings(other), {
-        clock: systemClock,
-        entropy: openEntropy(),
-        onError: (error) => assert.fail(String(error)),
-      });
+      const second = await startServer(testSettings(other), (error) => assert.fail(String(error)));
       try {
         const { subscriptionId } = await second.status();
         const place = `/subscriptions/${subscriptionId}/resourceGroups/pods`;
@@ -184,7 +174,8 @@ describe("a pod", { concurrency: 2 }, () => {
   for (const [what, args, text, message] of mistakes) {
     test(`one line for ${what}`, limit, async () => {
       const file = text === undefined ? [] : ["--pod-identity", await manifest(`${what}.yaml`, text)];
-      const refused = await run(...args, ...file);
+      // Refused before any program starts, so that no process is needed to tell.
+      const refused = await commandHere(["run", "--data", directory, ...args, ...file, "--", "true"]);
       assert.ok(refused.code === 1 || refused.code === 2, refused.stdout);
       assert.match(refused.stderr, message);
       assert.equal(refused.stderr.trim().split("\n").length, 1);

@@ -21,7 +21,7 @@ import { type Identity, openIdentity } from "../../src/identity/identity.ts";
 import type { DiagnosticRecord } from "../../src/observability/diagnostic-records.ts";
 import { openMemory } from "../../src/storage/memory.ts";
 import type { Store } from "../../src/storage/port.ts";
-import { keepSigningKey, shareSigningKey } from "../shared-signing-key.ts";
+import { keepSigningKey, type Signer, shareSigningKey } from "../shared-signing-key.ts";
 
 export const accountName = "acct";
 export const accountId: string = `/subscriptions/s/resourceGroups/g/providers/Microsoft.DocumentDB/databaseAccounts/${accountName}`;
@@ -79,8 +79,8 @@ export interface FixtureOptions {
   readonly accessDelays?: AccessDelays;
   /** Where time stands at the start, in milliseconds since the epoch. */
   readonly now?: number;
-  /** Makes a signing key of its own: a stranger's tokens must not be ours. */
-  readonly ownSigningKey?: boolean;
+  /** Whose key signs its tokens; ours unless told. */
+  readonly signer?: Signer;
   /** Instead of a new store in memory; one that was used before keeps what it has. */
   readonly store?: Store;
   /** Whether indexes are kept in that store. */
@@ -91,14 +91,14 @@ export async function openCosmosFixture(options: FixtureOptions = {}): Promise<C
   const {
     now = Date.UTC(2026, 10, 21, 12),
     store = openMemory(),
-    ownSigningKey = false,
+    signer = "ours",
     ...engineOptions
   } = options;
   const clock = manualClock(now);
   const entropy = seededEntropy(7);
   const records: DiagnosticRecord[] = [];
   const engine = await openEngine({ store, clock, entropy, ...engineOptions });
-  if (!ownSigningKey) await shareSigningKey(store, now);
+  await shareSigningKey(store, now, signer);
   const identity = await openIdentity({
     store,
     clock,
@@ -106,7 +106,7 @@ export async function openCosmosFixture(options: FixtureOptions = {}): Promise<C
     domain: "celestite.local",
     knownResource: () => true,
   });
-  if (!ownSigningKey) await keepSigningKey(store, now, identity);
+  await keepSigningKey(store, identity.keys, signer);
   const control = createCosmosControl(engine, {
     open: async () => port,
     close: () => {},
@@ -149,6 +149,14 @@ export async function openCosmosFixture(options: FixtureOptions = {}): Promise<C
     service(request(method, target, headers, body));
   const token = async (principalId: string, audience = "https://cosmos.azure.com"): Promise<string> =>
     (await identity.issueFor(principalId, audience)).accessToken;
+  /** Tokens of `sendAs`: at one time, a program of many requests sends them with one token. */
+  const sent = new Map<string, Promise<string>>();
+  const tokenSent = (principalId: string): Promise<string> => {
+    const key = `${principalId} ${clock.now()}`;
+    const issued = sent.get(key) ?? token(principalId);
+    sent.set(key, issued);
+    return issued;
+  };
   return {
     store,
     clock,
@@ -179,7 +187,7 @@ export async function openCosmosFixture(options: FixtureOptions = {}): Promise<C
       return send(
         method,
         target,
-        { authorization: `type=aad&ver=1.0&sig=${await token(principalId)}`, ...headers },
+        { authorization: `type=aad&ver=1.0&sig=${await tokenSent(principalId)}`, ...headers },
         body,
       );
     },

@@ -8,10 +8,11 @@ import { after, before, describe, test } from "node:test";
 import { seededEntropy } from "../../src/clock.ts";
 import { parseAddress } from "../../src/cosmos/wire/address.ts";
 import { type Listener, listen } from "../../src/http/listen.ts";
+import { sized } from "../full-size.ts";
 import { type CosmosFixture, openCosmosFixture, request } from "./fixture.ts";
 
-const mutations = 12_000;
-const rawMutations = 600;
+const mutations = sized(10_000, 40_000);
+const rawMutations = sized(200, 600);
 const orders = "/dbs/shop/colls/orders";
 
 interface Seed {

@@ -15,7 +15,7 @@ import { seededEntropy } from "../../src/clock.ts";
 import { sized } from "../full-size.ts";
 import { WRITERS } from "./kill-workload.ts";
 
-const KILLS = sized(5, 100);
+const KILLS = sized(3, 100);
 const program = fileURLToPath(new URL("./kill-child.js", import.meta.url));
 /** Longest time that a child works, from its check on, in milliseconds. */
 const workMax = 400;

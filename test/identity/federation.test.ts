@@ -7,6 +7,7 @@ import type { KeyObject } from "node:crypto";
 import { generateKeyPairSync, sign } from "node:crypto";
 import { before, describe, test } from "node:test";
 import { DirectoryError } from "../../src/identity/directory.ts";
+import { rsaKey } from "../shared-signing-key.ts";
 import type { TestIdentity } from "./fixtures.ts";
 import {
   bodyOf,
@@ -31,8 +32,7 @@ let clientId: string;
 let objectId: string;
 
 before(async () => {
-  key = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
-  stranger = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
+  [key, stranger] = [await rsaKey("cluster"), await rsaKey("stranger")];
   // No issuer of this file may ever be asked over the network.
   room = await openTestIdentity({
     federatedKeys: async (asked) => ({ ok: false, detail: `The keys of '${asked}' were asked elsewhere.` }),

@@ -28,13 +28,13 @@ export interface TestIdentity {
   readonly entropy: Entropy;
 }
 
-/** Without overrides all fixtures of a file share one signing key; with any, such as a store, each has its own. */
+/** All fixtures of a run share one signing key; one with a store of its own has its own. */
 export async function openTestIdentity(overrides: Partial<IdentityOptions> = {}): Promise<TestIdentity> {
   const store = overrides.store ?? openMemory();
   const clock = manualClock(startOfTime);
   const entropy = seededEntropy(7);
-  const isPlain = Object.keys(overrides).length === 0;
-  if (isPlain) await shareSigningKey(store, startOfTime);
+  const isOurs = overrides.store === undefined;
+  if (isOurs) await shareSigningKey(store, (overrides.clock ?? clock).now());
   const identity = await openIdentity({
     store,
     clock,
@@ -44,7 +44,7 @@ export async function openTestIdentity(overrides: Partial<IdentityOptions> = {})
     knownResource: (audience) => audience === "https://localhost:8081",
     ...overrides,
   });
-  if (isPlain) await keepSigningKey(store, startOfTime, identity);
+  if (isOurs) await keepSigningKey(store, identity.keys);
   return { identity, store, clock, entropy };
 }
 

@@ -1,7 +1,7 @@
 /** Users signing in through the official credential library and MSAL, unmodified, over TLS. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { generateKeyPairSync, sign } from "node:crypto";
+import { createPublicKey, sign } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { openEntropy, systemClock } from "../../src/clock.ts";
 import { selfSignedCertificate } from "../../src/identity/certificate.ts";
+import { rsaKey } from "../shared-signing-key.ts";
 import { claimsOf, listen, openTestIdentity, tenantId } from "./fixtures.ts";
 import type { Settings, SignedIn } from "./sdk-user-client.ts";
 
@@ -89,20 +90,20 @@ describe("signed in with the official libraries", () => {
 });
 
 async function certificateFor(name: string): Promise<{ readonly key: string; readonly cert: string }> {
-  const pair = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const privateKey = await rsaKey("listener");
   const der = await selfSignedCertificate(
     {
       commonName: name,
       serial: openEntropy().bytes(8),
       notBefore: systemClock.now() - 60_000,
       notAfter: systemClock.now() + 3_600_000,
-      publicKey: pair.publicKey.export({ type: "spki", format: "der" }),
+      publicKey: createPublicKey(privateKey).export({ type: "spki", format: "der" }),
     },
-    async (bytes) => sign("RSA-SHA256", bytes, pair.privateKey),
+    async (bytes) => sign("RSA-SHA256", bytes, privateKey),
   );
   const lines = Buffer.from(der).toString("base64").replace(/.{64}/g, "$&\n").trimEnd();
   return {
-    key: pair.privateKey.export({ type: "pkcs8", format: "pem" }) as string,
+    key: privateKey.export({ type: "pkcs8", format: "pem" }) as string,
     cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,
   };
 }

@@ -1,7 +1,7 @@
 /** The official credential library for JavaScript, unmodified, against the endpoints of this room over real sockets. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { createPublicKey, generateKeyPairSync, sign } from "node:crypto";
+import { createPublicKey, sign } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { openEntropy, systemClock } from "../../src/clock.ts";
 import { selfSignedCertificate } from "../../src/identity/certificate.ts";
 import type { ManagedIdentityRecord } from "../../src/identity/control.ts";
+import { rsaKey } from "../shared-signing-key.ts";
 import type { TestIdentity } from "./fixtures.ts";
 import {
   claimsOf,
@@ -38,7 +39,7 @@ let appService: Awaited<ReturnType<typeof listen>>;
 let imds: Awaited<ReturnType<typeof listen>>;
 let lone: Awaited<ReturnType<typeof listen>>;
 let secret: string;
-const clusterKey = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
+const clusterKey = await rsaKey("cluster");
 
 before(async () => {
   room = await openTestIdentity({
@@ -219,20 +220,20 @@ describe("@azure/identity", { concurrency: 2 }, () => {
 });
 
 async function makeCertificate(commonName: string): Promise<{ readonly key: string; readonly cert: string }> {
-  const pair = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const privateKey = await rsaKey("listener");
   const der = await selfSignedCertificate(
     {
       commonName,
       serial: openEntropy().bytes(8),
       notBefore: Date.now() - 60_000,
       notAfter: Date.now() + 3_600_000,
-      publicKey: pair.publicKey.export({ type: "spki", format: "der" }),
+      publicKey: createPublicKey(privateKey).export({ type: "spki", format: "der" }),
     },
-    async (bytes) => sign("RSA-SHA256", bytes, pair.privateKey),
+    async (bytes) => sign("RSA-SHA256", bytes, privateKey),
   );
   const lines = Buffer.from(der).toString("base64").replace(/.{64}/g, "$&\n").trimEnd();
   return {
-    key: pair.privateKey.export({ type: "pkcs8", format: "pem" }) as string,
+    key: privateKey.export({ type: "pkcs8", format: "pem" }) as string,
     cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,
   };
 }

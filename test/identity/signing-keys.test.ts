@@ -6,11 +6,20 @@ import type { SigningKeys } from "../../src/identity/signing-keys.ts";
 import { keyOverlapMilliseconds, openSigningKeys } from "../../src/identity/signing-keys.ts";
 import { openMemory } from "../../src/storage/memory.ts";
 import type { Store } from "../../src/storage/port.ts";
+import { keepSigningKey, shareSigningKey } from "../shared-signing-key.ts";
 import { startOfTime } from "./fixtures.ts";
 
 const clock = manualClock(startOfTime);
 const open = (store: Store, at = clock): Promise<SigningKeys> =>
   openSigningKeys({ store, clock: at, entropy: seededEntropy(5) });
+
+/** A new store that has its first key already, for what comes after it. */
+async function withFirstKey(): Promise<Store> {
+  const store = openMemory();
+  await shareSigningKey(store, startOfTime);
+  await keepSigningKey(store, await open(store));
+  return store;
+}
 
 const kids = async (keys: SigningKeys): Promise<string[]> =>
   (await keys.published()).map((key) => key.kid).sort();
@@ -53,7 +62,7 @@ describe("signing keys", () => {
 
   test("the next one is published before it signs; the old one is accepted for the overlap", async () => {
     const time = manualClock(startOfTime);
-    const store = openMemory();
+    const store = await withFirstKey();
     const keys = await open(store, time);
     let changes = 0;
     keys.onChange(() => {
@@ -79,7 +88,7 @@ describe("signing keys", () => {
   });
 
   test("a rotation without a published next key makes one", async () => {
-    const keys = await open(openMemory());
+    const keys = await open(await withFirstKey());
     const first = await signsWith(keys);
     const second = await keys.rotate(clock.now());
     assert.notEqual(second, first);
@@ -87,7 +96,7 @@ describe("signing keys", () => {
   });
 
   test("a revoked key is known as such, signs no more and is not published", async () => {
-    const store = openMemory();
+    const store = await withFirstKey();
     const keys = await open(store);
     const first = await signsWith(keys);
     assert.equal(await keys.revoke(first, clock.now()), true);
@@ -100,7 +109,7 @@ describe("signing keys", () => {
   });
 
   test("a key that signs no more is kept without its private part", async () => {
-    const store = openMemory();
+    const store = await withFirstKey();
     const keys = await open(store);
     await keys.current();
     await keys.rotate(clock.now());

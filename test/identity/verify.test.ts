@@ -18,6 +18,7 @@ import { manualClock, seededEntropy } from "../../src/clock.ts";
 import { openSigningKeys } from "../../src/identity/signing-keys.ts";
 import { createTokenVerifier } from "../../src/identity/verify.ts";
 import { openMemory } from "../../src/storage/memory.ts";
+import { shareSigningKey } from "../shared-signing-key.ts";
 import type { TestIdentity } from "./fixtures.ts";
 import { openTestIdentity, startOfTime, tenantId } from "./fixtures.ts";
 
@@ -337,7 +338,9 @@ describe("keys", () => {
 
   test("a verified token is remembered, but only so many are", async () => {
     const clock = manualClock(startOfTime);
-    const keys = await openSigningKeys({ store: openMemory(), clock, entropy: seededEntropy(2) });
+    const store = openMemory();
+    await shareSigningKey(store, startOfTime);
+    const keys = await openSigningKeys({ store, clock, entropy: seededEntropy(2) });
     const { kid, sign: signInput } = await keys.current();
     let verifications = 0;
     const counted = {

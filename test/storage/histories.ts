@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Bytes, Reader, Store } from "../../src/storage/port.ts";
+import { sized } from "../full-size.ts";
 import { bytes, cut, hex, list, plain } from "./model.ts";
 
 type Step =
@@ -91,7 +92,7 @@ export async function compareRandomHistories(
       reader.close();
     }
   });
-  await fc.assert(property, { seed: 20_260_701, numRuns: 120 });
+  await fc.assert(property, { seed: 20_260_701, numRuns: sized(30, 120) });
 }
 
 /** Starts transactions of one name at once; the model takes them one by one. */

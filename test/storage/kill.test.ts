@@ -12,7 +12,7 @@ import { openLmdb } from "../../src/storage/lmdb.ts";
 import { sized } from "../full-size.ts";
 import { findFaults, PARTITIONS } from "./kill-workload.ts";
 
-const KILLS = sized(40, 100);
+const KILLS = sized(20, 100);
 const program = fileURLToPath(new URL("./kill-child.js", import.meta.url));
 
 interface Prepared {

@@ -47,7 +47,7 @@ describe("files that are cut off", () => {
   for (const { name, files } of corpus.filter((_, at) => at % 3 === 0)) {
     test(name, () => {
       const [text = ""] = files.values();
-      const step = Math.max(1, Math.floor(text.length / sized(15, 60)));
+      const step = Math.max(1, Math.floor(text.length / sized(8, 60)));
       for (let end = 0; end < text.length; end += step) survives(files, text.slice(0, end));
     });
   }
@@ -97,7 +97,7 @@ describe("files that are changed at random", () => {
     test(name, () => {
       const random = generator(name.length * 7919 + 17);
       const [original = ""] = files.values();
-      for (let round = 0; round < sized(6, 60); round++) {
+      for (let round = 0; round < sized(4, 60); round++) {
         let text = original;
         for (let change = random(4); change >= 0; change--) {
           const at = random(text.length + 1);

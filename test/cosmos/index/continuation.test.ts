@@ -114,7 +114,7 @@ describe("a query goes on from any of its tokens", () => {
       const other = await openIndexFixture({ store });
       const scanning = await openIndexFixture({ store, sizes: { itemsMin: 1_000_000 } });
       for (const [at, { token, before }] of tokens.entries()) {
-        if (at % sized(2, 1) !== 0) continue;
+        if (at % sized(4, 1) !== 0) continue;
         const left = rows.slice(before);
         assert.deepEqual((await read(fixture, text, token)).rows, left, "in the same process");
         assert.deepEqual((await read(other, text, token)).rows, left, "in another process");
@@ -138,7 +138,8 @@ describe("after a split the tokens of the range go on in its parts", () => {
       await splitRange(fixture.engine, account, fixture.container(), "0");
       const { ranges } = fixture.container();
       assert.equal(ranges.length, 2);
-      for (const { token, before } of tokens) {
+      for (const [at, { token, before }] of tokens.entries()) {
+        if (at % sized(3, 1) !== 0) continue;
         const parts: Value[] = [];
         for (const { id } of ranges) parts.push(...(await read(fixture, text, token, id)).rows);
         const left = rows.slice(before);

@@ -10,7 +10,7 @@ import { Worker } from "node:worker_threads";
 import { sized } from "../../full-size.ts";
 import type { Histories, Tally } from "./differential-thread.ts";
 
-const wanted = sized(600, 100_000);
+const wanted = sized(400, 100_000);
 const threads = sized(1, availableParallelism());
 /** Another one gives other histories. */
 const firstSeed = Number(process.env["DIFFERENTIAL_SEED"] ?? 1);

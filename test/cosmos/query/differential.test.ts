@@ -13,7 +13,7 @@ import { createRandom, PARAMETERS, randomDocument, randomQuery } from "./generat
 import { interpret } from "./naive.ts";
 import { OPTIONS, resultKey, runAll } from "./rows.ts";
 
-const QUERIES = sized(1_500, 100_000);
+const QUERIES = sized(1_000, 100_000);
 /** Another one gives other queries. */
 const SEED = Number(process.env["DIFFERENTIAL_SEED"] ?? 1);
 const VALUES: ReadonlyMap<string, Value> = new Map(

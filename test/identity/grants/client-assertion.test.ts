@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import type { KeyObject } from "node:crypto";
-import { constants, createHash, createPublicKey, generateKeyPairSync, sign } from "node:crypto";
+import { constants, createHash, createPublicKey, sign } from "node:crypto";
 import { before, describe, test } from "node:test";
 import { selfSignedCertificate } from "../../../src/identity/certificate.ts";
 import { DirectoryError } from "../../../src/identity/directory.ts";
+import { rsaKey } from "../../shared-signing-key.ts";
 import type { TestIdentity } from "../fixtures.ts";
 import {
   bodyOf,
@@ -35,8 +36,7 @@ let thumbprints: { readonly sha1: string; readonly sha256: string };
 let expiredThumbprint: string;
 
 before(async () => {
-  key = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
-  stranger = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
+  [key, stranger] = [await rsaKey("cluster"), await rsaKey("stranger")];
   room = await openTestIdentity({
     federatedKeys: async (from, kid) =>
       from === issuer && kid === "k1"
