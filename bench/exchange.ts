@@ -37,7 +37,7 @@ export function requestTemplate(parts: RequestParts, port: number): RequestTempl
 }
 
 /** Sends the request for one item on a connection of its own. */
-function sendOnce(target: Target, parts: RequestParts, number = 0): Promise<Reply> {
+export function sendOnce(target: Target, parts: RequestParts, number = 0): Promise<Reply> {
   const fill = (text: string): string =>
     text.replaceAll(numberMark, String(number).padStart(numberDigits, "0"));
   const headers = Object.entries(parts.headers).map(([name, value]) => [name, fill(value)]);

@@ -18,6 +18,7 @@ import { signaturesWorkload } from "./workloads/signatures.ts";
 import { soakWorkload } from "./workloads/soak.ts";
 import { startWorkload } from "./workloads/start.ts";
 import { tokensWorkload } from "./workloads/tokens.ts";
+import { unharmedWorkload } from "./workloads/unharmed.ts";
 import type { Workload } from "./workloads/workload.ts";
 
 const workloads: readonly Workload[] = [
@@ -29,6 +30,7 @@ const workloads: readonly Workload[] = [
   tokensWorkload,
   queryWorkload,
   bulkWorkload,
+  unharmedWorkload,
   soakWorkload,
 ];
 

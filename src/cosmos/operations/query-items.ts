@@ -69,6 +69,8 @@ interface QueryRequest {
 
 /** A page ends after so many milliseconds where it can be resumed, as pages of the service do. */
 const pageMilliseconds = 4_000;
+/** A page that must see all items before its first row gets more; whoever waits longer has given up. */
+const wholeMilliseconds = 30_000;
 
 async function queryHere({ context, container, started, note }: QueryRequest): Promise<OperationResult> {
   const query = prepare(context, "", container);
@@ -81,8 +83,10 @@ async function queryHere({ context, container, started, note }: QueryRequest): P
   };
   const { scope, opener } = await scopeAndOpener(context, container, shape, options);
   const began = performance.now();
-  const isLate = (): boolean => performance.now() - began > pageMilliseconds;
-  const page = await readPage(context.headers, query, opener, isLate);
+  const page = await readPage(context.headers, query, opener, {
+    isLate: () => performance.now() - began > pageMilliseconds,
+    isOver: () => performance.now() - began > wholeMilliseconds,
+  });
   return itemsResult(context, container, scope, shape, page, started);
 }
 

@@ -8,6 +8,7 @@ import { type Position, positionFromJson, positionToJson } from "../index/positi
 import { type RunState, stateFromJson, stateToJson } from "../query/continuation.ts";
 import type { PreparedQuery } from "../query/prepare.ts";
 import type { QueryRun } from "../query/run.ts";
+import { asError, scriptTimedOut } from "../scripts/failures.ts";
 import type { RequestHeaders } from "../wire/headers.ts";
 import { pageSize } from "../wire/headers.ts";
 import { rejectingQuery } from "./operation.ts";
@@ -43,18 +44,28 @@ export interface Page {
   readonly continuation?: string;
 }
 
-/** One page; once it `isLate`, a page that can be resumed at an item ends with what it has. */
+/** The time that a page may take. */
+export interface PageTime {
+  /** From when on a page that can be resumed at an item ends with what it has. */
+  isLate(): boolean;
+  /** From when on a page that cannot be resumed ends with 408. */
+  isOver(): boolean;
+}
+
+const unlimited: PageTime = { isLate: () => false, isOver: () => false };
+
+/** One page, within its time. */
 export async function readPage(
   headers: RequestHeaders,
   query: IdentifiedQuery,
   open: OpenFeed,
-  isLate: () => boolean = () => false,
+  time: PageTime = unlimited,
 ): Promise<Page> {
   const start = parseToken(headers["x-ms-continuation"], query);
   for (let attempt = 1; ; attempt++) {
     try {
       const size = pageSize(headers);
-      return await tryPage(query, start, size, (from) => open(from, attempt === attemptsMax), isLate);
+      return await tryPage(query, start, size, (from) => open(from, attempt === attemptsMax), time);
     } catch (error) {
       if (!(error instanceof OrderChanged) || attempt === attemptsMax) throw error;
     }
@@ -73,7 +84,7 @@ async function tryPage(
   start: PageStart,
   size: number,
   open: (start: PageStart) => Promise<ItemFeed>,
-  isLate: () => boolean,
+  time: PageTime,
 ): Promise<Page> {
   const feed = query.readsItems ? await open(start) : noItems();
   const { sorted, cost } = feed;
@@ -81,7 +92,11 @@ async function tryPage(
   const state = resumedState(start, first[0]?.position);
   const run = rejectingQuery("", () => query.start(state, { pageRows: size, sorted }));
   const page: Growing = { rows: [], size, length: 0, last: start.position };
-  const canStop = (): boolean => query.resumesBy === "position" && isLate();
+  const canStop = (): boolean => {
+    if (query.resumesBy === "position") return time.isLate();
+    if (time.isOver()) throw asError(scriptTimedOut(), "");
+    return false;
+  };
   if ((await fill(feed, first, run, page, canStop)) && !isFull(page)) {
     rejectingQuery("", () => run.finish());
     takeRows(run, page);

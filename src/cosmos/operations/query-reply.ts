@@ -46,7 +46,7 @@ const perKey = 0.01;
 
 function chargeOf({ cost }: Page, body: string | Uint8Array): number {
   const index = perSeek * cost.seeks + perKey * cost.keys;
-  return Math.round((queryCharge(cost.loaded, body.length) + index) * 100) / 100;
+  return Math.round((queryCharge(cost.loaded, Buffer.byteLength(body)) + index) * 100) / 100;
 }
 
 /** The headers that tell what a query cost and which indexes it used, when the client asks for them. */

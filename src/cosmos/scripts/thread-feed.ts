@@ -44,7 +44,8 @@ export async function runThreadQuery(
     const opened = expected(await ask({ operation: "open", start, lastTry, shape }), "opened");
     return feedFrom(opened.sorted, { ...opened.cost }, ask);
   };
-  return readPage(headers, prepared, open, isLate);
+  // What cannot be resumed ends with the time of the thread.
+  return readPage(headers, prepared, open, { isLate, isOver: () => false });
 }
 
 /** The plan of a query; throws CosmosError for what is wrong with it. */
