@@ -36,6 +36,9 @@ export function requestTemplate(parts: RequestParts, port: number): RequestTempl
   return { bytes: bytes.toString("base64"), offsets };
 }
 
+/** A request that is made to hurt may take half of it. */
+const replyMilliseconds = 60_000;
+
 /** Sends the request for one item on a connection of its own. */
 export function sendOnce(target: Target, parts: RequestParts, number = 0): Promise<Reply> {
   const fill = (text: string): string =>
@@ -56,7 +59,7 @@ export function sendOnce(target: Target, parts: RequestParts, number = 0): Promi
           ...lengthHeader(parts.body),
         },
         agent: false,
-        timeout: 10_000,
+        timeout: replyMilliseconds,
         ...trust,
       },
       (response) => {
