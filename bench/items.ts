@@ -39,16 +39,23 @@ function itemBody(): string {
   return item("n".repeat(itemBytes - item("").length));
 }
 
+/** The headers of every request. */
+export function commonHeaders(access: Access): Record<string, string> {
+  return {
+    "User-Agent": "celestite-bench",
+    "x-ms-version": "2020-07-15",
+    "x-ms-date": access.date,
+    Accept: "application/json",
+    authorization: access.authorization,
+  };
+}
+
 /** The headers that the JavaScript SDK sends with every request about an item. */
 function itemHeaders(access: Access): Record<string, string> {
   return {
     "Cache-Control": "no-cache",
-    "User-Agent": "celestite-bench",
-    "x-ms-version": "2020-07-15",
-    "x-ms-date": access.date,
+    ...commonHeaders(access),
     "x-ms-documentdb-partitionkey": `["customer-${numberMark}"]`,
-    Accept: "application/json",
-    authorization: access.authorization,
   };
 }
 

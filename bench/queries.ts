@@ -5,7 +5,7 @@
 import { Agent, request as httpsRequest } from "node:https";
 import { performance } from "node:perf_hooks";
 import { numberMark, type RequestParts } from "./exchange.ts";
-import { type Access, databaseName, itemBytes } from "./items.ts";
+import { type Access, commonHeaders, databaseName, itemBytes } from "./items.ts";
 import { numberDigits, type Target } from "./load/job.ts";
 
 /** A container with the default indexing policy, and one without an index. */
@@ -95,7 +95,7 @@ export function createNumbered(container: string): (access: Access) => RequestPa
     method: "POST",
     path: documentsOf(container),
     headers: {
-      ...headersOf(access),
+      ...commonHeaders(access),
       "Content-Type": "application/json",
       "x-ms-documentdb-partitionkey": `["customer-${numberMark}"]`,
     },
@@ -105,16 +105,6 @@ export function createNumbered(container: string): (access: Access) => RequestPa
 
 function documentsOf(container: string): string {
   return `/dbs/${databaseName}/colls/${container}/docs`;
-}
-
-function headersOf(access: Access): Record<string, string> {
-  return {
-    "User-Agent": "celestite-bench",
-    "x-ms-version": "2020-07-15",
-    "x-ms-date": access.date,
-    Accept: "application/json",
-    authorization: access.authorization,
-  };
 }
 
 export interface Answer {
@@ -173,7 +163,7 @@ function post(
         timeout: replyMilliseconds,
         headers: {
           Host: `localhost:${target.port}`,
-          ...headersOf(access),
+          ...commonHeaders(access),
           "Content-Type": "application/query+json",
           "Content-Length": String(Buffer.byteLength(body)),
           "x-ms-documentdb-isquery": "True",

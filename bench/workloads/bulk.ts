@@ -4,7 +4,7 @@
  */
 import type { RequestParts } from "../exchange.ts";
 import { numberMark, requestTemplate } from "../exchange.ts";
-import { type Access, containerName, databaseName, itemBytes } from "../items.ts";
+import { type Access, commonHeaders, containerName, databaseName, itemBytes } from "../items.ts";
 import { ownMegabytes, residentMegabytes } from "../machine.ts";
 import { grouped } from "../results.ts";
 import { startCelestite } from "../subjects/celestite.ts";
@@ -91,17 +91,13 @@ function bulkCreate(access: Access): RequestParts {
     method: "POST",
     path: `/dbs/${databaseName}/colls/${containerName}/docs`,
     headers: {
-      "User-Agent": "celestite-bench",
-      "x-ms-version": "2020-07-15",
-      "x-ms-date": access.date,
+      ...commonHeaders(access),
       "x-ms-cosmos-is-batch-request": "True",
       "x-ms-cosmos-batch-atomic": "False",
       "x-ms-cosmos-batch-continue-on-error": "True",
       "x-ms-documentdb-partitionkeyrangeid": "0",
       prefer: "return=minimal",
       "Content-Type": "application/json",
-      Accept: "application/json",
-      authorization: access.authorization,
     },
     body: JSON.stringify(parts),
   };

@@ -3,7 +3,15 @@
  * use up their time.
  */
 import { numberMark, type RequestParts, requestTemplate, sendOnce } from "../exchange.ts";
-import { type Access, containerName, create, databaseName, itemBytes, pointRead } from "../items.ts";
+import {
+  type Access,
+  commonHeaders,
+  containerName,
+  create,
+  databaseName,
+  itemBytes,
+  pointRead,
+} from "../items.ts";
 import { percentile } from "../load/histogram.ts";
 import type { Budget, Row } from "../results.ts";
 import { lookMilliseconds } from "../rounds.ts";
@@ -123,22 +131,12 @@ async function read(
   return { row: { subject: name, what: `point reads ${name}`, values }, p99 };
 }
 
-function headers(access: Access): Record<string, string> {
-  return {
-    "User-Agent": "celestite-bench",
-    "x-ms-version": "2020-07-15",
-    "x-ms-date": access.date,
-    Accept: "application/json",
-    authorization: access.authorization,
-  };
-}
-
 function query(access: Access, text: string): RequestParts {
   return {
     method: "POST",
     path: `${collection}/docs`,
     headers: {
-      ...headers(access),
+      ...commonHeaders(access),
       "Content-Type": "application/query+json",
       "x-ms-documentdb-isquery": "True",
       "x-ms-documentdb-query-enablecrosspartition": "true",
@@ -152,7 +150,7 @@ function execution(access: Access, name: string): RequestParts {
     method: "POST",
     path: `${collection}/sprocs/${name}`,
     headers: {
-      ...headers(access),
+      ...commonHeaders(access),
       "Content-Type": "application/json",
       "x-ms-documentdb-partitionkey": `["customer-${numberMark}"]`,
     },
