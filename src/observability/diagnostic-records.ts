@@ -5,6 +5,7 @@
  */
 
 import { type AccessUse, createAccessUseLog } from "./access-use.ts";
+import { createRecordRing } from "./record-ring.ts";
 
 export interface DiagnosticRecord {
   readonly time: number;
@@ -95,23 +96,11 @@ export interface Recorder {
 /** Kinds of use that are counted apart; what goes beyond is not counted, so that strange user agents cost no memory. */
 const usageKindsMax = 5000;
 
-/** Records kept; at some hundred bytes each this stays within a few megabytes. */
+/** Records kept; at some hundred bytes each at most this stays within a few megabytes. */
 const capacityDefault = 5000;
 
 export function createRecorder(capacity: number = capacityDefault): Recorder {
-  const ring: (DiagnosticRecord | undefined)[] = new Array(capacity);
-  let next = 0;
-  const newestFirst = function* (): Generator<DiagnosticRecord> {
-    for (let i = 1; i <= capacity; i++) {
-      const entry = ring[(next - i + capacity) % capacity];
-      if (entry === undefined) return;
-      yield entry;
-    }
-  };
-  const last = (matches: (entry: DiagnosticRecord) => boolean): DiagnosticRecord | undefined => {
-    for (const entry of newestFirst()) if (matches(entry)) return entry;
-    return undefined;
-  };
+  const ring = createRecordRing(capacity);
   const counts = new Map<string, { -readonly [K in keyof UsageCount]: UsageCount[K] }>();
   // A program's requests mostly have the user agent of the one before.
   let latest = { userAgent: "", client: "" };
@@ -131,7 +120,7 @@ export function createRecorder(capacity: number = capacityDefault): Recorder {
     accessUse: uses.list,
     recent(max, matches) {
       const found: DiagnosticRecord[] = [];
-      for (const entry of newestFirst()) {
+      for (const entry of ring.newestFirst()) {
         if (found.length >= max) break;
         if (matches(entry)) found.push(entry);
       }
@@ -142,14 +131,16 @@ export function createRecorder(capacity: number = capacityDefault): Recorder {
       return () => listeners.delete(listener);
     },
     record(entry) {
-      ring[next] = entry;
-      next = (next + 1) % capacity;
+      ring.add(entry);
       count(entry);
       uses.observe(entry);
       for (const listener of listeners) listener(entry);
     },
-    last: (matches = () => true) => last(matches),
-    find: (activityId) => last((entry) => entry.activityId === activityId),
+    last(matches = () => true) {
+      for (const entry of ring.newestFirst()) if (matches(entry)) return entry;
+      return undefined;
+    },
+    find: ring.find,
   };
 }
 

@@ -12,6 +12,8 @@ export interface View<V> {
   readonly size: number;
   /** The value under `key`, or `undefined`. */
   get(key: Bytes): V | undefined;
+  /** Hands all pairs to `visit`, in order. A live map must not be changed meanwhile. */
+  each(visit: (key: Bytes, value: V) => void): void;
   /** The pairs of `range`, or all, in order. A live map must not be changed while they are drawn from it. */
   entries(range?: KeyRange): Generator<readonly [Bytes, V], void>;
 }
@@ -55,6 +57,7 @@ export function orderedMap<V>(): OrderedMap<V> {
       return size;
     },
     get: (key) => find(root, key),
+    each: (visit) => visitAll(root, visit),
     entries: (range) => walk(root, range),
     set(key, value) {
       const own = owned(root, edit);
@@ -80,6 +83,7 @@ export function orderedMap<V>(): OrderedMap<V> {
       return {
         size: frozenSize,
         get: (key) => find(frozen, key),
+        each: (visit) => visitAll(frozen, visit),
         entries: (range) => walk(frozen, range),
       };
     },
@@ -200,6 +204,11 @@ function mergeAt<V>(parent: Branch<V>, index: number): void {
     parent.keys.splice(index, 0, middle);
     parent.children.splice(index + 1, 0, rest);
   }
+}
+
+function visitAll<V>(node: Node<V>, visit: (key: Bytes, value: V) => void): void {
+  if (node.kind === "branch") for (const child of node.children) visitAll(child, visit);
+  else for (let i = 0; i < node.keys.length; i++) visit(at(node.keys, i), at(node.values, i));
 }
 
 function* walk<V>(node: Node<V>, range: KeyRange | undefined): Generator<readonly [Bytes, V], void> {

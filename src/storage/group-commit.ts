@@ -85,7 +85,8 @@ export function createGroupCommit(commit: (writes: Layer) => Promise<void>): Gro
     schedule();
   };
   const add = (writes: Layer, callbacks: readonly (() => void)[]): Promise<void> => {
-    for (const [key, value] of writes.entries()) gathering.writes.set(key, value);
+    const { writes: gathered } = gathering;
+    writes.each((key, value) => gathered.set(key, value));
     return new Promise<void>((resolve, reject) => {
       const member: Member = { callbacks, resolve, reject };
       // Nothing of its own to write: it is durable with the last group that has been accepted.

@@ -68,9 +68,16 @@ export function after(key: Uint8Array): Uint8Array {
   return next;
 }
 
-/** The number at the end of a key, without decoding what stands before it. The last part must be a number. */
-export function trailingNumber(key: Uint8Array): number {
-  return readNumber(key, key.length - NUMBER_BYTES);
+/**
+ * The number at the end of a key, or the one with `later` parts after it, without decoding what stands before. Throws
+ * `RangeError` unless all of these parts are numbers.
+ */
+export function trailingNumber(key: Uint8Array, later = 0): number {
+  const start = key.length - (later + 1) * (1 + NUMBER_BYTES);
+  if (start < 0) throw malformed(key.length);
+  for (let at = start; at < key.length; at += 1 + NUMBER_BYTES)
+    if (key[at] !== TAG_NUMBER) throw malformed(at);
+  return readNumber(key, start + 1);
 }
 
 /** Negative, zero or positive as `a` sorts before, equal to or after `b` in unsigned byte order. */
@@ -179,11 +186,10 @@ function writeNumber(out: Uint8Array, at: number, value: number): number {
 }
 
 function readNumber(bytes: Uint8Array, at: number): number {
+  // With its sign bit flipped a number that is not negative reads as its opposite.
+  if ((bytes[at] as number) >= 0x80) return -Buffer.prototype.readDoubleBE.call(bytes, at);
   const raw = Buffer.allocUnsafe(NUMBER_BYTES);
-  const negative = (bytes[at] as number) < 0x80;
-  for (let i = 0; i < NUMBER_BYTES; i++)
-    raw[i] = negative ? ~(bytes[at + i] as number) : (bytes[at + i] as number);
-  if (!negative) raw[0] = (raw[0] as number) & 0x7f;
+  for (let i = 0; i < NUMBER_BYTES; i++) raw[i] = ~(bytes[at + i] as number);
   return raw.readDoubleBE(0);
 }
 

@@ -15,33 +15,43 @@ export interface Locks {
 
 /** A fresh set of locks, none held. */
 export function createLocks(): Locks {
-  const lastInLine = new Map<string, Promise<void>>();
-  const unfinished = new Set<Promise<void>>();
+  const lastInLine = new Map<string, Promise<unknown>>();
+  const waitingForIdle: (() => void)[] = [];
+  let unfinished = 0;
+  const finish = (names: readonly string[], run: Promise<unknown>): void => {
+    for (const name of names) if (lastInLine.get(name) === run) lastInLine.delete(name);
+    unfinished -= 1;
+    if (unfinished === 0) for (const resume of waitingForIdle.splice(0)) resume();
+  };
   return {
-    async run(names, fn) {
-      const wanted = new Set(names);
-      const earlier: Promise<void>[] = [];
-      let release = (): void => {};
-      const over = new Promise<void>((resolve) => {
-        release = resolve;
-      });
-      for (const name of wanted) {
-        const before = lastInLine.get(name);
-        if (before !== undefined) earlier.push(before);
-        lastInLine.set(name, over);
-      }
-      unfinished.add(over);
-      try {
-        if (earlier.length > 0) await Promise.all(earlier);
-        return await fn();
-      } finally {
-        for (const name of wanted) if (lastInLine.get(name) === over) lastInLine.delete(name);
-        unfinished.delete(over);
-        release();
-      }
+    run(names, fn) {
+      const run = following(earlierRuns(lastInLine, names), fn);
+      for (const name of names) lastInLine.set(name, run);
+      unfinished += 1;
+      const over = (): void => finish(names, run);
+      run.then(over, over);
+      return run;
     },
     async idle() {
-      while (unfinished.size > 0) await Promise.all(unfinished);
+      while (unfinished > 0) await new Promise<void>((resume) => waitingForIdle.push(resume));
     },
   };
+}
+
+function earlierRuns(
+  lastInLine: ReadonlyMap<string, Promise<unknown>>,
+  names: readonly string[],
+): readonly Promise<unknown>[] {
+  const earlier: Promise<unknown>[] = [];
+  for (const name of names) {
+    const run = lastInLine.get(name);
+    if (run !== undefined) earlier.push(run);
+  }
+  return earlier;
+}
+
+/** Runs `fn` after all of `earlier`, however they end; never within the call, which has yet to take its places. */
+function following<T>(earlier: readonly Promise<unknown>[], fn: () => Promise<T>): Promise<T> {
+  const before = earlier.length === 1 ? earlier[0] : undefined;
+  return (before ?? Promise.allSettled(earlier)).then(fn, fn);
 }

@@ -13,20 +13,22 @@ const NO_VALUE = 0xffffffff;
 /** `writes` in key order, which is also the order that costs a B-tree least. */
 export function encodeBatch(writes: Layer): ArrayBuffer {
   let size = 0;
-  for (const [key, value] of writes.entries()) size += HEADER + key.length + (value?.length ?? 0);
+  writes.each((key, value) => {
+    size += HEADER + key.length + (value?.length ?? 0);
+  });
   const block = new ArrayBuffer(size);
   const bytes = new Uint8Array(block);
   const view = new DataView(block);
   let at = 0;
-  for (const [key, value] of writes.entries()) {
+  writes.each((key, value) => {
     view.setUint32(at, key.length, true);
     view.setUint32(at + 4, value === DELETED ? NO_VALUE : value.length, true);
     bytes.set(key, at + HEADER);
     at += HEADER + key.length;
-    if (value === DELETED) continue;
+    if (value === DELETED) return;
     bytes.set(value, at);
     at += value.length;
-  }
+  });
   return block;
 }
 

@@ -8,6 +8,7 @@ import {
   encodeKey,
   type KeyPart,
   prefixRange,
+  trailingNumber,
 } from "../../src/storage/keys.ts";
 import { sized } from "../full-size.ts";
 
@@ -143,6 +144,27 @@ describe("decodeKey", () => {
   for (const [title, key] of wrong) {
     it(`refuses ${title}`, () => assert.throws(() => decodeKey(Uint8Array.from(key)), RangeError));
   }
+});
+
+describe("trailingNumber", () => {
+  it("reads the numbers at the end of a key", () => {
+    const numbers = [0, -0, 1, -1, 1.5, -1.5, 2 ** 53, -(2 ** 53), 5e-324, -5e-324, Infinity, -Infinity];
+    for (const number of numbers) {
+      const key = encodeKey(["space", number, 7, -8]);
+      assert.equal(trailingNumber(key), -8);
+      assert.equal(trailingNumber(key, 1), 7);
+      assert.equal(trailingNumber(key, 2), number === 0 ? 0 : number);
+      assert.ok(!Object.is(trailingNumber(key, 2), -0));
+    }
+  });
+
+  it("refuses keys that end in anything else", () => {
+    for (const parts of [["text"], [1, "text"], [null], [Buffer.from("abcdefgh")], []]) {
+      assert.throws(() => trailingNumber(encodeKey(parts)), RangeError);
+    }
+    assert.throws(() => trailingNumber(encodeKey(["text", 1]), 1), RangeError);
+    assert.throws(() => trailingNumber(encodeKey([1]), 1), RangeError);
+  });
 });
 
 describe("prefixRange", () => {

@@ -2,7 +2,7 @@
  * The log of a range: one entry per write, ordered by LSN and place in its commit. It is the truth that change feeds
  * and projections read; without history, only the last entry of an item stays.
  */
-import { after, decodeKey, encodeKey } from "../../storage/keys.ts";
+import { after, encodeKey, trailingNumber } from "../../storage/keys.ts";
 import type { Bytes, Reader } from "../../storage/port.ts";
 import type { ContainerRecord } from "./records.ts";
 
@@ -49,18 +49,16 @@ export function encodeLogEntry(entry: LogEntry): Bytes {
 }
 
 function decodeLogEntry(key: Bytes, value: Bytes): PlacedLogEntry {
-  const [lsn, sub] = decodeKey(key).slice(-2);
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   const outcome = outcomes[bytes[0] ?? 0];
-  if (outcome === undefined || typeof lsn !== "number" || typeof sub !== "number")
-    throw new Error("a log entry is malformed");
+  if (outcome === undefined) throw new Error("a log entry is malformed");
   const history =
     bytes.length === fixedBytes
       ? {}
       : { history: JSON.parse(bytes.toString("utf8", fixedBytes)) as NonNullable<LogEntry["history"]> };
   return {
-    lsn,
-    sub,
+    lsn: trailingNumber(key, 1),
+    sub: trailingNumber(key),
     outcome,
     number: bytes.readDoubleBE(1),
     allocated: bytes.readDoubleBE(9),

@@ -39,6 +39,7 @@ export type ItemBody = Readonly<Record<string, unknown>>;
 /** Version, LSN, time, range and place in the log, TTL, length of the effective partition key that follows. */
 const layout = { version: 0, lsn: 1, ts: 9, logRange: 13, sub: 17, ttl: 21, epkLength: 25, epk: 26 } as const;
 const formatVersion = 1;
+const comma = 0x2c;
 
 /** The id of an item body: a string of 1 to 1023 bytes without `/`, `\` and `#`. */
 export function itemId(body: ItemBody): string {
@@ -171,14 +172,20 @@ export function decodeNumber(value: Bytes): number {
   return Buffer.from(value.buffer, value.byteOffset, value.byteLength).readDoubleBE(0);
 }
 
-/** An item made of its JSON text, and the bytes to store, of which its `json` is a part: both in one allocation. */
+/**
+ * An item made of the JSON texts of its own properties and of the system's, neither empty, and the bytes to store, of
+ * which its `json` is a part: written once, where it stays.
+ */
 export function composeItem(
   place: Omit<StoredItem, "etag" | "json">,
-  text: string,
+  own: string,
+  system: string,
 ): { readonly item: StoredItem; readonly value: Bytes } {
   const epkLength = place.epk.length / 2;
   const jsonStart = layout.epk + epkLength;
-  const value = Buffer.allocUnsafe(jsonStart + Buffer.byteLength(text, "utf8"));
+  // The two objects become one: a comma takes the place of the first one's last brace, the second one's first is left out.
+  const systemStart = jsonStart + Buffer.byteLength(own, "utf8");
+  const value = Buffer.allocUnsafe(systemStart + system.length - 1);
   value[layout.version] = formatVersion;
   value.writeDoubleBE(place.lsn, layout.lsn);
   value.writeUInt32BE(place.ts, layout.ts);
@@ -187,7 +194,10 @@ export function composeItem(
   value.writeInt32BE(place.ttl, layout.ttl);
   value[layout.epkLength] = epkLength;
   value.write(place.epk, layout.epk, "hex");
-  value.write(text, jsonStart, "utf8");
+  // Of the system's text the first character lies where the last of the own one goes: it is written first.
+  value.write(system, systemStart - 1, "latin1");
+  value.write(own, jsonStart, "utf8");
+  value[systemStart - 1] = comma;
   const etag = itemEtag(place.lsn, place.sub, place.ts);
   return { item: { ...place, etag, json: value.subarray(jsonStart) }, value };
 }

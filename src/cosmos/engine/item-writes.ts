@@ -181,7 +181,7 @@ async function putItem(commit: Commit, logical: LogicalPartition, put: Put): Pro
   const number = old?.number ?? nextNumber(partition);
   const etag = itemEtag(lsn, sub, ts);
   const place = { number, lsn, sub, logRange: partition.index, ts, ttl: put.ttl, epk: logical.epk };
-  const { item, value } = composeItem(place, itemJson(container, number, etag, ts, put.body));
+  const { item, value } = composeItem(place, ownJson(put.body), systemJson(container, number, etag, ts));
   if (item.json.length > itemBytesMax) throw tooLarge();
   if (old === undefined || newId !== id)
     transaction.put(nameKey(container, logical, newId), encodeNumber(number));
@@ -272,19 +272,17 @@ export function expiryKey(container: ContainerRecord, expiry: number, number: nu
   return encodeKey(["cosmos-t", container.uid, container.number, expiry, number]);
 }
 
-function itemJson(
-  container: ContainerRecord,
-  number: number,
-  etag: string,
-  ts: number,
-  body: ItemBody,
-): string {
+/** An item's properties without those that the system sets. */
+function ownJson(body: ItemBody): string {
   const own = Object.keys(body).some((name) => systemProperties.has(name))
     ? Object.fromEntries(Object.entries(body).filter(([name]) => !systemProperties.has(name)))
     : body;
+  return JSON.stringify(own);
+}
+
+/** The properties that the system sets: plain ASCII. */
+function systemJson(container: ContainerRecord, number: number, etag: string, ts: number): string {
   const rid = childRid(container.rid, "item", number);
-  const text = JSON.stringify(own);
   const self = `dbs/${container.databaseRid}/colls/${container.rid}/docs/${rid}/`;
-  const system = `"_rid":"${rid}","_self":"${self}","_etag":${JSON.stringify(etag)},"_attachments":"attachments/","_ts":${ts}}`;
-  return `${text.slice(0, -1)},${system}`;
+  return `{"_rid":"${rid}","_self":"${self}","_etag":${JSON.stringify(etag)},"_attachments":"attachments/","_ts":${ts}}`;
 }

@@ -3,7 +3,7 @@
  * ordinary commits, so that logs and unique keys follow. It takes them from a queue ordered by time, which each write
  * fills; when a container's default changes, the queue is made anew from all its items.
  */
-import { after, decodeKey, prefixRange } from "../../storage/keys.ts";
+import { after, prefixRange, trailingNumber } from "../../storage/keys.ts";
 import type { Bytes } from "../../storage/port.ts";
 import { commitTo } from "./commit.ts";
 import { expiryOf, type ItemBody, isExpired, readItemNumber } from "./documents.ts";
@@ -35,10 +35,7 @@ async function sweepContainer(engine: Engine, account: string, container: Contai
   for (;;) {
     const entries = await engine.store.range({ start, end }, page);
     for (const { key } of entries) {
-      const [expiry, number] = decodeKey(key).slice(-2);
-      if (typeof expiry !== "number" || typeof number !== "number")
-        throw new Error("an expiry key names time and number");
-      await removeExpired(engine, account, container, number, key);
+      await removeExpired(engine, account, container, trailingNumber(key), key);
     }
     const last = entries.at(-1);
     if (last === undefined || entries.length < page) return;

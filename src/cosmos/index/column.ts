@@ -11,7 +11,6 @@ import {
   countStrings,
   isCut,
   KEY_UNITS_MAX,
-  packStrings,
   poolBytes,
   poolSize,
   type StringPool,
@@ -20,9 +19,9 @@ import {
 } from "./strings.ts";
 
 export const MISSING = 0;
-const NULL = 1;
-const FALSE = 2;
-const TRUE = 3;
+export const NULL = 1;
+export const FALSE = 2;
+export const TRUE = 3;
 export const FIRST_NUMBER = 4;
 
 /** What stands for any array and any object among the keys of a column. */
@@ -137,71 +136,6 @@ export function indexKey(value: Value): IndexKey {
   if (typeof value === "string") return stringKey(value);
   if (typeof value !== "object" || value === null) return value;
   return Array.isArray(value) ? ARRAY : OBJECT;
-}
-
-/** Distinct values as they are met, and what their place becomes once they are sorted. */
-interface Distinct<T> {
-  readonly ids: Map<T, number>;
-  readonly values: T[];
-}
-
-function idOf<T>({ ids, values }: Distinct<T>, value: T): number {
-  let id = ids.get(value);
-  if (id === undefined) {
-    id = values.push(value) - 1;
-    ids.set(value, id);
-  }
-  return id;
-}
-
-/** What stands for an entry until the distinct values are sorted: kind in the low bits, then the place among its kind. */
-const KIND_BITS = 2;
-const FIXED_KIND = 0;
-const NUMBER_KIND = 1;
-const STRING_KIND = 2;
-const ENDS_KIND = 3;
-
-/** The column of `keys`, one for each entry. */
-export function buildColumn(keys: readonly IndexKey[], entryDocs?: Uint32Array): Column {
-  const numbers: Distinct<number> = { ids: new Map(), values: [] };
-  const strings: Distinct<string> = { ids: new Map(), values: [] };
-  const codes = new Uint32Array(keys.length);
-  let signedZero = false;
-  for (let i = 0; i < keys.length; i++) {
-    const key = keys[i];
-    if (key === undefined) continue;
-    if (typeof key === "string") codes[i] = (idOf(strings, key) << KIND_BITS) | STRING_KIND;
-    else if (typeof key === "number") {
-      signedZero ||= Object.is(key, -0);
-      codes[i] = (idOf(numbers, key) << KIND_BITS) | NUMBER_KIND;
-    } else if (typeof key === "symbol") codes[i] = (Number(key === OBJECT) << KIND_BITS) | ENDS_KIND;
-    else codes[i] = (key === null ? NULL : key ? TRUE : FALSE) << KIND_BITS;
-  }
-  const sortedNumbers = Float64Array.from(numbers.values).sort();
-  const sortedStrings = strings.values.toSorted();
-  const firstText = FIRST_NUMBER + sortedNumbers.length;
-  const firstEnd = firstText + sortedStrings.length;
-  const ordinals = [
-    Uint32Array.of(MISSING, NULL, FALSE, TRUE),
-    places(numbers, sortedNumbers, FIRST_NUMBER),
-    places(strings, sortedStrings, firstText),
-    Uint32Array.of(firstEnd, firstEnd + 1),
-  ] as const;
-  const ords = ordinalArray(firstEnd + 2, keys.length);
-  for (let i = 0; i < codes.length; i++) {
-    const code = codes[i] as number;
-    const table = ordinals[(code & ENDS_KIND) as typeof FIXED_KIND];
-    ords[i] = table[code >>> KIND_BITS] as number;
-  }
-  const data = { numbers: sortedNumbers, strings: packStrings(sortedStrings), ords, signedZero };
-  return createColumn(entryDocs === undefined ? data : { ...data, entryDocs });
-}
-
-/** By id, the ordinal of each distinct value. */
-function places<T>({ ids }: Distinct<T>, sorted: ArrayLike<T>, first: number): Uint32Array {
-  const found = new Uint32Array(sorted.length);
-  for (let i = 0; i < sorted.length; i++) found[ids.get(sorted[i] as T) ?? 0] = first + i;
-  return found;
 }
 
 export function firstString(column: ColumnData): number {

@@ -3,7 +3,8 @@
  * as a small segment whose columns are made when it asks for them.
  */
 import type { Value } from "../query/values.ts";
-import { buildColumn, type Column, type IndexKey } from "./column.ts";
+import type { Column, IndexKey } from "./column.ts";
+import { createKeyCodes, type KeyCodes } from "./key-codes.ts";
 import type { Slot } from "./paths.ts";
 import { type ColumnHandle, createSegment, lazyColumn, type Segment } from "./segment.ts";
 import { createVectorTail, type VectorTail } from "./vector-column.ts";
@@ -28,10 +29,16 @@ export interface Head {
   view(id: () => number): Segment | undefined;
 }
 
+/** The entries of a slot so far: the first `length` of both arrays, which are replaced by longer ones when they are full. */
 interface SlotEntries {
-  readonly rows: number[];
-  readonly keys: IndexKey[];
+  length: number;
+  rows: Uint32Array;
+  /** Of each entry, as `keys` knows it. */
+  codes: Uint32Array;
+  readonly keys: KeyCodes;
 }
+
+const firstLength = 16;
 
 /** `dimensions` are those of the vector indexes. */
 export function createHead(slots: readonly Slot[], dimensions: readonly number[] = []): Head {
@@ -55,11 +62,10 @@ export function createHead(slots: readonly Slot[], dimensions: readonly number[]
       extract((slot, key) => {
         let found = entries[slot];
         if (found === undefined) {
-          found = { rows: [], keys: [] };
+          found = newEntries();
           entries[slot] = found;
         }
-        found.rows.push(row);
-        found.keys.push(key);
+        addEntry(found, row, key);
       });
     },
     remove(number) {
@@ -73,6 +79,28 @@ export function createHead(slots: readonly Slot[], dimensions: readonly number[]
       return made;
     },
   };
+}
+
+function newEntries(): SlotEntries {
+  const [rows, codes] = [new Uint32Array(firstLength), new Uint32Array(firstLength)];
+  return { length: 0, rows, codes, keys: createKeyCodes() };
+}
+
+function addEntry(entries: SlotEntries, row: number, key: IndexKey): void {
+  const { length } = entries;
+  if (length === entries.rows.length) {
+    entries.rows = longer(entries.rows);
+    entries.codes = longer(entries.codes);
+  }
+  entries.rows[length] = row;
+  entries.codes[length] = entries.keys.add(key);
+  entries.length = length + 1;
+}
+
+function longer(full: Uint32Array): Uint32Array {
+  const made = new Uint32Array(full.length * 2);
+  made.set(full);
+  return made;
 }
 
 function segmentOf(
@@ -104,35 +132,38 @@ function segmentOf(
   return createSegment(id, living, columns, vectors);
 }
 
-function plainColumn({ rows, keys }: SlotEntries, documents: Int32Array, size: number): Column {
-  const found = new Array<IndexKey>(size).fill(undefined);
-  for (let i = 0; i < rows.length; i++) {
+function plainColumn(entries: SlotEntries, documents: Int32Array, size: number): Column {
+  const { rows, codes, keys, length } = entries;
+  const found = new Uint32Array(size);
+  for (let i = 0; i < length; i++) {
     const row = rows[i] as number;
     if (row >= documents.length) break;
     const document = documents[row] as number;
-    if (document >= 0) found[document] = keys[i];
+    if (document >= 0) found[document] = codes[i] as number;
   }
-  return buildColumn(found);
+  return keys.column(found);
 }
 
-function elementColumn({ rows, keys }: SlotEntries, documents: Int32Array): Column {
-  const entries: number[] = [];
+function elementColumn({ rows, codes, keys, length }: SlotEntries, documents: Int32Array): Column {
+  const entries = new Uint32Array(length);
+  let count = 0;
   let inOrder = true;
   let last = -1;
-  for (let i = 0; i < rows.length; i++) {
+  for (let i = 0; i < length; i++) {
     const row = rows[i] as number;
     if (row >= documents.length) break;
     const document = documents[row] as number;
     if (document < 0) continue;
-    entries.push(i);
+    entries[count++] = i;
     inOrder &&= document >= last;
     last = document;
   }
+  const living = entries.subarray(0, count);
   const documentOf = (entry: number): number => documents[rows[entry] as number] as number;
   // Rows come in the order of the log, which is that of the numbers unless items were replaced.
-  if (!inOrder) entries.sort((a, b) => documentOf(a) - documentOf(b));
-  return buildColumn(
-    entries.map((entry) => keys[entry]),
-    Uint32Array.from(entries, documentOf),
+  if (!inOrder) living.sort((a, b) => documentOf(a) - documentOf(b));
+  return keys.column(
+    living.map((entry) => codes[entry] as number),
+    living.map(documentOf),
   );
 }

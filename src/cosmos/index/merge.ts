@@ -27,10 +27,10 @@ import { mergeVectors } from "./vector-merge.ts";
 /** Lets others work. */
 export type Pause = () => Promise<void>;
 
-/** Values or documents handled between two pauses. */
-const stepSize = 20_000;
+/** Values or documents handled between two pauses: some two milliseconds, which requests that come meanwhile wait. */
+const stepSize = 2_000;
 /** The same for what only copies. */
-const copySize = stepSize * 4;
+const copySize = stepSize * 10;
 
 /** Where each document of the result comes from. */
 interface Sources {

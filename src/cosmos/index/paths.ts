@@ -64,6 +64,10 @@ interface PathNode {
   /** -1 when its values are not indexed. */
   readonly slot: number;
   readonly children: Map<string | number, PathNode>;
+  /** Objects here are places. */
+  readonly located: boolean;
+  /** Arrays here are vectors, whose numbers are looked at together: one by one they would be most of the index. */
+  readonly vector: boolean;
   each: PathNode | undefined;
   /** Of a node for elements: how many were seen, and whether they are too many. */
   entries: number;
@@ -82,7 +86,7 @@ interface Registry {
 /** Empty, or as an earlier `state` said, under the same policy. */
 export function createPaths(policy: IndexPolicy, state?: PathsState): Paths {
   const counts = { top: 0, nested: 0, elements: 0 };
-  const root = pathNode([], false, -1);
+  const root = pathNode(policy, [], false, -1);
   const registry: Registry = {
     policy,
     root,
@@ -113,8 +117,11 @@ export function createPaths(policy: IndexPolicy, state?: PathsState): Paths {
   };
 }
 
-function pathNode(path: IndexPath, elements: boolean, slot: number): PathNode {
-  return { path, elements, slot, children: new Map(), each: undefined, entries: 0, closed: false };
+function pathNode(policy: IndexPolicy, path: IndexPath, elements: boolean, slot: number): PathNode {
+  const located = policy.locates(path);
+  const vector = isPartOfVector(policy, [...path, null]);
+  const children = new Map<string | number, PathNode>();
+  return { path, elements, slot, children, located, vector, each: undefined, entries: 0, closed: false };
 }
 
 /** The node below `node`, made when it is new; undefined past a limit. */
@@ -128,7 +135,7 @@ function childOf(registry: Registry, node: PathNode, step: IndexStep): PathNode 
   }
   const elements = node.elements || step === null;
   const path = [...node.path, step];
-  const made = pathNode(path, elements, newSlot(registry, path, elements));
+  const made = pathNode(registry.policy, path, elements, newSlot(registry, path, elements));
   if (step === null) {
     node.each = made;
     registry.arrays.push(made);
@@ -155,7 +162,6 @@ function isIndexed(policy: IndexPolicy, path: IndexPath): boolean {
   return policy.includes(path) && !(path.length === 1 && unindexed.has(String(path[0])));
 }
 
-/** The numbers of an indexed vector are looked at together: one by one they would be most of the index. */
 function isPartOfVector({ vectors }: IndexPolicy, path: IndexPath): boolean {
   return vectors.some(
     ({ path: own }) => path.length > own.length && own.every((step, i) => step === path[i]),
@@ -211,11 +217,10 @@ function extractValue(registry: Registry, node: PathNode, value: Value, take: Ta
   if (node.slot >= 0) take(node.slot, key);
   if (key === OBJECT) {
     extractObject(registry, node, value, take);
-    if (registry.policy.locates(node.path)) extractPlace(registry, node, value, take);
+    if (node.located) extractPlace(registry, node, value, take);
   }
-  if (key !== ARRAY) return;
+  if (key !== ARRAY || node.vector) return;
   const list = value as readonly Value[];
-  if (isPartOfVector(registry.policy, [...node.path, null])) return;
   const each = list.length === 0 ? undefined : childOf(registry, node, null);
   if (each === undefined || each.closed) return;
   each.entries += list.length;

@@ -21,25 +21,18 @@ export function stringKey(text: string): string {
 export function packStrings(sorted: readonly string[]): StringPool {
   const offsets = new Uint32Array(sorted.length + 1);
   let total = 0;
-  let wide = false;
   for (const [i, text] of sorted.entries()) {
     total += text.length;
     offsets[i + 1] = total;
-    wide ||= !isLatin1(text);
   }
-  const units = wide ? new Uint16Array(total) : new Uint8Array(total);
-  let at = 0;
-  for (const text of sorted) {
-    for (let i = 0; i < text.length; i++) units[at + i] = text.charCodeAt(i);
-    at += text.length;
-  }
+  const all = sorted.join("");
+  const units = beyondLatin1.test(all) ? new Uint16Array(total) : new Uint8Array(total);
+  const bytes = Buffer.from(units.buffer);
+  bytes.write(all, units.BYTES_PER_ELEMENT === 1 ? "latin1" : "utf16le");
   return { offsets, units };
 }
 
-function isLatin1(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0xff) return false;
-  return true;
-}
+const beyondLatin1 = /[^\0-\u00ff]/;
 
 export function poolSize(pool: StringPool): number {
   return pool.offsets.length - 1;

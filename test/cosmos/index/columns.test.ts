@@ -6,7 +6,6 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
   ARRAY,
-  buildColumn,
   type Column,
   type IndexKey,
   isExact,
@@ -20,6 +19,7 @@ import {
   ordinalValue,
 } from "../../../src/cosmos/index/column.ts";
 import { decodeColumn, encodeColumn } from "../../../src/cosmos/index/column-codec.ts";
+import { createKeyCodes } from "../../../src/cosmos/index/key-codes.ts";
 import { mergeSegments } from "../../../src/cosmos/index/merge.ts";
 import { createSegment, heldColumn, markDead, type Segment } from "../../../src/cosmos/index/segment.ts";
 import { KEY_UNITS_MAX, stringKey } from "../../../src/cosmos/index/strings.ts";
@@ -123,6 +123,15 @@ function checkAgainst(column: Column, keys: readonly IndexKey[]): void {
   );
 }
 
+/** The column with an entry for each of `keys`. */
+function buildColumn(keys: readonly IndexKey[], entryDocs?: Uint32Array): Column {
+  const known = createKeyCodes();
+  return known.column(
+    Uint32Array.from(keys, (key) => known.add(key)),
+    entryDocs,
+  );
+}
+
 describe("columns", () => {
   for (const wide of [false, true]) {
     test(`lookups of ${wide ? "any" : "Latin-1"} keys`, () => {
@@ -162,6 +171,16 @@ describe("columns", () => {
     assert.deepEqual(found("ge"), [1, 2, 3]);
     assert.deepEqual(found("le"), [0, 1, 2]);
     assert.deepEqual(found("lt"), [0, 1, 2]);
+  });
+
+  test("a column has the values of its own entries only", () => {
+    const known = createKeyCodes();
+    const codes = [7, "dead", "b", 5, "a"].map((key) => known.add(key));
+    const column = known.column(Uint32Array.from([codes[4] ?? 0, codes[2] ?? 0, codes[3] ?? 0]));
+    known.add("later");
+    assert.deepEqual([...column.numbers], [5]);
+    assert.equal(column.ordinals, buildColumn(["a", "b", 5]).ordinals);
+    checkAgainst(column, ["a", "b", 5]);
   });
 
   test("the sign of a zero is known to be lost", () => {
