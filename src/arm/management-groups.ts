@@ -74,13 +74,21 @@ export async function loadManagementGroupTree(reader: Reader): Promise<Managemen
   for (const { name, parentId } of await listManagementGroups(reader)) {
     parents.set(normalizeResourceId(managementGroupId(name)), parentId);
   }
+  let root: string | undefined;
   for (const { subscriptionId, tenantId } of await listSubscriptions(reader)) {
+    root = managementGroupId(tenantId);
     const place = await getRecord<string>(reader, subscriptionPlaceKey(subscriptionId));
-    parents.set(`/subscriptions/${subscriptionId.toLowerCase()}`, place ?? managementGroupId(tenantId));
+    parents.set(`/subscriptions/${subscriptionId.toLowerCase()}`, place ?? root);
   }
   return (scope) => {
     const above: string[] = [];
-    let next = parents.get(placeOf(scope));
+    const place = placeOf(scope);
+    // Whoever may make groups at the root may make this one: until it is there it is below nothing else.
+    const isNew =
+      managementGroupNameOf(scope) !== undefined &&
+      place !== normalizeResourceId(root ?? "") &&
+      !parents.has(place);
+    let next = isNew ? root : parents.get(place);
     while (next !== undefined && above.length < managementGroupDepthMax) {
       above.push(next);
       next = parents.get(normalizeResourceId(next));

@@ -36,6 +36,8 @@ interface CompiledRow {
 /** The compiled table, made once per control plane. */
 export interface RouteTable {
   readonly rows: ReadonlyMap<Method, readonly CompiledRow[]>;
+  /** Full types in lower case whose writing has a row of its own: nothing else makes them, wherever a path puts them. */
+  readonly ownTypes: ReadonlySet<string>;
   /** True when namespaces that we have never heard of are refused instead of kept. */
   readonly strict: boolean;
 }
@@ -49,7 +51,15 @@ export function compileTable(strict: boolean = false): RouteTable {
     rows.push({ operation, pattern: compilePattern(operation.path) });
     table.set(operation.method, rows);
   }
-  return { rows: table, strict };
+  const ownTypes = operations.flatMap(({ method, path }) => (method === "PUT" ? ownType(path) : []));
+  return { rows: table, ownTypes: new Set(ownTypes), strict };
+}
+
+/** The type that a path ending in `/providers/namespace/type/{name}/..` is for. */
+function ownType(path: string): readonly string[] {
+  const [, namespace, pairs] = /\/providers\/([^/{}]+)((?:\/[^/{}]+\/\{\w+\})+)$/.exec(path) ?? [];
+  if (namespace === undefined || pairs === undefined) return [];
+  return [`${namespace}${pairs.replace(/\/\{\w+\}/g, "")}`.toLowerCase()];
 }
 
 function findRow(table: RouteTable, method: Method, address: Address): Route | undefined {
@@ -67,7 +77,7 @@ export function findRoute(table: RouteTable, method: string, address: Address, a
   const known = table.rows.has(method as Method);
   const route = known ? findRow(table, method as Method, address) : undefined;
   if (route === undefined) throw unknownRoute(table, method, address);
-  if (generic.has(route.operation)) checkGeneric(route, apiVersion, table.strict);
+  if (generic.has(route.operation)) checkGeneric(route, apiVersion, table);
   return route;
 }
 
@@ -99,16 +109,20 @@ const namespacePattern = /^[A-Za-z][A-Za-z0-9]*(\.[A-Za-z][A-Za-z0-9]*)+$/;
  * What no provider claims is kept generically when its namespace is open, or unknown to us: a template with a resource
  * of a service that has no part here still deploys. In the namespaces that decide about access only known types exist.
  */
-function checkGeneric(route: Route, apiVersion: string, strict: boolean): void {
+function checkGeneric(route: Route, apiVersion: string, { strict, ownTypes }: RouteTable): void {
   const namespace = route.parameters.get("namespace") ?? "";
   const info = findNamespace(namespace);
   if (info === undefined) {
     if (strict || !namespacePattern.test(namespace)) throw invalidNamespace(namespace);
     return;
   }
-  if (info.open) return;
-  const type = typeOf(route).split("/").slice(1).join("/");
-  if (info.records?.some((record) => record.toLowerCase() === type.toLowerCase()) === true) return;
+  const full = typeOf(route);
+  // Somewhere else than its row says: below another resource, where none of the row's rules would hold.
+  const isMisplaced = route.operation.method === "PUT" && ownTypes.has(full.toLowerCase());
+  if (info.open && !isMisplaced) return;
+  const type = full.split("/").slice(1).join("/");
+  const isRecord = info.records?.some((record) => record.toLowerCase() === type.toLowerCase()) === true;
+  if (isRecord && !isMisplaced) return;
   if (findType(info, type) !== undefined && route.operation.method === "POST") return;
   throw invalidType(
     info.namespace,

@@ -103,8 +103,11 @@ async function fetchJson(address: string, limit: number): Promise<Readonly<Recor
   return value as Readonly<Record<string, unknown>>;
 }
 
-/** The address of cloud metadata services and its neighbours: never an issuer, always a target of forged requests. */
-const LINK_LOCAL = /^(169\.254\.|\[fe80:|\[fd00:ec2:|0\.|\[::\]$)/i;
+/**
+ * The address of cloud metadata services and its neighbours, also as IPv4 in IPv6 clothing, in which any address would
+ * pass for another: never an issuer, always a target of forged requests.
+ */
+const LINK_LOCAL = /^(169\.254\.|\[fe80:|\[fd00:ec2:|\[::ffff:|0\.|\[::\]$)/i;
 
 function mayAsk(address: string): boolean {
   if (!URL.canParse(address)) return false;

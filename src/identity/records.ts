@@ -121,6 +121,8 @@ export interface ConsentRecord {
   readonly clientId: string;
   readonly resource: string;
   readonly userId: string;
+  /** Permissions in lower case; absent for all of them. */
+  readonly names?: readonly string[];
   /** Milliseconds since the epoch. */
   readonly grantedAt: number;
 }

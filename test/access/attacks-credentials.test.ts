@@ -443,6 +443,72 @@ describe("a decision of a moment ago", () => {
     assert.equal(await get(), "403/5301", "and off");
   });
 
+  test("of nested groups: whichever link is cut, and however the resource is addressed", async () => {
+    const fixture = await openCosmosFixture();
+    const { directory } = fixture.identity;
+    const groupNamed = async (displayName: string): Promise<string> =>
+      (await directory.addGroup({ displayName })).objectId;
+    const outer = await groupNamed("outer");
+    const { principal, authorization } = await known(fixture);
+    const rid = async (target: string): Promise<string> =>
+      encodeURIComponent(String(bodyOf(await fixture.sendSigned("GET", target))["_rid"]));
+    const get = async (): Promise<string> => {
+      const byRid = `/dbs/${await rid("/dbs/shop")}/colls/${await rid(orders)}`;
+      const encoded = "/dbs/%73hop/colls/%6frders";
+      const came: string[] = [];
+      // Twice, for the second answer is the remembered one.
+      for (const target of [orders, byRid, encoded, orders, byRid, encoded]) {
+        came.push(outcome(await fixture.send("GET", target, { authorization })));
+      }
+      assert.equal(new Set(came).size, 1, came.join(" "));
+      return came[0] ?? "";
+    };
+    await fixture.assign(guid(), outer, reader, "/dbs/shop/colls/orders");
+    assert.equal(await get(), "403/5301");
+    let inner = await groupNamed("inner");
+    const links: readonly (readonly [string, () => Promise<unknown>, string])[] = [
+      ["the group joins the other", () => directory.addMember(outer, inner), "403/5301"],
+      ["the principal joins it", () => directory.addMember(inner, principal), "200"],
+      ["the group leaves", () => directory.removeMember(outer, inner), "403/5301"],
+      ["and comes back", () => directory.addMember(outer, inner), "200"],
+      ["the groups contain each other", () => directory.addMember(inner, outer), "200"],
+      ["the group is deleted", () => directory.deletePrincipal(inner), "403/5301"],
+      [
+        "another is made with its name",
+        async () => {
+          inner = await groupNamed("inner");
+          await directory.addMember(inner, principal);
+        },
+        "403/5301",
+      ],
+      ["and joins the other", () => directory.addMember(outer, inner), "200"],
+      ["the group with the role is deleted", () => directory.deletePrincipal(outer), "403/5301"],
+    ];
+    for (const [what, change, expected] of links) {
+      await change();
+      assert.equal(await get(), expected, what);
+    }
+  });
+
+  test("of a container that is made again: the role is for the name, and for no other in another account", async () => {
+    const { fixture, send } = await secondAccount();
+    const { principal, authorization } = await known(fixture);
+    await fixture.assign(guid(), principal, reader, "/dbs/shop/colls/orders");
+    const read = async (target: string): Promise<string> =>
+      outcome(await fixture.send("GET", target, { authorization }));
+    assert.equal(await read(orders), "200");
+    const old = encodeURIComponent(String(bodyOf(await fixture.sendSigned("GET", orders))["_rid"]));
+    assert.equal(await read(`/dbs/shop/colls/${old}`), "200");
+    await fixture.sendSigned("DELETE", orders);
+    assert.equal(await read(orders), "404", "who may read it learns that it is gone");
+    assert.equal(await read(`/dbs/shop/colls/${old}`), "403/5301", "the rid is nobody's name");
+    await containersNamed(fixture, "shop", ["orders", decodeURIComponent(old)]);
+    assert.equal(await read(orders), "200");
+    assert.equal(await read(`/dbs/shop/colls/${old}`), "403/5301", "and then another container's");
+    assert.equal(await send({ authorization }), "403/5301");
+    assert.equal(await read(orders), "200");
+  });
+
   test("of a role that loses an action, and gets it back", async () => {
     const fixture = await openCosmosFixture();
     const { principal, authorization } = await known(fixture);

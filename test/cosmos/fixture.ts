@@ -14,6 +14,7 @@ import {
 import type { AccessDelays } from "../../src/cosmos/engine/catalog.ts";
 import { type Engine, openEngine } from "../../src/cosmos/engine/engine.ts";
 import { accountService } from "../../src/cosmos/gateway.ts";
+import type { IndexSizes } from "../../src/cosmos/index/indexes.ts";
 import type { ScriptLimits } from "../../src/cosmos/scripts/protocol.ts";
 import type { Reply, Request, Service } from "../../src/http/service.ts";
 import { directoryLock } from "../../src/identity/control.ts";
@@ -85,6 +86,10 @@ export interface FixtureOptions {
   readonly store?: Store;
   /** Whether indexes are kept in that store. */
   readonly keepsIndexes?: boolean;
+  /** When indexes are made and used. */
+  readonly indexSizes?: IndexSizes;
+  /** Ranges of a new container. */
+  readonly rangesDefault?: number;
 }
 
 export async function openCosmosFixture(options: FixtureOptions = {}): Promise<CosmosFixture> {

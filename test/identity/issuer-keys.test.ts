@@ -69,6 +69,13 @@ describe("keys of federated issuers", () => {
     ["a plain http issuer elsewhere", () => "http://issuer.example.com", /neither https nor on this machine/],
     ["a file", () => "file:///etc", /neither https nor on this machine/],
     ["no URL", () => "nonsense", /neither https nor on this machine/],
+    ["the metadata address", () => "https://169.254.169.254/x", /neither https nor on this machine/],
+    [
+      "the metadata address in IPv6",
+      () => "https://[::ffff:169.254.169.254]/x",
+      /neither https nor on this machine/,
+    ],
+    ["this machine in IPv6", () => "https://[::ffff:127.0.0.1]:1/x", /neither https nor on this machine/],
     [
       "a configuration of another issuer",
       () => {

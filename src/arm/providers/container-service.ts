@@ -30,7 +30,7 @@ import {
 import { agentPoolOperations } from "./agent-pools.ts";
 import { removeResource, writeResource } from "./generic.ts";
 import { keysOf } from "./record-keys.ts";
-import { removeGroup } from "./resource-groups.ts";
+import { checkGroupName, removeGroup } from "./resource-groups.ts";
 
 const type = "Microsoft.ContainerService/managedClusters";
 const one =
@@ -110,6 +110,7 @@ async function putNodeGroup(
 ): Promise<string> {
   const present = await getGroup(transaction, subscription, name);
   if (present === undefined) {
+    checkGroupName(name);
     putRecord(transaction, groupKey(subscription, name), {
       subscriptionId: subscription,
       name,

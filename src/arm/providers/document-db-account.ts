@@ -127,7 +127,8 @@ async function writeAccount(
   const wanted = readIdentityBlock(body);
   await requireAssignRights(call, wanted);
   const before = await resolveResource(plane.store, call.address.path);
-  settingsOf(call, before, next(await getResource(plane.store, before.id)));
+  const { authorization } = settingsOf(call, before, next(await getResource(plane.store, before.id)));
+  if (authorization === "audit") await requireDataRoles(call, name, before.id);
   const port = await plane.cosmos.reservePort(name);
   const locks = [armLock, directoryLock, cosmosLock(name)];
   const written = asCosmos(call, () =>
@@ -146,6 +147,16 @@ async function writeAccount(
     }),
   );
   return written.finally(() => plane.cosmos.releasePort(name));
+}
+
+/**
+ * Switching to audit mode gives every principal what data roles would give, so it needs the right to give those: who may
+ * only write the account, such as a Cosmos DB Operator, has no way to its data.
+ */
+async function requireDataRoles(call: Call, name: string, id: string): Promise<void> {
+  const present = await call.plane.cosmos.getAccount(call.plane.store, name);
+  if (present?.authorization === "audit") return;
+  await call.require(`${type}/sqlRoleAssignments/write`, id);
 }
 
 function checkName(call: Call, name: string): void {

@@ -3,6 +3,7 @@
  * vault keeps its name until it is purged, and comes back with what it held.
  */
 import { ArmError } from "../../azure/arm-error.ts";
+import { sameResourceId } from "../../azure/resource-id.ts";
 import { directoryLock } from "../../identity/control.ts";
 import type { Reader, Transaction } from "../../storage/port.ts";
 import { clip } from "../errors.ts";
@@ -131,13 +132,30 @@ async function writeVault(call: Call, patching: boolean): Promise<Outcome> {
   const mode = stringMember(objectMember(objectBody(call), "properties"), "createMode")?.toLowerCase();
   return writeResource(call, patching, async (transaction, vault) => {
     const before = await getRecord<DeletedVault>(transaction, deletedKey(name));
-    if (before === undefined)
-      return { ...vault, body: checkedPurge(vault, await getResource(transaction, vault.id)) };
-    if (mode !== "recover") throw nameOfDeleted();
+    if (before === undefined) {
+      const present = await getResource(transaction, vault.id);
+      if (present === undefined) await rejectTakenName(transaction, vault.name);
+      return { ...vault, body: checkedPurge(vault, present) };
+    }
+    // A vault comes back where it was: who may write elsewhere has no say there.
+    if (mode !== "recover" || !sameResourceId(before.vault.id, vault.id)) throw nameOfDeleted();
     for (const resource of before.below) putResource(transaction, resource);
     deleteRecord(transaction, deletedKey(name));
     return before.vault;
   });
+}
+
+/** One vault of each name, so that none takes another's place among the deleted ones. */
+async function rejectTakenName(reader: Reader, name: string): Promise<void> {
+  const isTaken = (await listResources(reader, "/subscriptions")).some(
+    (each) => each.type === type && each.name.toLowerCase() === name.toLowerCase(),
+  );
+  if (!isTaken) return;
+  throw new ArmError(
+    409,
+    "VaultAlreadyExists",
+    `The vault name '${clip(name)}' is already in use. Vault names are globally unique so it is possible that the name is already taken.`,
+  );
 }
 
 /** Protection against purging can be switched on and never off. */

@@ -58,7 +58,8 @@ export const resourceGroupOperations: readonly Operation[] = [
 
 const groupNameMax = 90;
 
-function checkName(name: string): void {
+/** Throws ArmError 400 for what cannot be a group's name: wherever a name comes from, it becomes part of ids. */
+export function checkGroupName(name: string): void {
   if (name.length > groupNameMax) {
     throw new ArmError(
       400,
@@ -87,7 +88,7 @@ async function write(call: Call, patching: boolean): Promise<Outcome> {
   const body = objectBody(call);
   const subscription = parameter(call, "subscription");
   const name = parameter(call, "group");
-  checkName(name);
+  checkGroupName(name);
   return call.plane.store.transact([armLock], async (transaction) => {
     const record = await requireSubscription(transaction, subscription);
     const existing = patching

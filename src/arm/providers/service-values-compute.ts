@@ -152,14 +152,26 @@ const compute: RecordTypes = {
   },
   "Microsoft.ContainerInstance/containerGroups": {
     derived: (resource) => {
+      const volumes = volumesOf(resource);
       const address = objectMember(propertiesOf(resource), "ipAddress");
-      if (address === undefined) return {};
+      if (address === undefined) return volumes;
       const label = stringMember(address, "dnsNameLabel");
       const fqdn =
         label === undefined ? {} : { fqdn: `${label}.${hostLocation(resource)}.azurecontainer.io` };
-      return { ipAddress: { ip: stableAddress(resource, "public"), ...address, ...fqdn } };
+      return { ...volumes, ipAddress: { ip: stableAddress(resource, "public"), ...address, ...fqdn } };
     },
   },
 };
+
+/** Of a secret volume nothing is shown but that it is one. */
+function volumesOf(resource: StoredResource): JsonObject {
+  const volumes = member(propertiesOf(resource), "volumes");
+  if (!isArray(volumes)) return {};
+  return {
+    volumes: volumes.map((volume) =>
+      objectMember(volume, "secret") === undefined ? volume : { ...(volume as JsonObject), secret: {} },
+    ),
+  };
+}
 
 export const computeTypes: RecordTypes = { ...network, ...compute };

@@ -3,7 +3,7 @@
  * (`reference(..).fullyQualifiedDomainName`), defaults, and what is never shown again. One table, made of a file for
  * each kind of service; the values last as long as the resource.
  */
-import { isArray, isObject, type Json, type JsonObject, without } from "../json.ts";
+import { isArray, isObject, type Json, type JsonObject, member, stringMember, without } from "../json.ts";
 import type { StoredResource } from "../resources.ts";
 import { computeTypes } from "./service-values-compute.ts";
 import { dataTypes } from "./service-values-data.ts";
@@ -35,8 +35,13 @@ const recordTypes: ReadonlyMap<string, RecordType> = new Map(
 /** The properties of a kept resource as the service would show them. */
 export function shownProperties(resource: StoredResource, own: JsonObject): JsonObject {
   const known = recordTypes.get(resource.type.toLowerCase());
-  const kept = withoutSecrets(without(own, known?.hidden ?? [])) as JsonObject;
-  return { ...known?.filled?.(resource), ...kept, ...known?.derived?.(resource) };
+  const kept = without(own, known?.hidden ?? []);
+  // Last, because what is derived may repeat what was written.
+  return withoutSecrets({
+    ...known?.filled?.(resource),
+    ...kept,
+    ...known?.derived?.(resource),
+  }) as JsonObject;
 }
 
 /** The members beside the properties that the service adds when they were not written. */
@@ -49,13 +54,21 @@ export function settledAround(resource: StoredResource): JsonObject {
   return recordTypes.get(resource.type.toLowerCase())?.settled?.(resource) ?? {};
 }
 
-/** Members of any type that services take and never show again, in lower case. */
+/** Members of any type that services take and never show again (`x-ms-secret` in their specifications), in lower case. */
 const secretMembers: ReadonlySet<string> = new Set([
   "administratorloginpassword",
   "adminpassword",
   "customdata",
+  "dapraiconnectionstring",
+  "dapraiinstrumentationkey",
   "password",
+  "pfxblob",
+  "protectedsettings",
+  "radiusserversecret",
   "securevalue",
+  "sharedkey",
+  "storageaccountkey",
+  "userdata",
 ]);
 
 /** True for a member that is kept and never shown; `path` has periods between its parts. */
@@ -68,6 +81,20 @@ export function isNeverShown(type: string, path: string): boolean {
 function withoutSecrets(value: Json): Json {
   if (isArray(value)) return value.map(withoutSecrets);
   if (!isObject(value)) return value;
-  const shown = Object.entries(value).filter(([name]) => !secretMembers.has(name.toLowerCase()));
+  const hidden = secretBeside(value);
+  const shown = Object.entries(value).filter(([name]) => {
+    const lower = name.toLowerCase();
+    return !secretMembers.has(lower) && lower !== hidden;
+  });
   return Object.fromEntries(shown.map(([name, each]) => [name, withoutSecrets(each)]));
+}
+
+/** The member, in lower case, that is a secret because of what stands beside it. */
+function secretBeside(object: JsonObject): string | undefined {
+  if (typeof member(object, "secret") === "string" && stringMember(object, "clientId") !== undefined)
+    return "secret";
+  // A secure parameter of a workflow or factory, an encrypted variable, a named value that is secret.
+  const isSecure = /^secure(string|object)$/i.test(stringMember(object, "type") ?? "");
+  const isSecret = member(object, "isEncrypted") === true || member(object, "secret") === true;
+  return isSecure || isSecret ? "value" : undefined;
 }

@@ -15,7 +15,7 @@ import type { Partition } from "../engine/partitions.ts";
 import { badRequest } from "../errors.ts";
 import { commitWithScripts, type ScriptSession, type ScriptSite } from "../scripts/execute.ts";
 import type { RequestHeaders } from "../wire/headers.ts";
-import { checkPartition, jsonObject, parseBody } from "./operation.ts";
+import { checkPartition, type JsonObject, jsonObject, parseBody } from "./operation.ts";
 import { scriptPlace } from "./script-place.ts";
 
 /** The write's kind as triggers know it. */
@@ -72,6 +72,7 @@ export async function writeTriggered(
     let write = await prepare(commit);
     const around: Around = { session, headers, operation };
     for (const trigger of before) write = await runBefore(site, commit, around, trigger, write);
+    if (write.kind !== "delete") checkDocument(site, write.body);
     const done = await applyWrite(commit, site.logical, write);
     const request = write.kind === "delete" ? undefined : JSON.stringify(write.body);
     let body = done.outcome === "deleted" ? undefined : done.item.json.toString("utf8");
@@ -102,10 +103,13 @@ async function runBefore(
     logging: false,
   });
   if (write.kind === "delete") return write;
-  const changed = jsonObject(parseBody(Buffer.from(body ?? "", "utf8")));
-  itemId(changed);
-  checkPartition(commit.container, changed, site.logical);
-  return { ...write, body: changed };
+  return { ...write, body: jsonObject(parseBody(Buffer.from(body ?? "", "utf8"))) };
+}
+
+/** After the pre-triggers, which may supply what lacks; also where only post-triggers run, for nobody has looked yet. */
+function checkDocument({ container, logical }: ScriptSite, document: JsonObject): void {
+  itemId(document);
+  checkPartition(container, document, logical);
 }
 
 /**

@@ -172,7 +172,12 @@ async function runOn(
       );
     }
   };
-  const onExit = (): void => resolve({ ok: false, refusal: scriptCrashed(), log: "" });
+  const began = performance.now();
+  const onExit = (): void => {
+    // A thread that gave up after the script's time was over would have been ended for that a moment later.
+    const late = performance.now() - began + used >= limits.runMilliseconds;
+    resolve({ ok: false, refusal: late ? scriptTimedOut() : scriptCrashed(), log: "" });
+  };
   const timer = setTimeout(
     () => {
       stop();

@@ -3,10 +3,9 @@
  * redirect address and the verifier it was made for; whoever redeems it a second time ends what came of the first.
  */
 import { AuthorityError, faults } from "../errors.ts";
-import type { AuthorityContext } from "../operations.ts";
 import { type AuthorizationRequest, sameSecret, sha256 } from "../sign-in/codes.ts";
 import type { Grant, GrantRequest } from "./grant.ts";
-import { issueUserTokens, requestedScopes, requireUser } from "./user-tokens.ts";
+import { issueUserTokens, requestedScopes, requireConsent, requireUser } from "./user-tokens.ts";
 
 /** Redeems `code`. */
 export const authorizationCode: Grant = async (context, request) => {
@@ -31,7 +30,8 @@ export const authorizationCode: Grant = async (context, request) => {
   const user = await requireUser(context, redeemable.userId);
   const requested = requestedScopes(request, made.requested);
   const wanted = { ...requested, offlineAccess: requested.offlineAccess || made.requested.offlineAccess };
-  await requireSameResource(context, request, made, user.objectId, wanted.audience);
+  // What the user allowed on the page was written down then; anything more needs its own consent.
+  await requireConsent(context, request, user.objectId, wanted);
   const fresh = wanted.offlineAccess
     ? await context.refreshTokens.issue(request.client.appId, user.objectId)
     : undefined;
@@ -64,17 +64,4 @@ function checkProof({ form, client }: GrantRequest, made: AuthorizationRequest):
     throw new AuthorityError(faults.wrongVerifier());
   }
   if (made.platform === "web" && client.proof === "none") throw new AuthorityError(faults.notPublicClient());
-}
-
-/** What the user allowed on the page is one resource; another needs its own consent. */
-async function requireSameResource(
-  context: AuthorityContext,
-  request: GrantRequest,
-  made: AuthorizationRequest,
-  userId: string,
-  audience: string,
-): Promise<void> {
-  if (audience === made.requested.audience) return;
-  if (await context.consents.has(request.client.appId, audience, userId)) return;
-  throw new AuthorityError(faults.consentRequired(request.client.appId, made.clientName));
 }

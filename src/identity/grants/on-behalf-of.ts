@@ -18,7 +18,7 @@ export const onBehalfOf: Grant = async (context, request) => {
   const userId = readAssertion(context, client, assertion);
   const requested = requestedScopes(request);
   const user = await requireUser(context, userId);
-  await requireConsent(context, request, user.objectId, requested.audience);
+  await requireConsent(context, request, user.objectId, requested);
   return issueUserTokens(context, request, { user, requested });
 };
 

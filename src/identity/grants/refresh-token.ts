@@ -28,6 +28,6 @@ export const refreshToken: Grant = async (context, request) => {
     }
   }
   const user = await requireUser(context, rotated.userId);
-  await requireConsent(context, request, user.objectId, requested.audience);
+  await requireConsent(context, request, user.objectId, requested);
   return issueUserTokens(context, request, { user, requested, refreshToken: rotated.token });
 };

@@ -52,9 +52,11 @@ export async function requireConsent(
   context: AuthorityContext,
   request: GrantRequest,
   userId: string,
-  audience: string,
+  { audience, names }: RequestedScopes,
 ): Promise<void> {
-  if (await context.consents.has(request.client.appId, audience, userId)) return;
+  // Who asks for nothing but the sign-in itself gets to act nowhere.
+  if (names.length === 0) return;
+  if (await context.consents.has(request.client.appId, audience, userId, names)) return;
   const name = request.client.application?.displayName ?? request.client.appId;
   throw new AuthorityError(faults.consentRequired(request.client.appId, name));
 }

@@ -115,15 +115,43 @@ async function authenticate(options: GraphOptions, request: Request): Promise<Ac
   return verdict.claims;
 }
 
-/** Users read, the administrator writes; applications have no directory rights here, as without consent in Entra. */
-function authorize({ directory }: GraphOptions, { access }: GraphOperation, claims: AccessTokenClaims): void {
-  if (claims.oid === directory.bootstrapUserId || access === "self") return;
-  if (access === "read" && claims.idtyp === "user") return;
+/**
+ * Users read, the administrator writes, through a client that may; applications have no directory rights here, as without
+ * consent in Entra.
+ */
+function authorize(
+  { directory }: GraphOptions,
+  { access, path }: GraphOperation,
+  { oid, idtyp, scp }: AccessTokenClaims,
+): void {
+  if (access === "self" || (access === "read" && idtyp === "user")) return;
+  if (oid === directory.bootstrapUserId && scopesAllowWriting(scp, path)) return;
   throw new GraphError(
     403,
     "Authorization_RequestDenied",
     "Insufficient privileges to complete the operation.",
   );
+}
+
+/** Permissions that let a client write for its user, besides those on the whole directory, by what a path is about. */
+const writing: Readonly<Record<string, readonly string[]>> = {
+  applications: ["application.readwrite.all"],
+  groups: ["group.readwrite.all"],
+  "groups/{id}/members": ["groupmember.readwrite.all"],
+  servicePrincipals: ["application.readwrite.all"],
+  users: ["user.readwrite.all"],
+};
+
+/**
+ * What a client was not given, its user cannot do through it: a token names the client's permissions. One that was asked
+ * for by `.default` names `user_impersonation` and stands for all.
+ */
+function scopesAllowWriting(scopes: string | undefined, path: string): boolean {
+  const given = (scopes ?? "").toLowerCase().split(" ");
+  const whole = ["user_impersonation", "directory.accessasuser.all", "directory.readwrite.all"];
+  const about = Object.entries(writing).filter(([start]) => `${path}/`.startsWith(`${start}/`));
+  const enough = [...whole, ...about.flatMap(([, names]) => names)];
+  return given.some((name) => enough.includes(name));
 }
 
 /** `users('x')` is `users/x`; `applications(appId='x')` is `applications/appId='x'`. */

@@ -215,7 +215,7 @@ export async function submitSignIn(context: AuthorityContext, call: AuthorityCal
   }
   context.signIns.pages.delete(flow);
   const userId = checked.user.objectId;
-  await context.consents.grant(request.clientId, request.requested.audience, userId);
+  await consent(context, request, userId);
   const code = context.signIns.secret();
   context.signIns.codes.set(code, { request, userId });
   const session = new Map([
@@ -223,6 +223,16 @@ export async function submitSignIn(context: AuthorityContext, call: AuthorityCal
     ["session_state", sha256(flow).slice(0, 22)],
   ]);
   return sendBack(context, request, session);
+}
+
+/** Signing in is consent to what was asked for: these permissions at a resource, or the sign-in alone, which opens none. */
+export async function consent(
+  { consents }: AuthorityContext,
+  { clientId, requested }: Pick<AuthorizationRequest, "clientId" | "requested">,
+  userId: string,
+): Promise<void> {
+  const { audience, names } = requested;
+  if (names.length > 0) await consents.grant(clientId, audience, userId, names);
 }
 
 function faultFields(fault: AuthorityFault): Map<string, string> {

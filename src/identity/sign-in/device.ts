@@ -8,7 +8,7 @@ import { AuthorityError, faults } from "../errors.ts";
 import { parseScopes, type RequestedScopes } from "../grants/scopes.ts";
 import type { AuthorityCall, AuthorityContext } from "../operations.ts";
 import { formParameters } from "../parameters.ts";
-import { failuresMax, faultPage, pageCookie, requirePage } from "./authorize.ts";
+import { consent, failuresMax, faultPage, pageCookie, requirePage } from "./authorize.ts";
 import type { DeviceRequest } from "./codes.ts";
 import { deviceCodeSeconds, sha256 } from "./codes.ts";
 import { deviceForm, page, paragraph } from "./pages.ts";
@@ -139,7 +139,7 @@ async function signIn(
   // Another form may have been faster while the password was checked.
   if (waiting.state !== "pending")
     return "No device waits with this code. Codes work once and for 15 minutes.";
-  await context.consents.grant(waiting.clientId, waiting.requested.audience, checked.user.objectId);
+  await consent(context, waiting, checked.user.objectId);
   waiting.state = { userId: checked.user.objectId };
   return undefined;
 }

@@ -206,6 +206,88 @@ describe("the tree of management groups", () => {
   });
 });
 
+describe("what is above a subscription", () => {
+  const [corp, mine] = [`${management}/corp`, `${management}/mine`];
+  const place = (at: string): string => `${at}/subscriptions/${subscriptionId}`;
+  const refused = "403 AuthorizationFailed";
+
+  test("grants and denies by where it is now: a move changes both at once, and back again", async () => {
+    const fixture = await openElevated();
+    for (const name of ["corp", "mine"]) await putGroup(fixture, name);
+    const inherits = await fixture.user("inherits", "Contributor", corp);
+    const holds = await fixture.user("holds", "Contributor", subscription);
+    const deny = `${mine}/providers/Microsoft.Authorization/denyAssignments/00000000-0000-4000-a000-0000000000d1`;
+    const denied = await fixture.send("PUT", deny, {
+      apiVersion: "2022-04-01",
+      body: {
+        properties: {
+          denyAssignmentName: "nothing is written below",
+          permissions: [{ actions: ["*/write"] }],
+          principals: [{ id: holds, type: "User" }],
+        },
+      },
+    });
+    assert.equal(denied.status, 201, JSON.stringify(denied.body));
+    const write = async (as: string): Promise<string> =>
+      outcome(
+        await fixture.send("PUT", `${subscription}/resourceGroups/written`, {
+          as,
+          body: { location: "westeurope" },
+        }),
+      );
+    const both = async (): Promise<readonly string[]> => [await write(inherits), await write(holds)];
+    assert.deepEqual(await both(), [refused, "201"]);
+    await fixture.send("PUT", place(corp), version);
+    assert.deepEqual(await both(), ["200", "200"]);
+    await fixture.send("PUT", place(mine), version);
+    assert.deepEqual(await both(), [refused, "403 DenyAssignmentAuthorizationFailed"]);
+    await putGroup(fixture, "mine", corp);
+    assert.deepEqual(await both(), ["200", "403 DenyAssignmentAuthorizationFailed"], "the group has moved");
+    await fixture.send("DELETE", place(mine), version);
+    assert.deepEqual(await both(), [refused, "200"]);
+  });
+
+  test("a deny assignment is not left behind by who is denied the move", async () => {
+    const fixture = await openElevated();
+    for (const name of ["corp", "mine"]) await putGroup(fixture, name);
+    await fixture.send("PUT", place(corp), version);
+    const mover = await fixture.user("mover", "Owner", corp);
+    await fixture.grant(mover, "Owner", mine);
+    const deny = `${corp}/providers/Microsoft.Authorization/denyAssignments/00000000-0000-4000-a000-0000000000d2`;
+    const properties = {
+      denyAssignmentName: "roles stay",
+      permissions: [{ actions: ["Microsoft.Authorization/*/write"] }],
+      principals: [{ id: mover, type: "User" }],
+    };
+    assert.equal(
+      (await fixture.send("PUT", deny, { apiVersion: "2022-04-01", body: { properties } })).status,
+      201,
+    );
+    const move = async (): Promise<string> =>
+      outcome(await fixture.send("PUT", place(mine), { ...version, as: mover }));
+    assert.equal(await move(), "403 DenyAssignmentAuthorizationFailed");
+    await fixture.send("DELETE", deny, { apiVersion: "2022-04-01" });
+    assert.equal(await move(), "200");
+  });
+
+  test("new groups are made by who may write at the root, not by who may elsewhere", async () => {
+    const fixture = await openElevated();
+    await putGroup(fixture, "corp");
+    const make = async (as: string, name: string, parentId?: string): Promise<string> => {
+      const body = parentId === undefined ? {} : { properties: { details: { parent: { id: parentId } } } };
+      return outcome(await fixture.send("PUT", `${management}/${name}`, { ...version, as, body }));
+    };
+    const atRoot = await fixture.user("root", "Management Group Contributor", rootGroup);
+    const atCorp = await fixture.user("corp", "Management Group Contributor", corp);
+    const nobody = await fixture.user("nobody", "Owner", subscription);
+    const reader = await fixture.user("reader", "Reader", rootGroup);
+    for (const caller of [atCorp, nobody, reader]) assert.equal(await make(caller, "new"), refused);
+    assert.equal(await make(atRoot, "new"), "200");
+    assert.equal(await make(atRoot, "inner", corp), "200");
+    assert.equal(await make(reader, "new"), refused);
+  });
+});
+
 describe("a deployment above subscriptions", () => {
   test("at a management group: its functions, its resources, a subscription below", async () => {
     const fixture = await openElevated();

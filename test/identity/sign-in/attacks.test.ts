@@ -1,0 +1,234 @@
+/**
+ * Clients that hold a user's sign-in and want more of it than was given: grants that their registration does not open, and
+ * what the user may do elsewhere. Beside each refusal stands the grant that it must not take away.
+ */
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { bodyOf, claimsOf, send } from "../fixtures.ts";
+import {
+  type Answer,
+  authorize,
+  openSignInRoom,
+  password,
+  type SignInRoom,
+  sentBack,
+  signIn,
+  token,
+  user,
+  verifier,
+  webRedirect,
+} from "./fixture.ts";
+
+const cosmos = "https://cosmos.azure.com/.default";
+const graph = "https://graph.microsoft.com";
+const callback = "http://localhost/cb";
+const adminPassword = "admin password 1";
+let room: SignInRoom;
+let admin: string;
+/** With addresses of both kinds, and no public client otherwise. */
+let mixed: string;
+
+before(async () => {
+  room = await openSignInRoom();
+  const { applications, consents, directory, passwords } = room.identity;
+  admin = (await directory.find(directory.bootstrapUserId))?.userPrincipalName ?? "";
+  await passwords.set(admin, adminPassword);
+  const { appId } = await applications.add({
+    displayName: "Mixed",
+    redirectUris: [
+      { uri: webRedirect, platform: "web" },
+      { uri: callback, platform: "public" },
+    ],
+  });
+  mixed = appId;
+  for (const client of [mixed, room.native]) await consents.grant(client, "https://cosmos.azure.com", "*");
+});
+
+/** A browser sign-in of the administrator, and what its code is worth. */
+async function signedIn(client: string, scope: string, asked: string = scope): Promise<Answer> {
+  const shown = await authorize(room, { client_id: client, redirect_uri: callback, scope });
+  const back = await signIn(room, shown, { username: admin, password: adminPassword });
+  return token(room, {
+    grant_type: "authorization_code",
+    client_id: client,
+    code: sentBack(back).get("code") ?? "",
+    redirect_uri: callback,
+    code_verifier: verifier,
+    scope: asked,
+  });
+}
+
+describe("a name and password from a client without proof", () => {
+  const ask = (client: string, more: Record<string, string> = {}): Promise<Answer> =>
+    token(room, {
+      grant_type: "password",
+      client_id: client,
+      username: user,
+      password,
+      scope: cosmos,
+      ...more,
+    });
+
+  test("are taken from a public client", async () => {
+    assert.equal((await ask(room.native)).status, 200);
+  });
+
+  test("are not from one that only has a public address, which may redeem its codes", async () => {
+    const refused = await ask(mixed);
+    assert.deepEqual([refused.status, refused.code], [401, 7000218]);
+    assert.equal((await signedIn(mixed, cosmos)).status, 200);
+  });
+
+  test("are with its proof", async () => {
+    const { secretText } = await room.identity.applications.addSecret(mixed);
+    assert.equal((await ask(mixed, { client_secret: secretText })).status, 200);
+    assert.equal((await ask(mixed, { client_secret: `${secretText}x` })).code, 7000215);
+  });
+});
+
+describe("what an administrator may do, through a client with fewer rights", () => {
+  const cases: readonly (readonly [scope: string, group: number, user: number, application: number])[] = [
+    [`${graph}/.default`, 201, 201, 201],
+    [`${graph}/Directory.AccessAsUser.All`, 201, 201, 201],
+    [`${graph}/Directory.ReadWrite.All`, 201, 201, 201],
+    [`${graph}/Group.ReadWrite.All`, 201, 403, 403],
+    [`${graph}/user.readwrite.all ${graph}/User.Read`, 403, 201, 403],
+    [`${graph}/Application.ReadWrite.All`, 403, 403, 201],
+    [`${graph}/GroupMember.ReadWrite.All`, 403, 403, 403],
+    [`${graph}/User.ReadWrite`, 403, 403, 403],
+    [`${graph}/Directory.Read.All`, 403, 403, 403],
+    ["User.Read", 403, 403, 403],
+    ["openid profile", 403, 403, 403],
+  ];
+  let made = 0;
+  for (const [scope, ...expected] of cases) {
+    test(`${scope}: ${expected.join(" ")}`, async () => {
+      const { body } = await signedIn(room.native, scope);
+      const headers = {
+        authorization: `Bearer ${String(body["access_token"])}`,
+        "content-type": "application/json",
+      };
+      const post = async (path: string, value: object): Promise<number> =>
+        (await send(room.identity.authority, "POST", `/v1.0/${path}`, headers, JSON.stringify(value))).status;
+      const name = `n${made++}`;
+      assert.deepEqual(
+        [
+          await post("groups", { displayName: name }),
+          await post("users", {
+            displayName: name,
+            userPrincipalName: `${name}@${room.identity.directory.domain}`,
+          }),
+          await post("applications", { displayName: name }),
+        ],
+        expected,
+      );
+      const read = await send(room.identity.authority, "GET", "/v1.0/groups", headers);
+      assert.equal(read.status, 200, "reading is every user's");
+    });
+  }
+
+  test("members need the right to members, which makes no groups", async () => {
+    const { objectId } = await room.identity.directory.addGroup({ displayName: "team" });
+    const path = `/v1.0/groups/${objectId}/members/$ref`;
+    const reference = JSON.stringify({ "@odata.id": `${graph}/v1.0/directoryObjects/${room.userId}` });
+    for (const [scope, expected] of [
+      [`${graph}/User.ReadWrite.All`, 403],
+      [`${graph}/GroupMember.ReadWrite.All`, 204],
+    ] as const) {
+      const { body } = await signedIn(room.native, scope);
+      const headers = { authorization: `Bearer ${String(body["access_token"])}` };
+      const reply = await send(room.identity.authority, "POST", path, headers, reference);
+      assert.equal(reply.status, expected, reply.body === undefined ? "" : JSON.stringify(bodyOf(reply)));
+    }
+  });
+});
+
+describe("a sign-in for its own sake", () => {
+  const alone = "openid profile offline_access";
+  let client: string;
+  before(async () => {
+    const { appId } = await room.identity.applications.add({
+      displayName: "Sign-in only",
+      publicClient: true,
+      redirectUris: [{ uri: callback, platform: "public" }],
+    });
+    client = appId;
+  });
+
+  test("gives an identity, again and again, and no resource", async () => {
+    const first = await signedIn(client, alone);
+    assert.equal(first.status, 200);
+    assert.equal(claimsOf(String(first.body["id_token"]))["oid"], room.identity.directory.bootstrapUserId);
+    const refresh = { grant_type: "refresh_token", client_id: client };
+    const again = await token(room, {
+      ...refresh,
+      refresh_token: String(first.body["refresh_token"]),
+      scope: alone,
+    });
+    assert.equal(again.status, 200);
+    const more = await token(room, {
+      ...refresh,
+      refresh_token: String(again.body["refresh_token"]),
+      scope: `${graph}/.default`,
+    });
+    assert.equal(more.code, 65001);
+  });
+
+  test("its code is for no resource either", async () => {
+    assert.equal((await signedIn(client, alone, `${graph}/.default`)).code, 65001);
+    assert.equal((await signedIn(client, alone, cosmos)).code, 65001);
+    assert.equal((await signedIn(client, `${graph}/.default ${alone}`)).status, 200);
+  });
+});
+
+describe("consent to one permission", () => {
+  const read = `${graph}/User.Read`;
+  const write = `${graph}/Group.ReadWrite.All`;
+  const whole = `${graph}/.default`;
+  const offline = "offline_access";
+  let client: string;
+  before(async () => {
+    const { appId } = await room.identity.applications.add({
+      displayName: "Asks for little",
+      publicClient: true,
+      redirectUris: [{ uri: callback, platform: "public" }],
+    });
+    client = appId;
+  });
+  /** Signs in for `scope`, and asks with the refresh token for another. */
+  const then = async (scope: string, asked: string): Promise<unknown> => {
+    const { body } = await signedIn(client, `${scope} ${offline}`);
+    const answer = await token(room, {
+      grant_type: "refresh_token",
+      client_id: client,
+      refresh_token: String(body["refresh_token"]),
+      scope: asked,
+    });
+    return answer.status === 200 ? claimsOf(String(answer.body["access_token"]))["scp"] : answer.code;
+  };
+
+  test("is none to another, neither at once nor later", async () => {
+    assert.equal(await then(read, read), "User.Read");
+    assert.equal(await then(read, `${graph}/user.read`), "user.read");
+    for (const more of [write, whole, `${read} ${write}`]) {
+      assert.equal(await then(read, more), 65001, more);
+      assert.equal((await signedIn(client, read, more)).code, 65001, more);
+    }
+  });
+
+  test("is kept beside consent to the next", async () => {
+    assert.equal(await then(write, `${read} ${write}`), "User.Read Group.ReadWrite.All");
+    assert.equal(await then(read, write), "Group.ReadWrite.All");
+    assert.equal(await then(read, whole), 65001);
+  });
+
+  test("becomes consent to all by a sign-in for all, and ends when it is taken back", async () => {
+    assert.equal(await then(whole, `${graph}/Application.ReadWrite.All`), "Application.ReadWrite.All");
+    assert.equal(await then(read, whole), "user_impersonation");
+    const { consents, directory } = room.identity;
+    assert.equal(await consents.revoke(client, graph, directory.bootstrapUserId), true);
+    assert.equal(await then(read, write), 65001);
+    await consents.grant(client, graph, "*");
+    assert.equal(await then(read, write), "Group.ReadWrite.All");
+  });
+});
