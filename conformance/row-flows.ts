@@ -354,6 +354,70 @@ async function federationRows(ground: Ground, { app }: Cast): Promise<void> {
       { what: "with a broken signature: AADSTS50013", order: order(tampered), expected: /AADSTS50013/ },
     ],
   );
+  await trustedIdentityRows(ground, app, order);
+}
+
+/** Row 31: a managed identity in the place of a secret. */
+async function trustedIdentityRows(
+  ground: Ground,
+  app: Cast["app"],
+  order: (assertion: string) => Order,
+): Promise<void> {
+  const { tenantId, server, door } = ground;
+  const exchange = "api://AzureADTokenExchange";
+  const [worker, reader, elsewhere] = await Promise.all([
+    managedToken(ground, "worker", exchange),
+    managedToken(ground, "reader", exchange),
+    managedToken(ground, "worker", cosmos.replace("/.default", "")),
+  ]);
+  const { sub } = JSON.parse(Buffer.from(worker.split(".")[1] ?? "", "base64url").toString()) as Claims;
+  const issuer = `https://login.microsoftonline.com/${tenantId}/v2.0`;
+  const trust = [
+    "identity",
+    "app",
+    "federate",
+    app.appId,
+    "worker",
+    "--issuer",
+    issuer,
+    "--subject",
+    String(sub),
+  ];
+  await server.celestite(...trust);
+  await judge(
+    ground,
+    ["--front", door],
+    [
+      {
+        what: "a managed identity that the application trusts",
+        order: order(worker),
+        expected: (claims) => claims["oid"] === app.oid && claims["appidacr"] === "2",
+      },
+      {
+        what: "a managed identity that it does not trust: AADSTS700213",
+        order: order(reader),
+        expected: /AADSTS700213/,
+      },
+      {
+        what: "a managed identity's token for another resource: AADSTS700222",
+        order: order(elsewhere),
+        expected: /AADSTS700222/,
+      },
+    ],
+  );
+}
+
+/** A token as a program under this identity gets it from the endpoint of App Service. */
+async function managedToken({ server }: Ground, identity: string, resource: string): Promise<string> {
+  const printed = await server.celestite("env", "--identity", identity, "--format", "json");
+  const variables = JSON.parse(printed.stdout) as Readonly<Record<string, string>>;
+  const url = new URL(variables["IDENTITY_ENDPOINT"] ?? "");
+  url.searchParams.set("api-version", "2019-08-01");
+  url.searchParams.set("resource", resource);
+  url.searchParams.set("client_id", variables["AZURE_CLIENT_ID"] ?? "");
+  const headers = { "X-IDENTITY-HEADER": variables["IDENTITY_HEADER"] ?? "" };
+  const answer = (await (await fetch(url, { headers })).json()) as { readonly access_token?: string };
+  return answer.access_token ?? JSON.stringify(answer);
 }
 
 /** Row 24, as far as no person is needed. */

@@ -50,9 +50,32 @@ export function badRequest(message: string, substatus = 0): CosmosError {
   return new CosmosError(400, "BadRequest", listed(message), { substatus });
 }
 
+/** A partition key with more or fewer values than the container's key has paths. */
+export function partitionKeyMismatch(): CosmosError {
+  return badRequest(
+    "Partition key provided either doesn't correspond to definition in the collection or doesn't match partition key field values specified in the document.",
+    1001,
+  );
+}
+
+/** A request for one partition key that names none, or only its first values. */
+export function fewerComponents(): CosmosError {
+  return badRequest(
+    "The partition key supplied in x-ms-partitionkey header has fewer components than defined in the the collection.",
+    1001,
+  );
+}
+
+/** A container's unique keys are those it was created with; leaving them out of its replacement is a change as well. */
+export function uniqueKeysFixed(): CosmosError {
+  const text =
+    "The unique index cannot be modified. To change the unique index, remove the collection and re-create a new one.";
+  return forbidden(listed(text));
+}
+
 /** A query error: `message` is already in its final form. */
-export function badQuery(message: string): CosmosError {
-  return new CosmosError(400, "BadRequest", message);
+export function badQuery(message: string, substatus = 0): CosmosError {
+  return new CosmosError(400, "BadRequest", message, { substatus });
 }
 
 export function unauthorized(message: string, substatus = 0, diagnosis?: Diagnosis): CosmosError {

@@ -122,6 +122,8 @@ export const faults = {
     code: 50013,
     text: `Assertion failed signature validation. [Reason - ${detail}]`,
   }),
+  federatedOwnToken: (detail: string): AuthorityFault =>
+    invalidClient(700222, `AAD-issued tokens may not be used for federated identity flows: ${detail}.`),
   federatedIssuer: (issuer: string): AuthorityFault =>
     invalidClient(
       700211,

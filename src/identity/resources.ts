@@ -16,7 +16,14 @@ const FIRST_PARTY: ReadonlySet<string> = new Set([
   "https://vault.azure.net",
 ]);
 
+/** What a managed identity asks for to prove an application that trusts it. */
+const TOKEN_EXCHANGE = "api://azureadtokenexchange";
+/** The application behind that name, which its tokens are for. */
+export const tokenExchangeAppId = "fb60f99c-7a34-4190-8149-302f77469936";
+
 const AUDIENCE_LENGTH_MAX = 1024;
+/** The authority of the public cloud, whatever address it has here. */
+const publicAuthority = "https://login.microsoftonline.com";
 const DEFAULT_SCOPE = "/.default";
 
 export interface Resource {
@@ -25,6 +32,8 @@ export interface Resource {
   readonly tokenVersion: 1 | 2;
   /** True for services of the platform, whose tokens also say which Azure resource a managed identity belongs to. */
   readonly firstParty: boolean;
+  /** The authority that version 2 tokens name, where it is not the one that was asked. */
+  readonly authority?: string;
 }
 
 export type ResourceResolver = (audience: string) => Promise<Resource | undefined>;
@@ -42,6 +51,9 @@ export function createResourceResolver(
     const canonical = canonicalAudience(audience);
     if (FIRST_PARTY.has(canonical) || knownResource(canonical)) {
       return { audience, tokenVersion: 1, firstParty: true };
+    }
+    if (canonical === TOKEN_EXCHANGE) {
+      return { audience: tokenExchangeAppId, tokenVersion: 2, firstParty: true, authority: publicAuthority };
     }
     const application = await applications.findByAudience(audience);
     if (application === undefined) return undefined;

@@ -102,7 +102,11 @@ export function createTokenIssuer(options: {
       const issuedAt = Math.max(now, (options.issuedUntil?.(subject.principal.objectId) ?? 0) + 1);
       const times = { notBefore: issuedAt - backdatingSeconds, expiresOn: now + expiresIn };
       const claims = {
-        ...buildClaims(subject, resource, { ...options, authority, ...times }),
+        ...buildClaims(subject, resource, {
+          ...options,
+          authority: resource.authority ?? authority,
+          ...times,
+        }),
         ...(continuous ? { xms_cc: ["CP1"] } : {}),
       };
       const header = { typ: "JWT", alg: "RS256", x5t: key.kid, kid: key.kid };

@@ -249,3 +249,27 @@ test("the etag of the ranges changes with a split, so that clients that have it 
   const again = { ...incremental, "if-none-match": second.headers["etag"] ?? "" };
   assert.equal((await fixture.sendSigned("GET", target, { headers: again })).status, 304);
 });
+
+test("a partition key's path may be quoted with either quote", async () => {
+  const fixture = await openCosmosFixture();
+  const paths = [`/'a "b" 1*()'/'c/d'`, `/"it's"/"e f"`];
+  const partitionKey = { paths, kind: "MultiHash", version: 2 };
+  await fixture.sendSigned("POST", "/dbs/shop/colls", { body: { id: "quoted", partitionKey } });
+  const target = "/dbs/shop/colls/quoted/docs";
+  const headers = { "x-ms-documentdb-partitionkey": '["x","y"]' };
+  const body = { id: "1", 'a "b" 1*()': { "c/d": "x" }, "it's": { "e f": "y" } };
+  assert.equal(outcome(await fixture.sendSigned("POST", target, { headers, body })), "201");
+  assert.deepEqual(await queried(fixture, target, "SELECT VALUE c.id FROM c", headers), ["1"]);
+});
+
+test("an object where the partition key should be is as good as no value", async () => {
+  const fixture = await openCosmosFixture();
+  const undefinedKey = { "x-ms-documentdb-partitionkey": "[{}]" };
+  const body = { id: "object", pk: { a: 1 } };
+  assert.equal(outcome(await fixture.sendSigned("POST", docs, { headers: undefinedKey, body })), "201");
+  const read = await fixture.sendSigned("GET", `${docs}/object`, { headers: undefinedKey });
+  assert.deepEqual(bodyOf(read)["pk"], { a: 1 });
+  assert.equal(outcome(await fixture.sendSigned("POST", docs, { headers: a, body })), "400/1001");
+  const list = { id: "list", pk: ["a"] };
+  assert.equal(outcome(await fixture.sendSigned("POST", docs, { headers: a, body: list })), "400");
+});

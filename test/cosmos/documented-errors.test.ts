@@ -192,7 +192,7 @@ const rows: readonly Row[] = [
     error: "400",
     what: "no JSON",
     send: signed("POST", docs, a, "{"),
-    message: /input content is invalid because it is not a valid JSON object/,
+    message: /The request payload is invalid. Ensure to provide a valid request payload/,
   },
   {
     error: "400",

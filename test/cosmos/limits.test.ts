@@ -77,9 +77,9 @@ const rows: readonly Row[] = [
     {},
     { id: "a?", body: "function(){}" },
     "400",
-    /is invalid/,
+    /contains invalid character '\?'/,
   ],
-  ["a user id with a slash", "POST", "/dbs/shop/users", {}, { id: "a/b" }, "400", /is invalid/],
+  ["a user id with a slash", "POST", "/dbs/shop/users", {}, { id: "a/b" }, "400", /invalid character '\/'/],
   ["an item a little below 2 MB", "POST", docs, a, itemOf("large", 2 * 1024 * 1024 - 100), "201"],
   [
     "an item a little above 2 MB",
@@ -105,7 +105,15 @@ const rows: readonly Row[] = [
   ["a patch of 10 operations", "PATCH", `${docs}/there`, a, patch(10), "200"],
   ["a patch of 11 operations", "PATCH", `${docs}/there`, a, patch(11), "400", /can't exceed '10'/],
   ["a batch of 100 operations", "POST", docs, batchHeaders, batch(100), "200"],
-  ["a batch of 101 operations", "POST", docs, batchHeaders, batch(101), "400", /more than 100 operations/],
+  [
+    "a batch of 101 operations",
+    "POST",
+    docs,
+    batchHeaders,
+    batch(101),
+    "400",
+    /more operations than what is supported/,
+  ],
   [
     "a batch of more than 2 MB",
     "POST",
@@ -152,7 +160,7 @@ const rows: readonly Row[] = [
     {},
     container({ computedProperties: [{ name: "x", query: "SELECT VALUE FROM" }] }),
     "400",
-    /SC1001/,
+    /malformed query: 'SELECT VALUE FROM'.*1001/,
   ],
   [
     "a computed property that is no value",
@@ -161,7 +169,7 @@ const rows: readonly Row[] = [
     {},
     container({ computedProperties: [{ name: "x", query: "SELECT c.a FROM c" }] }),
     "400",
-    /must be a SELECT VALUE/,
+    /Required VALUE expression missing/,
   ],
   [
     "a computed property named like a system property",
@@ -170,7 +178,7 @@ const rows: readonly Row[] = [
     {},
     container({ computedProperties: [{ name: "_ts", query: "SELECT VALUE 1 FROM c" }] }),
     "400",
-    /cannot be that of a computed property/,
+    /cannot be used as a computed property name/,
   ],
   ["a default TTL of 2147483647", "POST", colls, {}, container({ defaultTtl: 2147483647 }), "201"],
   [
@@ -250,7 +258,7 @@ const rows: readonly Row[] = [
     {},
     container({ partitionKey: { paths: ["/a", "/b", "/c", "/d"], kind: "MultiHash", version: 2 } }),
     "400",
-    /cannot have 4 paths/,
+    /Too many partition key paths: 4/,
   ],
 ];
 

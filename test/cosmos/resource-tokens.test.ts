@@ -370,7 +370,7 @@ describe("a token for a prefix of a hierarchical key", () => {
   const query = { "x-ms-documentdb-isquery": "true", "content-type": "application/query+json" };
   for (const [values, point, feed] of [
     [["t", "u"], "200", "200"],
-    [["t"], "400", "200"],
+    [["t"], "400/1001", "200"],
     [["x", "u"], "403", "403"],
     [["x"], "403", "403"],
     [[], "403", "403"],

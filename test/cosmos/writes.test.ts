@@ -329,7 +329,39 @@ test("unique keys hold within a logical partition and are given back", async () 
   assert.equal(outcome(await send("5", { first: "G", last: "H" })), "409/3301", "null once");
   await fixture.sendSigned("DELETE", `${target}/4`, { headers: a });
   assert.equal(outcome(await send("5", { first: "G", last: "H" })), "201", "free after the delete");
+  for (const [changed, expected] of [
+    [{ uniqueKeyPolicy: policy, defaultTtl: 60 }, "200"],
+    [{}, "403"],
+    [{ uniqueKeyPolicy: { uniqueKeys: [{ paths: ["/email"] }] } }, "403"],
+  ] as const) {
+    const body = { id: "people", partitionKey: { paths: ["/pk"] }, ...changed };
+    const reply = await fixture.sendSigned("PUT", "/dbs/shop/colls/people", { body });
+    assert.equal(outcome(reply), expected, JSON.stringify(changed));
+    if (expected === "403")
+      assert.match(Buffer.from(reply.body ?? "").toString(), /The unique index cannot be modified/);
+  }
 });
+
+const kept: readonly (readonly [string, string, string])[] = [
+  ["half of a pair", '"v":"a\\ud83d"', '{"v":"a\ufffd"}'],
+  ["the other half as a name", '"v":{"\\ude00":[1e2,"\\udfff"]}', '{"v":{"\ufffd":[100,"\ufffd"]}}'],
+  ["a pair", '"v":"\\ud83d\\ude00"', '{"v":"\u{1f600}"}'],
+  ["a number next to nothing", '"v":1e-400', '{"v":0}'],
+  ["a number as long as may be", '"v":1e308', '{"v":1e+308}'],
+];
+
+for (const [name, member, expected] of kept) {
+  test(`a document keeps ${name} as JSON can say it`, async () => {
+    const fixture = await openCosmosFixture();
+    const reply = await fixture.sendSigned("POST", docs, {
+      headers: a,
+      body: `{"id":"1","pk":"a",${member}}`,
+    });
+    assert.equal(outcome(reply), "201");
+    const { v } = JSON.parse(Buffer.from(reply.body ?? "").toString()) as { v: unknown };
+    assert.equal(JSON.stringify({ v }), expected);
+  });
+}
 
 describe("time to live", () => {
   const target = "/dbs/shop/colls/short/docs";
@@ -424,7 +456,7 @@ test("delete by partition key removes that partition and no other", async () => 
   }
   const target = "/dbs/shop/colls/orders/operations/partitionkeydelete";
   const signed = { resourceType: "colls", resourceLink: "dbs/shop/colls/orders" };
-  assert.equal(outcome(await fixture.sendSigned("POST", target, { ...signed })), "400");
+  assert.equal(outcome(await fixture.sendSigned("POST", target, { ...signed })), "400/1001");
   assert.equal(outcome(await fixture.sendSigned("POST", target, { headers: a, ...signed })), "200");
   const feed = bodyOf(await fixture.sendSigned("GET", docs, {})) as { Documents: { pk: string }[] };
   assert.deepEqual(
@@ -481,4 +513,47 @@ test("the latest versions come in the newer format to clients that name it", asy
   const [only] = Documents;
   assert.deepEqual([Documents.length, only?.current.id, only?.current.v], [1, "1", 1]);
   assert.deepEqual([only?.metadata.lsn, only?.metadata.crts], [1, fixture.clock.now() / 1000]);
+});
+
+describe("bulk: after a part that fails", () => {
+  const create = (id: string, more: object = {}): object => ({
+    operationType: "Create",
+    partitionKey: '["a"]',
+    resourceBody: { id, pk: "a", ...more },
+  });
+  const parts = [
+    create("1"),
+    create("2", { ttl: -10 }),
+    create("3"),
+    { ...create("3"), operationType: "Read" },
+  ];
+  const rows: readonly (readonly [string | undefined, readonly number[], readonly string[]])[] = [
+    [undefined, [201, 400, 201, 200], ["1", "3"]],
+    ["True", [201, 400, 201, 200], ["1", "3"]],
+    ["False", [201, 400, 424, 424], ["1"]],
+  ];
+  for (const [flag, statuses, ids] of rows) {
+    test(`continue on error ${flag}: ${statuses.join(" ")}`, async () => {
+      const fixture = await openCosmosFixture();
+      const headers = {
+        "x-ms-cosmos-is-batch-request": "True",
+        "x-ms-cosmos-batch-atomic": "False",
+        "x-ms-documentdb-partitionkeyrangeid": "0",
+        ...(flag === undefined ? {} : { "x-ms-cosmos-batch-continue-on-error": flag }),
+      };
+      const body = parts.map((part, at) => (at === 3 ? { ...part, id: "3" } : part));
+      const reply = await fixture.sendSigned("POST", docs, { headers, body });
+      assert.equal(reply.status, 207);
+      const results = JSON.parse(String(reply.body)) as readonly { readonly statusCode: number }[];
+      assert.deepEqual(
+        results.map((result) => result.statusCode),
+        statuses,
+      );
+      const feed = bodyOf(await fixture.sendSigned("GET", docs));
+      assert.deepEqual(
+        (feed["Documents"] as readonly { id: string }[]).map(({ id }) => id),
+        ids,
+      );
+    });
+  }
 });

@@ -87,13 +87,14 @@ export function send(
   target: string,
   headers: Readonly<Record<string, string>> = {},
   body = "",
+  origin = "https://login.microsoftonline.com",
 ): Promise<Reply> {
   const request: Request = {
     method,
     target,
     headers,
     body: Buffer.from(body),
-    origin: "https://login.microsoftonline.com",
+    origin,
     remoteAddress: "127.0.0.1",
   };
   return service(request);

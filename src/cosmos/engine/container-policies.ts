@@ -4,6 +4,8 @@
  * service's default. Apart from containers.ts, which is about creating, changing and deleting.
  */
 import { badRequest } from "../errors.ts";
+import { indexingPolicy, spatialNames } from "./indexing-policy.ts";
+import { checkSearchPolicies } from "./search-policies.ts";
 
 type Properties = Readonly<Record<string, unknown>>;
 
@@ -24,9 +26,17 @@ export function containerProperties(resource: Properties): Properties {
     ),
   );
   checkTtl(own["defaultTtl"]);
+  if (own["ttlPropertyPath"] !== undefined && own["defaultTtl"] === undefined)
+    throw badRequest("A ttlPropertyPath needs a defaultTtl.");
   checkUniqueKeys(own["uniqueKeyPolicy"]);
-  checkComputedProperties(own["computedProperties"]);
+  checkComputedProperties(own["computedProperties"], spatialNames(own["indexingPolicy"]));
   checkConflictResolution(own["conflictResolutionPolicy"]);
+  const geospatial = isObject(own["geospatialConfig"]) ? own["geospatialConfig"]["type"] : undefined;
+  const indexing = indexingPolicy(
+    own["indexingPolicy"],
+    geospatial === "Geometry" ? "Geometry" : "Geography",
+  );
+  checkSearchPolicies(own);
   return {
     conflictResolutionPolicy: {
       mode: "LastWriterWins",
@@ -35,7 +45,7 @@ export function containerProperties(resource: Properties): Properties {
     },
     geospatialConfig: { type: "Geography" },
     ...own,
-    indexingPolicy: indexingPolicy(own["indexingPolicy"]),
+    indexingPolicy: indexing,
   };
 }
 
@@ -70,25 +80,34 @@ function checkUniqueKeys(policy: unknown): void {
 }
 
 /** Names and number; what the queries mean is checked where queries are understood (operations/containers.ts). */
-function checkComputedProperties(definitions: unknown): void {
+function checkComputedProperties(definitions: unknown, spatial: ReadonlySet<string>): void {
   if (definitions === undefined) return;
-  if (!Array.isArray(definitions))
-    throw badRequest("The computedProperties of a container must be an array.");
+  if (!Array.isArray(definitions)) throw badRequest("One of the specified inputs is invalid");
   if (definitions.length > computedPropertiesMax) {
     throw badRequest(
       `The number of computed properties ${definitions.length} exceeds the maximum of ${computedPropertiesMax}.`,
     );
   }
   const names = new Set<string>();
-  for (const definition of definitions as readonly unknown[]) {
+  for (const [at, definition] of (definitions as readonly unknown[]).entries()) {
     const name = isObject(definition) ? definition["name"] : undefined;
     const query = isObject(definition) ? definition["query"] : undefined;
-    if (typeof name !== "string" || name === "" || typeof query !== "string")
-      throw badRequest("Each computed property needs a 'name' and a 'query'.");
+    if (typeof name !== "string" || typeof query !== "string")
+      throw badRequest("One of the specified inputs is invalid");
+    if (name === "" || query === "")
+      throw badRequest(
+        `Computed property '${name === "" ? "name" : "query"}' is either empty or unspecified.`,
+      );
+    const shown = name.slice(0, 100);
     if (name === "id" || name.startsWith("_"))
-      throw badRequest(`The name '${name.slice(0, 100)}' cannot be that of a computed property.`);
+      throw badRequest(`The system property name '${shown}' cannot be used as a computed property name.`);
     if (names.has(name))
-      throw badRequest(`The computed property '${name.slice(0, 100)}' is defined more than once.`);
+      throw badRequest(`Computed property name '${shown}' cannot be used in multiple definitions.`);
+    if (spatial.has(name)) {
+      throw badRequest(
+        `Computed property '${shown}' at index (${at}) has a spatial index. Remove the spatial index on this path.`,
+      );
+    }
     names.add(name);
   }
 }
@@ -99,55 +118,6 @@ function checkConflictResolution(policy: unknown): void {
   if (typeof mode !== "string" || !/^(lastwriterwins|custom)$/i.test(mode)) {
     throw badRequest("The mode of a conflictResolutionPolicy must be 'LastWriterWins' or 'Custom'.");
   }
-}
-
-const allPaths = "/*";
-
-/** The policy with what it leaves out; the service wants the root in one of the two lists of paths. */
-function indexingPolicy(given: unknown): Properties {
-  if (given !== undefined && !isObject(given)) throw badRequest("The indexingPolicy must be an object.");
-  const policy = given ?? {};
-  const mode = policy["indexingMode"] ?? "consistent";
-  if (typeof mode !== "string" || !/^(consistent|lazy|none)$/i.test(mode))
-    throw badRequest(`The indexing mode '${String(mode).slice(0, 40)}' is not supported.`);
-  const isNone = mode.toLowerCase() === "none";
-  const automatic = policy["automatic"] ?? !isNone;
-  if (typeof automatic !== "boolean")
-    throw badRequest("The member 'automatic' of an indexing policy must be a boolean.");
-  if (isNone && automatic)
-    throw badRequest("An indexing policy whose mode is 'none' must have 'automatic' set to false.");
-  const included = pathsOf(policy, "includedPaths");
-  const excluded = pathsOf(policy, "excludedPaths");
-  if (!isNone && included !== undefined && ![...included, ...(excluded ?? [])].includes(allPaths)) {
-    throw badRequest(
-      'The special mandatory indexing path "/" is not provided in any of the path type sets. Please provide this path in one of the sets.',
-    );
-  }
-  const defaults = isNone
-    ? {}
-    : {
-        ...(included === undefined && excluded?.includes(allPaths) !== true
-          ? { includedPaths: [{ path: allPaths }] }
-          : {}),
-        ...(excluded === undefined ? { excludedPaths: [{ path: '/"_etag"/?' }] } : {}),
-      };
-  return { ...defaults, ...policy, indexingMode: mode, automatic };
-}
-
-/** Paths of one list; each is one value (`/?`) or a whole subtree (`/*`). */
-function pathsOf(policy: Properties, name: string): readonly string[] | undefined {
-  const list = policy[name];
-  if (list === undefined || list === null) return undefined;
-  if (!Array.isArray(list)) throw badRequest(`The member '${name}' of an indexing policy must be an array.`);
-  return (list as readonly unknown[]).map((entry) => {
-    const path = isObject(entry) ? entry["path"] : undefined;
-    if (typeof path !== "string" || !/^\/(.*\/)?[?*]$/s.test(path)) {
-      throw badRequest(
-        `The indexing path '${String(path).slice(0, 100)}' could not be accepted, failed near position '0'. Please ensure that the path is a valid path.`,
-      );
-    }
-    return path;
-  });
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

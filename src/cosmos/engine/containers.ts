@@ -3,11 +3,20 @@
  * the parts that can never change. Both planes come through here.
  */
 import type { Reader, Transaction } from "../../storage/port.ts";
-import { badRequest, CosmosError, conflict, notFound, ownerNotFound, preconditionFailed } from "../errors.ts";
+import {
+  badRequest,
+  CosmosError,
+  conflict,
+  notFound,
+  ownerNotFound,
+  preconditionFailed,
+  uniqueKeysFixed,
+} from "../errors.ts";
 import { type EngineParts, requireAccount, writeAccount } from "./accounts.ts";
 import { readAll } from "./catalog.ts";
 import { containerProperties } from "./container-policies.ts";
 import type { PartitionKeyDefinition } from "./effective-partition-key.ts";
+import { checkEncryptionKept, checkEncryptionKeys } from "./encryption-policy.ts";
 import { createOffer, deleteOffersOf, listOffers, rangesOf, type Throughput } from "./offers.ts";
 import { deleteChildren, deleteRange, markForPurge } from "./purge.ts";
 import { initialRanges } from "./ranges.ts";
@@ -23,6 +32,7 @@ import {
   seconds,
 } from "./records.ts";
 import { containerRid, databaseRid } from "./resource-ids.ts";
+import { checkVectorsKept } from "./search-policies.ts";
 
 const maxIdLength = 255;
 const maxPartitionKeyPaths = 3;
@@ -46,10 +56,14 @@ export function checkResourceId(id: unknown): asserts id is string {
   if (typeof id !== "string" || id === "") {
     throw badRequest("The input content is invalid because the required properties - 'id; ' - are missing");
   }
+  const forbidden = /[/\\#?]/.exec(id)?.[0];
+  if (forbidden !== undefined)
+    throw badRequest(`The resource name presented contains invalid character '${forbidden}'.`);
+  if (id.endsWith(" ")) throw badRequest("The resource name can't end with space.");
   // A lone surrogate has no UTF-8 form, so the id could not be addressed again.
-  if (id.length > maxIdLength || /[/\\#?]|\p{Surrogate}/u.test(id) || id.endsWith(" ")) {
+  if (id.length > maxIdLength || /\p{Surrogate}/u.test(id)) {
     throw badRequest(
-      `The resource name '${id.slice(0, maxIdLength)}' is invalid: it must have 1 to ${maxIdLength} characters, none of '/', '\\', '#', '?', and no trailing space.`,
+      `The resource name '${id.slice(0, maxIdLength)}' is invalid: it must have 1 to ${maxIdLength} whole characters.`,
     );
   }
 }
@@ -165,6 +179,8 @@ async function newContainer(
   asked: Throughput | undefined,
 ): Promise<ContainerRecord> {
   const definition = partitionKeyDefinition(resource["partitionKey"]);
+  const properties = containerProperties(resource);
+  await checkEncryptionKeys(transaction, account, parent.id, properties["clientEncryptionPolicy"]);
   const owner = await requireAccount(transaction, account);
   const shared = (await listOffers(transaction, account)).some(
     (offer) => offer.offerResourceId === parent.rid,
@@ -182,7 +198,7 @@ async function newContainer(
     uid: owner.uid,
     number: owner.nextContainer,
     partitionKey: definition,
-    properties: containerProperties(resource),
+    properties,
     ranges: initialRanges(rangeCount, definition),
     retired: [],
   };
@@ -223,22 +239,25 @@ function changedContainer(
     throw badRequest("Document collection partition key cannot be changed.");
   }
   const properties = containerProperties(resource);
-  for (const name of ["uniqueKeyPolicy", "vectorEmbeddingPolicy"]) {
-    const before = JSON.stringify(old.properties[name] ?? null);
-    if (properties[name] !== undefined && JSON.stringify(properties[name]) !== before) {
-      throw badRequest(`The ${name} of a container cannot be changed after it was created.`);
-    }
-  }
-  const kept = {
-    uniqueKeyPolicy: old.properties["uniqueKeyPolicy"],
-    vectorEmbeddingPolicy: old.properties["vectorEmbeddingPolicy"],
-  };
+  const uniqueKeyPolicy = old.properties["uniqueKeyPolicy"];
+  const asked = properties["uniqueKeyPolicy"];
+  if (uniqueKeysText(asked) !== uniqueKeysText(uniqueKeyPolicy)) throw uniqueKeysFixed();
+  checkVectorsKept(old.properties, properties);
+  checkEncryptionKept(old.properties["clientEncryptionPolicy"], properties["clientEncryptionPolicy"]);
   return {
     ...old,
-    properties: JSON.parse(JSON.stringify({ ...kept, ...properties })) as Record<string, unknown>,
+    properties: JSON.parse(JSON.stringify({ uniqueKeyPolicy, ...properties })) as Record<string, unknown>,
     etag: metadataEtag(parts.entropy, parts.clock),
     ts: seconds(parts.clock),
   };
+}
+
+/** One text for equal unique keys; none are the same as an empty list of them. */
+function uniqueKeysText(policy: unknown): string {
+  const keys = (
+    policy as { readonly uniqueKeys?: readonly { readonly paths?: unknown }[] } | null | undefined
+  )?.uniqueKeys;
+  return JSON.stringify((keys ?? []).map(({ paths }) => paths));
 }
 
 /** Deletes a container; its items are unreachable from the commit on. False when there was none. */
@@ -279,7 +298,8 @@ function partitionKeyDefinition(value: unknown): PartitionKeyDefinition {
   if (kind !== "Hash" && kind !== "MultiHash")
     throw badRequest(`The partition key kind '${String(kind)}' is not supported.`);
   if (paths.length === 0 || paths.length > (kind === "Hash" ? 1 : maxPartitionKeyPaths)) {
-    throw badRequest(`A partition key of kind ${kind} cannot have ${paths.length} paths.`);
+    const problem = paths.length === 0 ? "No" : "Too many";
+    throw badRequest(`${problem} partition key paths: ${paths.length} for a partition key of kind ${kind}.`);
   }
   const version = given.version ?? 2;
   if (version !== 1 && version !== 2)

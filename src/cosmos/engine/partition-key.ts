@@ -41,21 +41,21 @@ export function parsePartitionKeyHeader(header: string): readonly PartitionKeyCo
   });
 }
 
-/** The partition key of a document; a missing path is undefined, an object or array is refused. */
+/** The partition key of a document; a missing path and an object are undefined, an array is refused. */
 export function extractPartitionKey(
   document: Readonly<Record<string, unknown>>,
   definition: PartitionKeyDefinition,
 ): readonly PartitionKeyComponent[] {
   return definition.paths.map((path) => {
     const value = valueAt(document, path);
-    return value === undefined ? undefined : checkComponent(value);
+    return value === undefined || isRecord(value) ? undefined : checkComponent(value);
   });
 }
 
 /** The value at a property path of a document, or `undefined`; arrays are not entered. */
 export function valueAt(document: Readonly<Record<string, unknown>>, path: string): unknown {
   // Most paths are one plain name.
-  if (path.indexOf("/", 1) < 0 && !path.includes('"')) {
+  if (path.indexOf("/", 1) < 0 && !/["']/.test(path)) {
     const name = path.slice(1);
     return Object.hasOwn(document, name) ? document[name] : undefined;
   }
@@ -66,10 +66,10 @@ export function valueAt(document: Readonly<Record<string, unknown>>, path: strin
   return value;
 }
 
-/** Splits a property path such as `/a/"b c"/d` into names. */
+/** Splits a property path such as `/a/"b c"/d` into names; quotes are double or single. */
 export function splitPath(path: string): readonly string[] {
-  return [...path.matchAll(/\/(?:"((?:[^"\\]|\\.)*)"|([^/]*))/g)].map((match) =>
-    match[1] === undefined ? (match[2] ?? "") : match[1].replace(/\\(.)/g, "$1"),
+  return [...path.matchAll(/\/(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^/]*))/g)].map(
+    ([, double, single, plain = ""]) => (double ?? single)?.replace(/\\(.)/g, "$1") ?? plain,
   );
 }
 

@@ -163,7 +163,8 @@ function vectorsOf(indexes: unknown, vectorPolicy: unknown): readonly VectorInde
     );
     const type = vectorTypes.get(String(index["type"]).toLowerCase());
     if (path === undefined || type === undefined || !isObject(embedding)) return [];
-    const { dimensions, distanceFunction = "cosine" } = embedding;
+    // The service takes a vector to have this many dimensions when its policy does not say.
+    const { dimensions = 1_536, distanceFunction = "cosine" } = embedding;
     const metric = vectorMetrics.get(String(distanceFunction).toLowerCase());
     const isUsable = Number.isInteger(dimensions) && Number(dimensions) > 0 && metric !== undefined;
     if (!isUsable || Number(dimensions) > dimensionsMax) return [];

@@ -49,8 +49,8 @@ export const executeBatch: Operation = async (context) => {
   const container = requireContainer(context);
   if (context.body.length > batchBytesMax) throw tooLarge();
   const parts = context.batch();
-  if (parts.length === 0) throw badRequest("The batch request has no operations.");
-  if (parts.length > partsMax) throw badRequest(`The batch request has more than ${partsMax} operations.`);
+  if (parts.length === 0) throw badRequest("Batch request has no operations.");
+  if (parts.length > partsMax) throw badRequest("Batch request has more operations than what is supported.");
   return flag(context.headers, "x-ms-cosmos-batch-atomic")
     ? atomic(context, container, parts)
     : bulk(context, container, parts);
@@ -124,29 +124,10 @@ async function bulk(
   container: ContainerRecord,
   parts: readonly BatchPart[],
 ): ReturnType<Operation> {
-  const account = accountNameOf(context);
-  const touched = new Map<string, { readonly partition: Partition; lsn: number }>();
-  const results = await Promise.all(
-    parts.map(async (part): Promise<PartResult> => {
-      try {
-        const logical = partPartition(context, container, part);
-        const range = container.ranges.find((candidate) => inRange(logical.epk, candidate));
-        const meter = await meterOf(context, container, range === undefined ? [] : [range]);
-        const work = preparePart(context, container, part, logical);
-        const { result, partition, lsn } = await commitTo(context.engine, account, container, logical, work);
-        meter.charge(result.requestCharge);
-        const known = touched.get(partition.range.id);
-        touched.set(partition.range.id, {
-          partition,
-          lsn: Math.max(lsn, known?.lsn ?? 0, partition.committedLsn),
-        });
-        return result;
-      } catch (error) {
-        if (error instanceof CosmosError) return failed(error);
-        throw error;
-      }
-    }),
-  );
+  const touched = new Map<string, Touched>();
+  const perform = (part: BatchPart): Promise<PartResult> => bulkPart(context, container, part, touched);
+  const stops = context.headers["x-ms-cosmos-batch-continue-on-error"]?.toLowerCase() === "false";
+  const results = stops ? await untilFailure(parts, perform) : await Promise.all(parts.map(perform));
   const token = [...touched.values()].map(({ partition, lsn }) => sessionToken(partition, lsn)).join(",");
   const status = results.every((result) => result.statusCode < 400) ? 200 : 207;
   return {
@@ -155,6 +136,52 @@ async function bulk(
     charge: total(results),
     ...(token === "" ? {} : { sessionToken: token }),
   };
+}
+
+/** A partition that parts of a bulk request went to, and how far it is for them. */
+interface Touched {
+  readonly partition: Partition;
+  readonly lsn: number;
+}
+
+/** One part as a commit of its own; noted in `touched` by its range when it was done. */
+async function bulkPart(
+  context: OperationContext,
+  container: ContainerRecord,
+  part: BatchPart,
+  touched: Map<string, Touched>,
+): Promise<PartResult> {
+  try {
+    const logical = partPartition(context, container, part);
+    const range = container.ranges.find((candidate) => inRange(logical.epk, candidate));
+    const meter = await meterOf(context, container, range === undefined ? [] : [range]);
+    const work = preparePart(context, container, part, logical);
+    const account = accountNameOf(context);
+    const { result, partition, lsn } = await commitTo(context.engine, account, container, logical, work);
+    meter.charge(result.requestCharge);
+    const known = touched.get(partition.range.id);
+    touched.set(partition.range.id, {
+      partition,
+      lsn: Math.max(lsn, known?.lsn ?? 0, partition.committedLsn),
+    });
+    return result;
+  } catch (error) {
+    if (error instanceof CosmosError) return failed(error);
+    throw error;
+  }
+}
+
+/** One part after the other; what comes after the first that fails is not tried (424). What was done stays. */
+async function untilFailure(
+  parts: readonly BatchPart[],
+  perform: (part: BatchPart) => Promise<PartResult>,
+): Promise<readonly PartResult[]> {
+  const results: PartResult[] = [];
+  for (const part of parts) {
+    const hasFailed = (results.at(-1)?.statusCode ?? 0) >= 400;
+    results.push(hasFailed ? { statusCode: 424, requestCharge: 0 } : await perform(part));
+  }
+  return results;
 }
 
 /** Reads whose items do not fit into the response any more fail one by one; writes are done and keep their results. */

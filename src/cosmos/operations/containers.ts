@@ -5,7 +5,10 @@ import { metadataCharge } from "../engine/request-charge.ts";
 import { childRid } from "../engine/resource-ids.ts";
 import { type RangeUsage, usageOf } from "../engine/usage.ts";
 import { badRequest, notFound } from "../errors.ts";
+import { QueryError } from "../query/error.ts";
+import { parseQuery } from "../query/parser.ts";
 import { prepareQuery } from "../query/prepare.ts";
+import type { Query } from "../query/syntax.ts";
 import { flag, ifMatch } from "../wire/headers.ts";
 import { feed } from "./feed.ts";
 import { throughputOf } from "./offers.ts";
@@ -14,7 +17,6 @@ import {
   type JsonObject,
   jsonBody,
   type Operation,
-  rejectingQuery,
   requireContainer,
   requireDatabase,
 } from "./operation.ts";
@@ -141,18 +143,59 @@ function rangesEtag({ number, ranges, retired }: ContainerRecord): string {
   return `"${number}-${ranges.length + retired.length}"`;
 }
 
-/** 400 with the query language's own errors when the query of a computed property is none that yields a value. */
+/** 400 in the service's words when the query of a computed property is none that yields a value of one item. */
 function checkComputedQueries(resource: JsonObject): void {
   const definitions = resource["computedProperties"];
   if (!Array.isArray(definitions)) return;
-  for (const definition of definitions as readonly { readonly name?: unknown; readonly query?: unknown }[]) {
+  for (const [at, definition] of (definitions as readonly JsonObject[]).entries()) {
     const { name, query } = definition ?? {};
-    if (typeof name !== "string" || typeof query !== "string") continue;
-    if (!/^\s*SELECT\s+VALUE\b/i.test(query))
-      throw badRequest(`The query of the computed property '${name.slice(0, 100)}' must be a SELECT VALUE.`);
-    const computedProperties = [{ name, query }];
-    rejectingQuery("", () =>
-      prepareQuery("SELECT VALUE 1", [], { now: () => 0, random: () => 0, computedProperties }),
+    if (typeof name !== "string" || typeof query !== "string" || query === "") continue;
+    const shown = query.slice(0, 200);
+    const parsed = wellFormed(name, query, (details) =>
+      badRequest(
+        `Computed property at index (${at}) has a malformed query: '${shown}' Error details: '${details}'`,
+      ),
+    );
+    if (parsed.select.kind !== "value") {
+      throw badRequest(
+        `Required VALUE expression missing from computed property query '${shown}' at index (${at}).`,
+      );
+    }
+    const clause = clauseBeyond(parsed);
+    if (clause === undefined) continue;
+    throw badRequest(
+      `Computed property at index (${at}) has a query with the unsupported clause ${clause}: '${shown}'.`,
     );
   }
+}
+
+/** The query of a computed property; a refusal with the language's errors, as that message numbers them, when it is none. */
+function wellFormed(name: string, query: string, refusal: (details: string) => Error): Query {
+  try {
+    const computedProperties = [{ name, query }];
+    prepareQuery("SELECT VALUE 1", [], { now: () => 0, random: () => 0, computedProperties });
+    return parseQuery(query);
+  } catch (error) {
+    if (!(error instanceof QueryError)) throw error;
+    const errors = error.errors.map(({ severity, code, message }) => ({
+      severity,
+      code: Number(String(code).replace(/^SC/, "")),
+      message,
+    }));
+    throw refusal(errors.length > 0 ? JSON.stringify({ errors }) : error.message);
+  }
+}
+
+/** A clause that needs more than one item, or keeps an item from having the property; undefined when there is none. */
+function clauseBeyond(query: Query): string | undefined {
+  const clauses: readonly (readonly [string, boolean])[] = [
+    ["WHERE", query.where !== undefined],
+    ["GROUP BY", query.groupBy !== undefined],
+    ["ORDER BY", query.orderBy !== undefined],
+    ["TOP", query.top !== undefined],
+    ["DISTINCT", query.distinct],
+    ["OFFSET LIMIT", query.offset !== undefined],
+    ["JOIN", (query.from?.length ?? 0) > 1],
+  ];
+  return clauses.find(([, isThere]) => isThere)?.[0];
 }

@@ -3,7 +3,7 @@ import { commitTo } from "../engine/commit.ts";
 import { partitionItemNumbers, readItemNumber } from "../engine/documents.ts";
 import { removeItem } from "../engine/item-writes.ts";
 import { metadataCharge } from "../engine/request-charge.ts";
-import { badRequest } from "../errors.ts";
+import { fewerComponents } from "../errors.ts";
 import {
   accountNameOf,
   headerPartition,
@@ -18,7 +18,7 @@ const commitSize = 200;
 export const deleteByPartitionKey: Operation = async (context) => {
   const container = requireContainer(context);
   const logical = headerPartition(context, container);
-  if (logical === undefined) throw badRequest("PartitionKey value must be supplied for this operation.");
+  if (logical === undefined) throw fewerComponents();
   const numbers = await partitionItemNumbers(context.engine.store, container, logical);
   let last: { partition: Parameters<typeof removeItem>[0]["partition"]; lsn: number } | undefined;
   for (let at = 0; at < numbers.length; at += commitSize) {

@@ -28,6 +28,6 @@ export function feed(
 function continuationOffset(token: string | undefined): number {
   if (token === undefined || token === "") return 0;
   const match = /^offset:(\d{1,9})$/.exec(token);
-  if (match === null) throw badRequest("The continuation token is invalid.");
+  if (match === null) throw badRequest("Invalid Continuation Token");
   return Number(match[1]);
 }

@@ -24,7 +24,7 @@ import { type KeySpan, scanContainer, scanRange } from "../engine/range-scan.ts"
 import type { ContainerRecord, PhysicalRange } from "../engine/records.ts";
 import { seconds } from "../engine/records.ts";
 import { checkSession, sessionToken } from "../engine/sessions.ts";
-import { badRequest, rangeGone } from "../errors.ts";
+import { badRequest, partitionKeyMismatch, rangeGone } from "../errors.ts";
 import type { FeedScope } from "../index/item-feed.ts";
 import type { Condition } from "../query/facts.ts";
 import type { RequestHeaders } from "../wire/headers.ts";
@@ -61,11 +61,7 @@ export async function itemScope(context: OperationContext, container: ContainerR
 async function keyScope(engine: Engine, container: ContainerRecord, header: string): Promise<ItemScope> {
   const components = parsePartitionKeyHeader(header);
   const { paths } = container.partitionKey;
-  if (components.length > paths.length) {
-    throw badRequest(
-      "The partition key supplied in x-ms-partitionkey header has more components than defined in the collection.",
-    );
-  }
+  if (components.length > paths.length) throw partitionKeyMismatch();
   if (components.length < paths.length) {
     const prefix = effectivePartitionKey(components, container.partitionKey);
     const span = { min: prefix, max: `${prefix}FF` };

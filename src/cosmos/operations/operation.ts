@@ -17,12 +17,20 @@ import {
 } from "../engine/partition-key.ts";
 import type { Partition } from "../engine/partitions.ts";
 import type { ContainerRecord } from "../engine/records.ts";
-import { badQuery, badRequest, notFound, ownerNotFound } from "../errors.ts";
+import {
+  badQuery,
+  badRequest,
+  fewerComponents,
+  notFound,
+  ownerNotFound,
+  partitionKeyMismatch,
+} from "../errors.ts";
 import { QueryError } from "../query/error.ts";
 import type { Address } from "../wire/address.ts";
 import { type BatchPart, readBinary } from "../wire/batch-body.ts";
 import { binaryJsonToText, isBinaryJson } from "../wire/binary-json.ts";
 import type { RequestHeaders } from "../wire/headers.ts";
+import { parseJsonBytes } from "../wire/json-text.ts";
 import type { MintToken } from "./permissions.ts";
 
 export interface OperationContext {
@@ -67,16 +75,16 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 /** Deepest nesting of a document (service limit). */
 const depthMax = 128;
 
-const invalidBody = "The input content is invalid because it is not a valid JSON object.";
+const invalidPayload = "The request payload is invalid. Ensure to provide a valid request payload.";
 
 /** The bytes as JSON; 400 in the service's words when they are none or nest too deep. */
 export function parseBody(bytes: Uint8Array): unknown {
   if (isBinaryJson(bytes)) return JSON.parse(readBinary(() => binaryJsonToText(bytes)));
   checkDepth(bytes);
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return parseJsonBytes(bytes);
   } catch {
-    throw badRequest(invalidBody);
+    throw badRequest(invalidPayload);
   }
 }
 
@@ -86,7 +94,8 @@ export function jsonBody(context: Pick<OperationContext, "body">): JsonObject {
 }
 
 export function jsonObject(value: unknown): JsonObject {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw badRequest(invalidBody);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw badRequest("One of the specified inputs is invalid");
   return value as JsonObject;
 }
 
@@ -95,7 +104,7 @@ export function rejectingQuery<T>(prefix: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof QueryError) throw badQuery(`${prefix}Message: ${error.message}`);
+    if (error instanceof QueryError) throw badQuery(`${prefix}Message: ${error.message}`, error.substatus);
     throw error;
   }
 }
@@ -159,16 +168,9 @@ export function headerPartition(
 /** The logical partition that a partition key in JSON names; it must have a value for every path. */
 export function fullPartition(header: string, container: ContainerRecord): LogicalPartition {
   const components = parsePartitionKeyHeader(header);
-  const wanted = container.partitionKey.paths.length;
-  if (components.length < wanted) {
-    throw badRequest(
-      "The partition key supplied in x-ms-partitionkey header has fewer components than defined in the the collection.",
-    );
-  }
-  if (components.length > wanted) {
-    throw badRequest(
-      "The partition key supplied in x-ms-partitionkey header has more components than defined in the collection.",
-    );
+  if (components.length !== container.partitionKey.paths.length) {
+    if (header.trim() !== "[]") throw partitionKeyMismatch();
+    throw fewerComponents();
   }
   return placePartition(components, container.partitionKey);
 }
@@ -176,7 +178,7 @@ export function fullPartition(header: string, container: ContainerRecord): Logic
 /** The logical partition of a point operation, whose header is mandatory. */
 export function requirePartition(context: OperationContext, container: ContainerRecord): LogicalPartition {
   const logical = headerPartition(context, container);
-  if (logical === undefined) throw badRequest("PartitionKey value must be supplied for this operation.");
+  if (logical === undefined) throw fewerComponents();
   return logical;
 }
 

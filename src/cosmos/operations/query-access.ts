@@ -59,7 +59,7 @@ export function feedOpener(
     if (!sorts) {
       return scanFeed(pages, typeof start.position === "number" ? start.position : 0, needsTexts(query));
     }
-    if (query.facts.orderBy === undefined) throw badRequest("The continuation token is invalid.");
+    if (query.facts.orderBy === undefined) throw badRequest("Invalid Continuation Token");
     const from = typeof start.position === "number" ? { rank: 0 } : start.position;
     return sortedScanFeed(source, pages, query.facts.orderBy, from);
   };

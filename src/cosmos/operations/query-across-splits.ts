@@ -48,7 +48,7 @@ function retiredHome(container: ContainerRecord, range: string, home: string): P
   const current = container.ranges.find(({ id }) => id === range);
   const old = container.retired.find(({ id }) => id === home);
   if (current === undefined || old === undefined || !current.parents.includes(home))
-    throw badRequest("The continuation token is invalid.");
+    throw badRequest("Invalid Continuation Token");
   return old;
 }
 

@@ -232,12 +232,12 @@ function parseToken(token: string | undefined, { hash, facts }: IdentifiedQuery)
   try {
     value = JSON.parse(Buffer.from(token, "base64url").toString("utf8"));
   } catch {
-    throw badRequest("The continuation token is invalid.");
+    throw badRequest("Invalid Continuation Token");
   }
   const [version, own, json, state] = Array.isArray(value) ? (value as unknown[]) : [];
   const position = positionFromJson(json, facts.orderBy?.length ?? 0);
   if (version !== tokenVersion || own !== hash || position === undefined) {
-    throw badRequest("The continuation token is invalid.");
+    throw badRequest("Invalid Continuation Token");
   }
   return { position, state: rejectingQuery("", () => stateFromJson(state)) };
 }

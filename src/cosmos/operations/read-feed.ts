@@ -40,6 +40,6 @@ function startPosition(token: string | undefined): number {
   if (token === undefined || token === "") return 0;
   const match = /^from:(\d{1,16})$/.exec(token);
   if (match === null || !Number.isSafeInteger(Number(match[1])))
-    throw badRequest("The continuation token is invalid.");
+    throw badRequest("Invalid Continuation Token");
   return Number(match[1]);
 }

@@ -62,6 +62,11 @@ export function syntaxError(token: string, location: Location): QueryError {
   return errorAt("SC1001", `Syntax error, incorrect syntax near '${token}'.`, location);
 }
 
+/** SC1010: `token` is a character that starts no token. */
+export function invalidToken(token: string, location: Location): QueryError {
+  return errorAt("SC1010", `Syntax error, invalid token '${token}'.`, location);
+}
+
 /** SC1002: the text ended where something was still needed. */
 export function endOfFile(length: number): QueryError {
   return errorAt("SC1002", "Syntax error, unexpected end-of-file.", { start: length, end: length });
@@ -70,7 +75,8 @@ export function endOfFile(length: number): QueryError {
 /** A result row with NaN or an infinity: legal on the way, but JSON cannot say it. */
 export function nonFiniteResult(): QueryError {
   const text = "The query result contains a number that is not finite, which JSON cannot represent.";
-  return new QueryError([], [text], NON_FINITE_SUBSTATUS);
+  const error: Diagnostic = { severity: "Error", code: NON_FINITE_SUBSTATUS, message: text };
+  return new QueryError([error], [], NON_FINITE_SUBSTATUS);
 }
 
 const NON_FINITE_SUBSTATUS = 4001;

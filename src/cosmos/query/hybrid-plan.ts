@@ -113,7 +113,7 @@ function describe(
   bound: Bound,
   query: Query,
   prepared: PreparedQuery,
-  { score, direction }: Component,
+  { call, score, direction }: Component,
   all: readonly Component[],
 ): QueryInfo {
   const rows = Math.max(
@@ -136,7 +136,8 @@ function describe(
     orderBy: node({
       kind: "orderBy",
       rank: false,
-      items: [node({ kind: "orderItem", value: score, direction })],
+      // VectorDistance knows its own direction, and refuses to be told one.
+      items: [node({ kind: "orderItem", value: score, ...(isText(call) && { direction }) })],
       span: NOWHERE,
     }),
   });

@@ -2,7 +2,7 @@
  * Query text to tokens. Separate from the parser because a token's place and its text as written are what every
  * syntax error quotes. Offsets count UTF-16 code units of the query text.
  */
-import { type Location, syntaxError } from "./error.ts";
+import { invalidToken, type Location, syntaxError } from "./error.ts";
 
 export type TokenKind = "name" | "keyword" | "number" | "string" | "parameter" | "symbol" | "end";
 
@@ -36,7 +36,7 @@ const SYMBOLS = [
   "!=",
   "||",
   "??",
-  ..."()[]{},.:;?*=<>+-/%&|^~@",
+  ..."()[]{},.:?*=<>+-/%&|^~@",
 ] as const;
 
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
@@ -56,7 +56,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   t: "\t",
 };
 
-/** All tokens of `text`, the last one of kind `end`. Throws SC1001 at the first character that starts no token. */
+/** All tokens of `text`, the last one of kind `end`. Throws SC1010 at the first character that starts no token. */
 export function tokenize(text: string): readonly Token[] {
   const tokens: Token[] = [];
   let at = 0;
@@ -99,7 +99,7 @@ function readToken(text: string, start: number): Token {
     return { kind: "symbol", text: symbol, number: 0, start, end: start + symbol.length };
   }
   const character = String.fromCodePoint(text.codePointAt(start) ?? 0);
-  throw syntaxError(character, { start, end: start + character.length });
+  throw invalidToken(character, { start, end: start + character.length });
 }
 
 function match(pattern: RegExp, text: string, at: number): string | undefined {

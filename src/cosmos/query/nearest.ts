@@ -7,7 +7,7 @@ import { type Compilation, type Frame, renew } from "./compilation.ts";
 import { constantValue, isConstant, vectorPath } from "./evaluate.ts";
 import { type Metric, metricOf } from "./functions/vector.ts";
 import { itemPath, type Path } from "./item-paths.ts";
-import { asVectorDistance, nearestFirst } from "./rank.ts";
+import { asVectorDistance } from "./rank.ts";
 import { isSteady } from "./reads.ts";
 import { compileRoot } from "./root.ts";
 import type { Call, Expression, Query } from "./syntax.ts";
@@ -27,14 +27,8 @@ export interface Nearest {
   readonly everyItem: boolean;
 }
 
-interface Limits {
-  /** Each ORDER BY item sorts downwards. */
-  readonly descending: readonly boolean[];
-  readonly wanted: number;
-}
-
 /** The fact, for a query over the plain container that gives at most one row for an item. */
-export function nearestOf(c: Compilation, query: Query, { descending, wanted }: Limits): Nearest | undefined {
+export function nearestOf(c: Compilation, query: Query, wanted: number): Nearest | undefined {
   const [item, second] = query.orderBy?.items ?? [];
   const call = item === undefined || second !== undefined ? undefined : asVectorDistance(item.value);
   if (call === undefined || query.orderBy?.rank === true || !Number.isFinite(wanted)) return undefined;
@@ -42,7 +36,6 @@ export function nearestOf(c: Compilation, query: Query, { descending, wanted }: 
     return undefined;
   const compared = comparedOf(c, call);
   if (compared === undefined || !isSteadyRow(query)) return undefined;
-  if ((nearestFirst(compared.metric) === "DESC") !== descending[0]) return undefined;
   return { ...compared, wanted, everyItem: givesEveryItem(c, query) };
 }
 

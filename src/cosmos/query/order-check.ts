@@ -19,9 +19,23 @@ export function checkOrderBy(state: BindState, query: Query): void {
     checkRank(state, query, orderBy);
     return;
   }
-  for (const { value } of orderBy.items) {
+  for (const { value, direction } of orderBy.items) {
     if (!isOrderable(state, value)) state.errors.push(ORDER_BY_NOT_A_PATH);
+    if (direction !== undefined && isCallOf(value, "VECTORDISTANCE")) {
+      const message =
+        "Specifying a sorting order (ASC or DESC) with VectorDistance function is not supported.";
+      report(state, "SC2210", message, orderBy.span);
+    }
   }
+  if (orderBy.items.some(({ value }) => isJoined(state, query, value)))
+    state.texts.push("Order-by over correlated collections is not supported.");
+}
+
+/** A path into what JOIN adds to the items: it has no place in an index, so the service cannot order by it. */
+function isJoined(state: BindState, query: Query, value: Expression): boolean {
+  const path = asPath(value);
+  const variable = path === undefined ? undefined : state.variables.get(path.root);
+  return variable?.owner === query && !variable.item && (query.from?.length ?? 0) > 1;
 }
 
 function isOrderable(state: BindState, value: Expression): boolean {
@@ -52,7 +66,9 @@ function checkRank(state: BindState, query: Query, orderBy: OrderBy): void {
       "The ORDER BY RANK clause must be followed by a VectorDistance and/or a FullTextScore function call.";
     report(state, "SC2221", message, orderBy.span);
   }
-  for (const { value } of orderBy.items) {
+  for (const { value, direction } of orderBy.items) {
+    if (direction !== undefined)
+      state.texts.push("Specifying a sort order (ASC or DESC) in the ORDER BY RANK clause is not allowed.");
     if (isCallOf(value, "RRF") && !hasGoodWeights(value)) report(state, "SC2229", WEIGHTS, orderBy.span);
   }
 }

@@ -122,7 +122,7 @@ export function prepareQuery(
     descending,
     checksRows: !isPlain(query),
   };
-  const nearest = nearestOf(compilation, query, { descending, wanted: plan.offset + plan.limit });
+  const nearest = nearestOf(compilation, query, plan.offset + plan.limit);
   return {
     syntax: query,
     readsItems: readsItems(bound, query),
@@ -172,6 +172,11 @@ function compileFilterTest(c: Compilation, query: Query): (item: Value) => boole
 function parameterValues(parameters: readonly QueryParameter[]): ReadonlyMap<string, Value> {
   const values = new Map<string, Value>();
   for (const { name, value } of parameters) {
+    if (!/^@./.test(name)) {
+      throw plainError(
+        "Invalid query. Parameter names should be in the format of symbol '@' followed by a valid identifier.",
+      );
+    }
     if (values.has(name)) throw plainError(`Invalid query. Specified duplicate parameter name '${name}'.`);
     if (!withinDepth(value, VALUE_DEPTH_MAX)) {
       throw plainError(`The value of parameter '${name}' is nested deeper than ${VALUE_DEPTH_MAX} levels.`);

@@ -79,6 +79,12 @@ const belowDatabase: Readonly<Record<string, Level>> = {
 /** How nearly every request names an item: nothing to decode, trim or leave out. */
 const plainItem = /^\/(dbs\/([^/%?]+)\/colls\/([^/%?]+)\/docs\/([^/%?]+))$/;
 
+/**
+ * An item whose id has a question mark: `@azure/cosmos` sends it as it is, and signs it so. No request for an item has a
+ * query.
+ */
+const itemWithMark = /^\/+dbs\/[^/?]+\/colls\/[^/?]+\/docs\/[^/?]+\?/;
+
 /** Parses the target of a request; a path that names nothing is 404, a broken percent-encoding 400. */
 export function parseAddress(target: string): Address {
   const usual = plainItem.exec(target);
@@ -86,7 +92,7 @@ export function parseAddress(target: string): Address {
     const [, link = "", database = "", container = "", id = ""] = usual;
     return { kind: "item", database, container, id, resourceType: "docs", link, rawLink: link, query: "" };
   }
-  const question = target.indexOf("?");
+  const question = itemWithMark.test(target) ? -1 : target.indexOf("?");
   const path = question < 0 ? target : target.slice(0, question);
   const query = question < 0 ? "" : target.slice(question + 1);
   const rawLink = trimSlashes(path);

@@ -205,7 +205,7 @@ function neededActions({ row, batch }: AccessRequest): readonly (string | undefi
   if (row.action === "notWithAad") return [undefined];
   if (row.action !== "actionsOfParts") return [cosmosActions[row.action]];
   const actions = actionsOf(batch()).map((action) => cosmosActions[action]);
-  if (actions.length === 0) throw badRequest("The batch request has no operations.");
+  if (actions.length === 0) throw badRequest("Batch request has no operations.");
   return actions;
 }
 

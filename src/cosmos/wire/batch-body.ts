@@ -2,6 +2,7 @@
 import type { CosmosActionName } from "../../azure/cosmos-actions.ts";
 import { badRequest } from "../errors.ts";
 import { type BatchOperation, decodeBatchRequest, isBatchOfRows } from "./batch-rows.ts";
+import { parseJsonBytes } from "./json-text.ts";
 import { MalformedBody } from "./malformed-body.ts";
 
 export type BatchPartType = "Create" | "Upsert" | "Read" | "Replace" | "Patch" | "Delete";
@@ -37,7 +38,7 @@ export function parseBatch(bytes: Uint8Array): readonly BatchPart[] {
   if (isBatchOfRows(bytes)) return readBinary(() => decodeBatchRequest(bytes)).map(partOfRow);
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    value = parseJsonBytes(bytes);
   } catch {
     throw badRequest("The batch request body is not valid JSON.");
   }
@@ -70,7 +71,7 @@ function partOfRow(row: BatchOperation): BatchPart {
 
 function parseJson(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return parseJsonBytes(bytes);
   } catch {
     throw badRequest("The resource body of a batch operation is not valid JSON.");
   }

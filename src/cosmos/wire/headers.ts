@@ -8,23 +8,25 @@ export type RequestHeaders = Request["headers"];
 /** Page size when the client leaves it to the server, and the most it can ask for. */
 const pageSizeDefault = 100;
 const pageSizeMax = 1000;
+/** The service reads sizes as 32-bit integers. */
+const int32Max = 2_147_483_647;
 
 /** Booleans come as `true`, `True` or `TRUE`, depending on the SDK. */
 export function flag(headers: RequestHeaders, name: string): boolean {
   return headers[name]?.toLowerCase() === "true";
 }
 
-/** `x-ms-max-item-count`: a positive number, or -1 for the server's choice. */
+/** `x-ms-max-item-count`: a positive number, or -1 (the service takes 0 as well) for the server's choice. */
 export function pageSize(headers: RequestHeaders): number {
   const text = headers["x-ms-max-item-count"];
   if (text === undefined || text === "") return pageSizeDefault;
   const size = Number(text);
-  if (!Number.isInteger(size) || size < -1 || size === 0) {
+  if (!Number.isInteger(size) || size < -1 || size > int32Max) {
     throw badRequest(
-      `The value '${text.slice(0, 40)}' specified for the header 'x-ms-max-item-count' is invalid.`,
+      `The input PageSize ${text.slice(0, 40)} is invalid. Ensure to pass a valid page size which must be a positive integer or -1 for a dynamic page size.`,
     );
   }
-  return size === -1 ? pageSizeDefault : Math.min(size, pageSizeMax);
+  return size < 1 ? pageSizeDefault : Math.min(size, pageSizeMax);
 }
 
 /** `If-Match`, when it demands something. */

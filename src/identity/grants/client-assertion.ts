@@ -1,16 +1,20 @@
 /**
  * Client assertions (RFC 7523): a JWT in place of a secret. Signed with a certificate of the application, or issued
- * by somebody the application or user-assigned identity trusts through a federated credential.
+ * by somebody the application or user-assigned identity trusts through a federated credential: for an application that
+ * may also be a managed identity.
  */
 import type { KeyObject } from "node:crypto";
 import { constants, createPublicKey, verify } from "node:crypto";
 import type { ClientIdentity } from "../applications.ts";
 import { AuthorityError, faults } from "../errors.ts";
+import { exchangeAudience } from "../issuers.ts";
 import type { Jws } from "../jws.ts";
 import { parseCompactJws } from "../jws.ts";
 import type { AuthorityCall, AuthorityContext } from "../operations.ts";
 import type { CertificateRecord, FederatedCredentialRecord } from "../records.ts";
+import { tokenExchangeAppId } from "../resources.ts";
 import { issuerV1, issuerV2 } from "../tokens.ts";
+import { verifyIssued } from "../verify.ts";
 
 /** A client's clock may be ahead of ours by this much; its assertions may not outlive their own `exp`. */
 const CLOCK_SKEW_SECONDS = 300;
@@ -31,7 +35,9 @@ export async function checkAssertion(
   if (Object.hasOwn(jws.header, "crit")) {
     throw new AuthorityError(faults.malformedAssertion("critical header extensions are not supported"));
   }
-  if (jws.header["x5t"] !== undefined || jws.header["x5t#S256"] !== undefined) {
+  if (isOwnIssuer(context, jws.payload["iss"]))
+    await checkIdentityAssertion(context, call, client, assertion, jws);
+  else if (jws.header["x5t"] !== undefined || jws.header["x5t#S256"] !== undefined) {
     checkCertificateAssertion(context, call, client, jws);
   } else await checkFederatedAssertion(context, client, jws);
 }
@@ -101,7 +107,7 @@ async function checkFederatedAssertion(
   if (typeof iss !== "string" || typeof sub !== "string") {
     throw new AuthorityError(faults.malformedAssertion("the assertion has no issuer or no subject"));
   }
-  matchFederatedCredential(client.federatedCredentials, iss, sub, audiences(aud));
+  matchFederatedCredential(client.federatedCredentials, [iss], sub, audiences(aud));
   const kid = jws.header["kid"];
   if (typeof kid !== "string")
     throw new AuthorityError(faults.federatedSignature("The assertion names no key."));
@@ -113,14 +119,49 @@ async function checkFederatedAssertion(
   checkTimes(context, jws);
 }
 
+function isOwnIssuer({ tenantId }: AuthorityContext, issuer: unknown): issuer is string {
+  if (typeof issuer !== "string") return false;
+  return issuer === issuerV1(tenantId) || issuer.endsWith(`/${tenantId}/v2.0`);
+}
+
+/**
+ * A token of ours as an assertion: only that of a user-assigned identity, made for the exchange, and only for an
+ * application (Entra documentation, "Configure an application to trust a managed identity"). The credential may name the
+ * authority by its public address or by the one that the client uses.
+ */
+async function checkIdentityAssertion(
+  context: AuthorityContext,
+  call: AuthorityCall,
+  client: ClientIdentity,
+  assertion: string,
+  jws: Jws,
+): Promise<void> {
+  const verdict = verifyIssued(assertion, context);
+  if (!verdict.ok) {
+    checkTimes(context, jws);
+    throw new AuthorityError(
+      faults.federatedSignature("The token is not one of this authority's, or was revoked."),
+    );
+  }
+  const { aud, iss, oid } = verdict.claims;
+  const refuse = (detail: string): AuthorityError => new AuthorityError(faults.federatedOwnToken(detail));
+  if (aud !== tokenExchangeAppId) throw refuse(`the token is not for ${exchangeAudience}`);
+  if (client.application === undefined) throw refuse("only an application may trust a managed identity");
+  const principal = await context.directory.find(oid);
+  if (principal?.managedIdentity !== "user")
+    throw refuse("the token is not of a user-assigned managed identity");
+  const names = [...PUBLIC_AUTHORITIES, call.request.origin].map((name) => issuerV2(name, context.tenantId));
+  matchFederatedCredential(client.federatedCredentials, [iss, ...names], oid, [exchangeAudience, aud]);
+}
+
 function matchFederatedCredential(
   credentials: readonly FederatedCredentialRecord[],
-  issuer: string,
+  issuers: readonly [string, ...string[]],
   subject: string,
   presented: readonly string[],
 ): void {
-  const ofIssuer = credentials.filter((credential) => credential.issuer === issuer);
-  if (ofIssuer.length === 0) throw new AuthorityError(faults.federatedIssuer(issuer));
+  const ofIssuer = credentials.filter((credential) => issuers.includes(credential.issuer));
+  if (ofIssuer.length === 0) throw new AuthorityError(faults.federatedIssuer(issuers[0]));
   const ofSubject = ofIssuer.filter((credential) => credential.subject === subject);
   if (ofSubject.length === 0) {
     const almost = ofIssuer.some((credential) => sameText(credential.subject, subject));

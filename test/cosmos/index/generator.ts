@@ -34,12 +34,14 @@ export const settings: Readonly<Record<string, unknown>> = {
     includedPaths: [{ path: "/*" }],
     excludedPaths: [{ path: "/ex/?" }],
     compositeIndexes: orderPaths.flatMap((first) =>
-      orderPaths.flatMap((second) =>
-        ["ascending", "descending"].map((order) => [
-          { path: policyPath(first), order: "ascending" },
-          { path: policyPath(second), order },
-        ]),
-      ),
+      orderPaths
+        .filter((second) => second !== first)
+        .flatMap((second) =>
+          ["ascending", "descending"].map((order) => [
+            { path: policyPath(first), order: "ascending" },
+            { path: policyPath(second), order },
+          ]),
+        ),
     ),
   },
 };
@@ -155,9 +157,11 @@ function shape(random: Random, from: string, where: string): string {
 function order(random: Random, probability: number): string {
   if (!random.chance(probability)) return "";
   const direction = (): string => random.pick(["", " ASC", " DESC"]);
-  const first = `c.${random.pick(orderPaths)}${direction()}`;
+  const path = random.pick(orderPaths);
+  const first = `c.${path}${direction()}`;
+  const others = orderPaths.filter((other) => other !== path);
   return random.chance(0.35)
-    ? ` ORDER BY ${first}, c.${random.pick(orderPaths)}${direction()}`
+    ? ` ORDER BY ${first}, c.${random.pick(others)}${direction()}`
     : ` ORDER BY ${first}`;
 }
 

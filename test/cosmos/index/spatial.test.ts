@@ -12,7 +12,10 @@ const queriesPerKind = sized(20, 200);
 const settings = {
   indexingPolicy: {
     includedPaths: [{ path: "/*" }],
-    spatialIndexes: [{ path: "/at/*", types: ["Point", "Polygon"] }, { path: "/stops/[]/*" }],
+    spatialIndexes: [
+      { path: "/at/*", types: ["Point", "Polygon"] },
+      { path: "/stops/[]/*", types: ["Point"] },
+    ],
   },
 };
 

@@ -112,13 +112,12 @@ const served: readonly string[] = [
   `SELECT TOP 300 VALUE c.id FROM c WHERE c.kind IN ('k1', 'k3') ORDER BY ${call}`,
   `SELECT TOP 6 VALUE c.id FROM c ORDER BY VectorDistance(c.deep.v, @v, true)`,
   `SELECT TOP 6 VALUE c.id FROM c ORDER BY VectorDistance(c.deep.v, @v, false, {'distanceFunction': 'euclidean', 'searchListSizeMultiplier': 3})`,
-  `SELECT TOP 6 VALUE c.id FROM c ORDER BY VectorDistance(c.deep.v, @v, false, {'distanceFunction': 'dotproduct'}) DESC`,
+  `SELECT TOP 6 VALUE c.id FROM c ORDER BY VectorDistance(c.deep.v, @v, false, {'distanceFunction': 'dotproduct'})`,
   `SELECT TOP 0 VALUE c.id FROM c ORDER BY ${call}`,
 ];
 const scanned: readonly string[] = [
   `SELECT TOP 5 VALUE c.id FROM c ORDER BY VectorDistance(c.deep.v, [1, 2])`,
   `SELECT TOP 5 VALUE c.id FROM c ORDER BY VectorDistance(c.deep.w, @v)`,
-  `SELECT TOP 5 VALUE c.id FROM c ORDER BY VectorDistance(c.deep.v, @v, false, {'distanceFunction': 'cosine'}) ASC`,
   `SELECT DISTINCT TOP 3 c.kind FROM c ORDER BY ${call}`,
   `SELECT TOP 3 VALUE c.id FROM c ORDER BY RANK RRF(${call}, VectorDistance(c.deep.v, [1,0,0,0,0,0,0,0,0,0,0,0]))`,
 ];

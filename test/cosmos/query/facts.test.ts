@@ -126,7 +126,7 @@ test("facts of a select list", () => {
     { path: ["a", "b"], descending: true },
     { path: ["x"], descending: false },
   ]);
-  assert.equal(facts("SELECT VALUE x FROM c JOIN x IN c.l ORDER BY x.a").orderBy, undefined);
+  assert.equal(facts("SELECT VALUE x FROM x IN c.l ORDER BY x.a").orderBy, undefined);
   assert.equal(facts("SELECT * FROM c").orderBy, undefined);
   assert.equal(facts("SELECT * FROM families f").alias, "f");
   assert.equal(facts("SELECT * FROM x IN c.l").alias, undefined);

@@ -118,7 +118,8 @@ function queryOf(outer: Scope, outermost: boolean): Query {
   const groupBy = grouping && random.chance(0.6) ? keysOf(scope) : undefined;
   const owned = scope.names.slice(outer.names.length);
   const select = grouping ? groupedSelect(scope, groupBy ?? []) : selectOf(scope, sources.length === 1);
-  const ordered = outermost && !grouping && owned.length > 0 && random.chance(0.4);
+  const orderable = sources.length === 1 ? owned : owned.filter((_, at) => at === 0 && isItems(sources[at]));
+  const ordered = outermost && !grouping && orderable.length > 0 && random.chance(0.4);
   const limited = outermost && random.chance(0.3);
   const count = (limit: number): Expression => ({ kind: "literal", value: random.below(limit), span: SPAN });
   return node({
@@ -130,11 +131,16 @@ function queryOf(outer: Scope, outermost: boolean): Query {
     ...(random.chance(0.45) && { where: predicateOf(deeper(scope)) }),
     ...(groupBy !== undefined && { groupBy }),
     ...(ordered && {
-      orderBy: { kind: "orderBy", rank: false, items: orderItems(scope, owned), span: SPAN },
+      orderBy: { kind: "orderBy", rank: false, items: orderItems(scope, orderable), span: SPAN },
     }),
     ...(limited && { offset: count(3), limit: count(6) }),
     span: SPAN,
   } as Query);
+}
+
+/** True for the container itself: beside a JOIN a query can be ordered by nothing else. */
+function isItems(source: Source | undefined): boolean {
+  return source?.iterate === false && source.input.kind === "path" && source.input.steps.length === 0;
 }
 
 function sourcesOf(outer: Scope, outermost: boolean): { sources: Source[]; scope: Scope } {

@@ -229,7 +229,7 @@ test("a hybrid search has statistics and one query a component", () => {
   const [text, vector] = hybrid.componentQueryInfos;
   assert.deepEqual(text?.orderByExpressions, [score]);
   assert.ok(text?.rewrittenQuery.startsWith(`SELECT TOP 120 c._rid, [{"item": ${score}}] AS orderByItems, `));
-  assert.ok(vector?.rewrittenQuery.endsWith(`WHERE ${FILTER}\nORDER BY VectorDistance(c.v, [1, 0]) DESC`));
+  assert.ok(vector?.rewrittenQuery.endsWith(`WHERE ${FILTER}\nORDER BY VectorDistance(c.v, [1, 0])`));
   assert.deepEqual([hybrid.take, hybrid.skip, hybrid.componentWeights], [3, null, [2, 1]]);
   const filled = (text?.rewrittenQuery ?? "")
     .replace(FILTER, "(true)")

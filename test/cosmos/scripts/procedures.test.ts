@@ -216,8 +216,9 @@ describe("stored procedures", () => {
       fixture.sendSigned("POST", path, { headers, body });
     assert.equal(outcome(await send(`${orders}/sprocs/none`, [])), "404");
     assert.equal(outcome(await send("/dbs/shop/colls/none/sprocs/plain", [])), "404/1003");
-    assert.equal(outcome(await send(target, [], {})), "400");
-    assert.equal(outcome(await send(target, [], { "x-ms-documentdb-partitionkey": '["a","b"]' })), "400");
+    assert.equal(outcome(await send(target, [], {})), "400/1001");
+    const two = { "x-ms-documentdb-partitionkey": '["a","b"]' };
+    assert.equal(outcome(await send(target, [], two)), "400/1001");
     assert.equal(outcome(await send(target, { not: "an array" })), "400");
     assert.equal(outcome(await send(target, "[1")), "400");
     assert.equal(outcome(await send(target, undefined)), "200");

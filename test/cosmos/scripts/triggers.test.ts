@@ -174,7 +174,7 @@ describe("triggers", () => {
       "400/1001",
       /PartitionKey extracted from document/,
     ],
-    ["a document that is none", { [pre]: "spoil" }, "400", /not a valid JSON object/],
+    ["a document that is none", { [pre]: "spoil" }, "400", /One of the specified inputs is invalid/],
   ];
   for (const [name, headers, expected, text] of refusals) {
     test(`${name} undoes the write`, async () => {
