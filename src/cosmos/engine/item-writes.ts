@@ -30,10 +30,16 @@ import { type ContainerRecord, seconds } from "./records.ts";
 import { childRid } from "./resource-ids.ts";
 import { uniqueKeysOf } from "./unique-keys.ts";
 
+/** A document to be written, and of its members, by name, the JSON text of those whose numbers no double holds. */
+export interface WrittenDocument {
+  readonly body: ItemBody;
+  readonly exact?: ReadonlyMap<string, string> | undefined;
+}
+
 export type ItemWrite =
-  | { readonly kind: "create"; readonly body: ItemBody }
-  | { readonly kind: "upsert"; readonly body: ItemBody; readonly ifMatch?: string }
-  | { readonly kind: "replace"; readonly id: string; readonly body: ItemBody; readonly ifMatch?: string }
+  | ({ readonly kind: "create" } & WrittenDocument)
+  | ({ readonly kind: "upsert"; readonly ifMatch?: string } & WrittenDocument)
+  | ({ readonly kind: "replace"; readonly id: string; readonly ifMatch?: string } & WrittenDocument)
   | { readonly kind: "delete"; readonly id: string; readonly ifMatch?: string };
 
 export interface WriteResult {
@@ -98,7 +104,7 @@ export async function applyWrite(
   const ttl = itemTtl(write.body);
   await checkUnique(commit, logical, write.body, stored);
   if (stored !== undefined && expired) await removeItem(commit, logical, id, stored, true);
-  return putItem(commit, logical, { id, newId, old, ttl, body: write.body });
+  return putItem(commit, logical, { id, newId, old, ttl, body: write.body, exact: write.exact });
 }
 
 function checkState(write: ItemWrite, old: StoredItem | undefined): void {
@@ -166,12 +172,11 @@ function takeLsn(commit: Commit): { readonly lsn: number; readonly sub: number }
   return { lsn: commit.lsn, sub };
 }
 
-interface Put {
+interface Put extends WrittenDocument {
   readonly id: string;
   readonly newId: string;
   readonly old: StoredItem | undefined;
   readonly ttl: number;
-  readonly body: ItemBody;
 }
 
 async function putItem(commit: Commit, logical: LogicalPartition, put: Put): Promise<WriteResult> {
@@ -181,7 +186,7 @@ async function putItem(commit: Commit, logical: LogicalPartition, put: Put): Pro
   const number = old?.number ?? nextNumber(partition);
   const etag = itemEtag(lsn, sub, ts);
   const place = { number, lsn, sub, logRange: partition.index, ts, ttl: put.ttl, epk: logical.epk };
-  const { item, value } = composeItem(place, ownJson(put.body), systemJson(container, number, etag, ts));
+  const { item, value } = composeItem(place, ownJson(put), systemJson(container, number, etag, ts));
   if (item.json.length > itemBytesMax) throw tooLarge();
   if (old === undefined || newId !== id)
     transaction.put(nameKey(container, logical, newId), encodeNumber(number));
@@ -273,7 +278,13 @@ export function expiryKey(container: ContainerRecord, expiry: number, number: nu
 }
 
 /** An item's properties without those that the system sets. */
-function ownJson(body: ItemBody): string {
+function ownJson({ body, exact }: WrittenDocument): string {
+  if (exact !== undefined) {
+    const members = Object.entries(body).filter(([name]) => !systemProperties.has(name));
+    const text = ([name, value]: readonly [string, unknown]): string =>
+      `${JSON.stringify(name)}:${exact.get(name) ?? JSON.stringify(value)}`;
+    return `{${members.map(text).join()}}`;
+  }
   const own = Object.keys(body).some((name) => systemProperties.has(name))
     ? Object.fromEntries(Object.entries(body).filter(([name]) => !systemProperties.has(name)))
     : body;

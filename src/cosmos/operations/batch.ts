@@ -228,8 +228,8 @@ function preparePart(
       const kind = part.type === "Create" ? "create" : "upsert";
       const change =
         part.type === "Replace"
-          ? ({ kind: "replace", id: idOf(part), body, ...match } as const)
-          : ({ kind, body, ...match } as const);
+          ? ({ kind: "replace", id: idOf(part), body, exact: part.exact, ...match } as const)
+          : ({ kind, body, exact: part.exact, ...match } as const);
       return async (commit) => done(await applyWrite(commit, logical, change), minimal);
     }
     case "Delete": {

@@ -14,6 +14,7 @@ import {
 import type { Partition } from "../engine/partitions.ts";
 import { badRequest } from "../errors.ts";
 import { commitWithScripts, type ScriptSession, type ScriptSite } from "../scripts/execute.ts";
+import { exactUnchanged } from "../wire/exact-numbers.ts";
 import type { RequestHeaders } from "../wire/headers.ts";
 import { checkPartition, type JsonObject, jsonObject, parseBody } from "./operation.ts";
 import { scriptPlace } from "./script-place.ts";
@@ -103,7 +104,8 @@ async function runBefore(
     logging: false,
   });
   if (write.kind === "delete") return write;
-  return { ...write, body: jsonObject(parseBody(Buffer.from(body ?? "", "utf8"))) };
+  const changed = jsonObject(parseBody(Buffer.from(body ?? "", "utf8")));
+  return { ...write, body: changed, exact: exactUnchanged(write.exact, write.body, changed) };
 }
 
 /** After the pre-triggers, which may supply what lacks; also where only post-triggers run, for nobody has looked yet. */

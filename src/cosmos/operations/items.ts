@@ -1,6 +1,6 @@
 /** Point operations on items: create, upsert, read, replace, patch and delete. */
 import { commitTo } from "../engine/commit.ts";
-import { isExpired, itemId, readStoredItem, type StoredItem } from "../engine/documents.ts";
+import { isExpired, itemId, readStoredItem } from "../engine/documents.ts";
 import {
   applyWrite,
   type Commit,
@@ -16,13 +16,14 @@ import { checkSession } from "../engine/sessions.ts";
 import { notFound, preconditionFailed } from "../errors.ts";
 import { prepareQuery } from "../query/prepare.ts";
 import type { Value } from "../query/values.ts";
+import { exactMembers, exactUnchanged } from "../wire/exact-numbers.ts";
 import { ifMatch, minimalResponse } from "../wire/headers.ts";
 import { namesTriggers, type TriggerOperation, writeTriggered } from "./item-triggers.ts";
 import {
   accountNameOf,
+  documentBody,
   documentPartition,
   type JsonObject,
-  jsonBody,
   leafId,
   type Operation,
   type OperationContext,
@@ -36,26 +37,26 @@ import { demandedSession } from "./request-demands.ts";
 
 export const createItem: Operation = async (context) => {
   const container = requireContainer(context);
-  const body = jsonBody(context);
-  const logical = writePartition(context, container, body);
-  return write(context, container, logical, { kind: "create", body });
+  const document = documentBody(context);
+  const logical = writePartition(context, container, document.body);
+  return write(context, container, logical, { kind: "create", ...document });
 };
 
 export const upsertItem: Operation = async (context) => {
   const container = requireContainer(context);
-  const body = jsonBody(context);
-  const logical = writePartition(context, container, body);
-  return write(context, container, logical, { kind: "upsert", body, ...ifMatch(context.headers) });
+  const document = documentBody(context);
+  const logical = writePartition(context, container, document.body);
+  return write(context, container, logical, { kind: "upsert", ...document, ...ifMatch(context.headers) });
 };
 
 export const replaceItem: Operation = async (context) => {
   const container = requireContainer(context);
-  const body = jsonBody(context);
-  const logical = writePartition(context, container, body);
+  const document = documentBody(context);
+  const logical = writePartition(context, container, document.body);
   return write(context, container, logical, {
     kind: "replace",
     id: leafId(context),
-    body,
+    ...document,
     ...ifMatch(context.headers),
   });
 };
@@ -137,14 +138,11 @@ async function patchedWrite(
 ): Promise<ItemWrite> {
   const item = await findLiveItem(commit, logical, id);
   if (item === undefined) throw notFound();
-  const document = bodyOf(item);
+  const text = item.json.toString("utf8");
+  const document = JSON.parse(text) as JsonObject;
   if (!condition(document as Value)) throw preconditionFailed(1110);
   const body = applyPatch(document, patch.operations);
-  return { kind: "replace", id, body, ...match };
-}
-
-function bodyOf(item: StoredItem): Readonly<Record<string, unknown>> {
-  return JSON.parse(item.json.toString("utf8")) as Record<string, unknown>;
+  return { kind: "replace", id, body, exact: exactUnchanged(exactMembers(text), document, body), ...match };
 }
 
 /** The partition of a document to be written. What pre-triggers may still change is checked after them. */

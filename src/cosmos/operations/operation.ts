@@ -7,6 +7,7 @@ import type { Transaction } from "../../storage/port.ts";
 import { cosmosLock } from "../account-lock.ts";
 import type { AccountView, DatabaseView } from "../engine/catalog.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { WrittenDocument } from "../engine/item-writes.ts";
 import {
   extractPartitionKey,
   type LogicalPartition,
@@ -29,6 +30,7 @@ import { QueryError } from "../query/error.ts";
 import type { Address } from "../wire/address.ts";
 import { type BatchPart, readBinary } from "../wire/batch-body.ts";
 import { binaryJsonToText, isBinaryJson } from "../wire/binary-json.ts";
+import { exactMembers } from "../wire/exact-numbers.ts";
 import type { RequestHeaders } from "../wire/headers.ts";
 import { parseJsonBytes } from "../wire/json-text.ts";
 import type { MintToken } from "./permissions.ts";
@@ -79,7 +81,20 @@ const invalidPayload = "The request payload is invalid. Ensure to provide a vali
 
 /** The bytes as JSON; 400 in the service's words when they are none or nest too deep. */
 export function parseBody(bytes: Uint8Array): unknown {
-  if (isBinaryJson(bytes)) return JSON.parse(readBinary(() => binaryJsonToText(bytes)));
+  return readBody(bytes).value;
+}
+
+/** The request body as a document; 400 for anything else. */
+export function documentBody(context: Pick<OperationContext, "body">): WrittenDocument {
+  const { text, value } = readBody(context.body);
+  return { body: jsonObject(value), exact: exactMembers(text) };
+}
+
+function readBody(bytes: Uint8Array): { readonly text: string; readonly value: unknown } {
+  if (isBinaryJson(bytes)) {
+    const text = readBinary(() => binaryJsonToText(bytes));
+    return { text, value: JSON.parse(text) };
+  }
   checkDepth(bytes);
   try {
     return parseJsonBytes(bytes);

@@ -2,6 +2,7 @@
 import type { CosmosActionName } from "../../azure/cosmos-actions.ts";
 import { badRequest } from "../errors.ts";
 import { type BatchOperation, decodeBatchRequest, isBatchOfRows } from "./batch-rows.ts";
+import { type ExactMembers, exactMembers, exactMembersOfEach } from "./exact-numbers.ts";
 import { parseJsonBytes } from "./json-text.ts";
 import { MalformedBody } from "./malformed-body.ts";
 
@@ -13,6 +14,8 @@ export interface BatchPart {
   /** A JSON array as text, like the header. */
   readonly partitionKey?: string;
   readonly body?: unknown;
+  /** Of a document in `body`, what only its text holds. */
+  readonly exact?: ExactMembers | undefined;
   readonly ifMatch?: string;
   readonly ifNoneMatch?: string;
   readonly minimalReturn?: boolean;
@@ -36,14 +39,10 @@ export function actionsOf(parts: readonly BatchPart[]): readonly CosmosActionNam
 /** Reads the parts, from JSON or from the rows that .NET sends; 400 for anything that is not a list of known operations. */
 export function parseBatch(bytes: Uint8Array): readonly BatchPart[] {
   if (isBatchOfRows(bytes)) return readBinary(() => decodeBatchRequest(bytes)).map(partOfRow);
-  let value: unknown;
-  try {
-    value = parseJsonBytes(bytes);
-  } catch {
-    throw badRequest("The batch request body is not valid JSON.");
-  }
+  const { text, value } = parseJson(bytes, "The batch request body is not valid JSON.");
   if (!Array.isArray(value)) throw badRequest("The batch request body must be an array of operations.");
-  return value.map(parsePart);
+  const exact = exactMembersOfEach(text, "resourceBody");
+  return value.map((part, at) => ({ ...parsePart(part), exact: exact[at] }));
 }
 
 /** Runs a decoder of binary bodies; what is malformed is a 400. */
@@ -60,20 +59,25 @@ function partOfRow(row: BatchOperation): BatchPart {
   const { operationType, resourceBody, id, partitionKey, ifMatch, ifNoneMatch, minimalReturn } = row;
   return {
     type: operationType,
-    ...(resourceBody === undefined ? {} : { body: parseJson(resourceBody) }),
-    ...text("id", id),
-    ...text("partitionKey", partitionKey),
-    ...text("ifMatch", ifMatch),
-    ...text("ifNoneMatch", ifNoneMatch),
+    ...(resourceBody === undefined ? {} : parseDocument(resourceBody)),
+    ...textMember("id", id),
+    ...textMember("partitionKey", partitionKey),
+    ...textMember("ifMatch", ifMatch),
+    ...textMember("ifNoneMatch", ifNoneMatch),
     ...(minimalReturn === true ? { minimalReturn } : {}),
   };
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+function parseDocument(bytes: Uint8Array): Pick<BatchPart, "body" | "exact"> {
+  const { text, value } = parseJson(bytes, "The resource body of a batch operation is not valid JSON.");
+  return { body: value, exact: exactMembers(text) };
+}
+
+function parseJson(bytes: Uint8Array, refusal: string): ReturnType<typeof parseJsonBytes> {
   try {
     return parseJsonBytes(bytes);
   } catch {
-    throw badRequest("The resource body of a batch operation is not valid JSON.");
+    throw badRequest(refusal);
   }
 }
 
@@ -88,15 +92,15 @@ function parsePart(value: unknown): BatchPart {
   const key = given["partitionKey"];
   return {
     type: type as BatchPartType,
-    ...text("id", given["id"]),
+    ...textMember("id", given["id"]),
     ...(key === undefined ? {} : { partitionKey: typeof key === "string" ? key : JSON.stringify(key) }),
     ...(given["resourceBody"] === undefined ? {} : { body: given["resourceBody"] }),
-    ...text("ifMatch", given["ifMatch"]),
-    ...text("ifNoneMatch", given["ifNoneMatch"]),
+    ...textMember("ifMatch", given["ifMatch"]),
+    ...textMember("ifNoneMatch", given["ifNoneMatch"]),
     ...(given["minimalReturn"] === true ? { minimalReturn: true } : {}),
   };
 }
 
-function text<K extends string>(name: K, value: unknown): { readonly [P in K]?: string } {
+function textMember<K extends string>(name: K, value: unknown): { readonly [P in K]?: string } {
   return (typeof value === "string" ? { [name]: value } : {}) as { readonly [P in K]?: string };
 }

@@ -7,12 +7,12 @@
 const suspicious = /[eE]\+?\d{3}|\d{309}|\\u[dD][89a-fA-F]/;
 
 /**
- * The text of these bytes as a JSON value; half of a surrogate pair becomes U+FFFD, as in the service. Throws for what
+ * The text of these bytes, and its JSON value; half of a surrogate pair becomes U+FFFD, as in the service. Throws for what
  * is no UTF-8, no JSON, or a number that no double can hold.
  */
-export function parseJsonBytes(bytes: Uint8Array): unknown {
+export function parseJsonBytes(bytes: Uint8Array): { readonly text: string; readonly value: unknown } {
   const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  return suspicious.test(text) ? JSON.parse(text, kept) : JSON.parse(text);
+  return { text, value: suspicious.test(text) ? JSON.parse(text, kept) : JSON.parse(text) };
 }
 
 /** Called for each value from the inside out; names are mended with the object that has them. */
