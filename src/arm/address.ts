@@ -64,6 +64,10 @@ function checkSegment(segment: string): void {
       throw malformedPath("a path segment has a slash or a control character");
     }
     if (code >= 0xd800 && code <= 0xdfff) throw malformedPath("a path segment is not valid Unicode");
+    // Keys and scopes are compared in lower case, patterns are not: what only one of them takes for `k` is refused.
+    if (code > 0x7f && /[a-z]/.test(character.toLowerCase())) {
+      throw malformedPath("a path segment has a letter that turns into another one in lower case");
+    }
   }
 }
 

@@ -7,7 +7,7 @@ import { ArmError } from "../azure/arm-error.ts";
 import { type Address, compilePattern, matchPattern, type Parameters, type PathPattern } from "./address.ts";
 import { clip, invalidNamespace, invalidType } from "./errors.ts";
 import type { Method, Operation, Removal, Requirement } from "./operation.ts";
-import { genericOperations } from "./providers/generic.ts";
+import { genericOperations, patchTagsOperation } from "./providers/generic.ts";
 import { providers } from "./providers/index.ts";
 
 /** Every row, providers first; the generic rows match what no other row does. */
@@ -77,8 +77,10 @@ export function findRoute(table: RouteTable, method: string, address: Address, a
   const known = table.rows.has(method as Method);
   const route = known ? findRow(table, method as Method, address) : undefined;
   if (route === undefined) throw unknownRoute(table, method, address);
-  if (generic.has(route.operation)) checkGeneric(route, apiVersion, table);
-  return route;
+  if (!generic.has(route.operation)) return route;
+  checkGeneric(route, apiVersion, table);
+  const isOfRow = route.operation.method === "PATCH" && table.ownTypes.has(typeOf(route).toLowerCase());
+  return isOfRow ? { ...route, operation: patchTagsOperation } : route;
 }
 
 function unknownRoute(table: RouteTable, method: string, address: Address): ArmError {

@@ -27,6 +27,7 @@ import {
   scanRecords,
   toPrincipal,
 } from "./records.ts";
+import { isPlatformAudience } from "./resources.ts";
 import { isRegistrable } from "./sign-in/redirects.ts";
 
 /** Two years, the longest life the portal offers for a new secret. */
@@ -246,6 +247,13 @@ function checkIdentifierUri(uri: string): void {
     throw new DirectoryError(
       "invalid",
       `The identifier URI ${uri} is no absolute URI such as api://my-service.`,
+    );
+  }
+  // A token for the service would else be one that the application may exchange on behalf of its user.
+  if (isPlatformAudience(uri)) {
+    throw new DirectoryError(
+      "invalid",
+      `The identifier URI ${uri} is the name of a service of the platform.`,
     );
   }
 }

@@ -162,6 +162,12 @@ export const faults = {
     code: 500011,
     text: `The resource principal named ${audience} was not found in the tenant named ${directory}. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.`,
   }),
+  unknownPermission: (permission: string, audience: string): AuthorityFault => ({
+    status: 400,
+    error: "invalid_client",
+    code: 650053,
+    text: `The application asked for scope '${permission}' that doesn't exist on the resource '${audience}'. Contact the app vendor.`,
+  }),
   severalResources: (scope: string): AuthorityFault => ({
     status: 400,
     error: "invalid_scope",

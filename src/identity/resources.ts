@@ -62,6 +62,16 @@ export function createResourceResolver(
   };
 }
 
+/** True for names of the platform's own services and accounts: no application of the tenant may answer to one. */
+export function isPlatformAudience(audience: string): boolean {
+  const canonical = canonicalAudience(audience);
+  return (
+    canonical === TOKEN_EXCHANGE ||
+    FIRST_PARTY.has(canonical) ||
+    /^https:\/\/[^/]+\.documents\.azure\.com$/.test(canonical)
+  );
+}
+
 /** One spelling of an audience: scheme and host in lower case, no trailing slash; other texts unchanged. */
 export function canonicalAudience(audience: string): string {
   const match = /^([a-z][a-z0-9+.-]*:\/\/[^/?#]+)(.*)$/i.exec(audience);

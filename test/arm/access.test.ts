@@ -271,9 +271,12 @@ describe("subscriptions and tenants after sign-in", () => {
     assert.deepEqual(body["value"], []);
     assert.equal(outcome(await fixture.send("GET", subscription, { as: user })), "403 AuthorizationFailed");
   });
-  test("everyone sees the tenant and the regions", async () => {
-    const user = await fixture.user("nobody");
-    const tenants = await fixture.send("GET", "/tenants", { as: user });
+  test("everyone sees the tenant, and the regions who holds any role in the subscription", async () => {
+    const user = await fixture.user("narrow", "Reader", site);
+    const nobody = await fixture.user("nobody");
+    const locations = await fixture.send("GET", `${subscription}/locations`, { as: nobody });
+    assert.equal(outcome(locations), "403 AuthorizationFailed");
+    const tenants = await fixture.send("GET", "/tenants", { as: nobody });
     assert.equal(tenants.body["value"]?.[0]?.["tenantId"], tenantId);
     const { body } = await fixture.send("GET", `${subscription}/locations`, { as: user });
     const west = (body["value"] as unknown as { name: string; displayName: string }[]).find(

@@ -1,6 +1,7 @@
 /** Node pools of a cluster: read and written one by one, they are the cluster's own list of them. */
 import { resourceNotFound } from "../errors.ts";
 import { isArray, isObject, type JsonObject, member, objectMember, stringMember, without } from "../json.ts";
+import { requireJoinRights } from "../linked-rights.ts";
 import { type Call, type Operation, type Outcome, parameter } from "../operation.ts";
 import { armLock } from "../records.ts";
 import {
@@ -73,6 +74,7 @@ async function change(
 async function putPool(call: Call): Promise<Outcome> {
   const own = objectMember(objectBody(call), "properties") ?? {};
   const wanted = parameter(call, "pool");
+  await requireJoinRights(call, own);
   await change(call, (pools) => {
     const at = pools.findIndex((each) => isNamed(each, wanted));
     const name = stringMember(pools[at], "name") ?? wanted;

@@ -5,6 +5,7 @@
  */
 import { ArmError } from "../../azure/arm-error.ts";
 import type { Transaction } from "../../storage/port.ts";
+import { requireAssignRights } from "../identity-block.ts";
 import {
   isArray,
   isObject,
@@ -28,7 +29,7 @@ import {
   type StoredResource,
 } from "../resources.ts";
 import { agentPoolOperations } from "./agent-pools.ts";
-import { removeResource, writeResource } from "./generic.ts";
+import { objectBody, removeResource, writeResource } from "./generic.ts";
 import { keysOf } from "./record-keys.ts";
 import { checkGroupName, removeGroup } from "./resource-groups.ts";
 
@@ -55,8 +56,18 @@ const operations: readonly Operation[] = [
 
 export const containerServiceProvider: Provider = { operations: [...operations, ...agentPoolOperations] };
 
-function putCluster(call: Call): Promise<Outcome> {
+async function putCluster(call: Call): Promise<Outcome> {
+  const add = podIdentityIds(objectBody(call));
+  await requireAssignRights(call, { system: false, user: true, add, remove: [] });
   return writeResource(call, false, (transaction, cluster) => complete(call, transaction, cluster));
+}
+
+/** Identities that the cluster's pods are to have: binding one to a pod is assigning it, as to any other host. */
+function podIdentityIds(body: JsonObject): readonly string[] {
+  const profile = objectMember(objectMember(body, "properties"), "podIdentityProfile");
+  const bound = member(profile, "userAssignedIdentities");
+  if (!isArray(bound)) return [];
+  return bound.flatMap((each) => stringMember(objectMember(each, "identity"), "resourceId") ?? []);
 }
 
 const nodeGroupNameMax = 80;

@@ -26,6 +26,7 @@ import {
   stringMember,
   without,
 } from "../json.ts";
+import { requireJoinRights, requireRestoreRights } from "../linked-rights.ts";
 import { displayLocation, normalizeLocation } from "../locations.ts";
 import { type Call, type ControlPlane, type Outcome, parameter } from "../operation.ts";
 import { armLock } from "../records.ts";
@@ -126,6 +127,8 @@ async function writeAccount(
   checkName(call, name);
   const wanted = readIdentityBlock(body);
   await requireAssignRights(call, wanted);
+  await requireJoinRights(call, body);
+  await requireRestoreRights(call, body);
   const before = await resolveResource(plane.store, call.address.path);
   const { authorization } = settingsOf(call, before, next(await getResource(plane.store, before.id)));
   if (authorization === "audit") await requireDataRoles(call, name, before.id);

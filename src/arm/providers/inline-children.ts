@@ -12,6 +12,7 @@ import {
   objectMember,
   stringMember,
 } from "../json.ts";
+import { requireJoinRights } from "../linked-rights.ts";
 import { type Call, type Operation, type Outcome, type Provider, parameter } from "../operation.ts";
 import { armLock } from "../records.ts";
 import {
@@ -134,6 +135,7 @@ async function changeList(
 async function writeChild(call: Call, table: InlineChildren): Promise<Outcome> {
   const body = objectBody(call);
   const name = parameter(call, "child");
+  await requireJoinRights(call, body);
   await changeList(call, table, (children) => {
     const at = named(children, name);
     const kept = stringMember(children[at], "name") ?? name;

@@ -15,6 +15,7 @@ import {
   member,
   objectMember,
   stringMember,
+  without,
 } from "../json.ts";
 import { normalizeLocation } from "../locations.ts";
 import { type Call, type Operation, type Outcome, type Provider, parameter } from "../operation.ts";
@@ -129,13 +130,21 @@ async function writeVault(call: Call, patching: boolean): Promise<Outcome> {
       `The vault name '${clip(name)}' is invalid. A vault's name must be between 3-24 alphanumeric characters. The name must begin with a letter, end with a letter or digit, and not contain consecutive hyphens. Follow this link for more information: https://go.microsoft.com/fwlink/?linkid=2147742`,
     );
   }
-  const mode = stringMember(objectMember(objectBody(call), "properties"), "createMode")?.toLowerCase();
+  const sent = objectMember(objectBody(call), "properties");
+  const mode = stringMember(sent, "createMode")?.toLowerCase();
+  const { store } = call.plane;
+  const seen = await getResource(store, (await resolveResource(store, call.address.path)).id);
+  if (seen !== undefined && changesModel(seen, sent, patching)) {
+    await call.require("Microsoft.Authorization/roleAssignments/write", seen.id);
+  }
   return writeResource(call, patching, async (transaction, vault) => {
     const before = await getRecord<DeletedVault>(transaction, deletedKey(name));
     if (before === undefined) {
       const present = await getResource(transaction, vault.id);
       if (present === undefined) await rejectTakenName(transaction, vault.name);
-      return { ...vault, body: checkedPurge(vault, present) };
+      else if (isByRoles(present) !== (seen === undefined ? undefined : isByRoles(seen)))
+        throw changedMeanwhile(name);
+      return { ...vault, body: protectedBody(vault, present) };
     }
     // A vault comes back where it was: who may write elsewhere has no say there.
     if (mode !== "recover" || !sameResourceId(before.vault.id, vault.id)) throw nameOfDeleted();
@@ -158,18 +167,48 @@ async function rejectTakenName(reader: Reader, name: string): Promise<void> {
   );
 }
 
-/** Protection against purging can be switched on and never off. */
-function checkedPurge(vault: StoredResource, before: StoredResource | undefined): JsonObject {
-  const is = member(propertiesOf(vault), "enablePurgeProtection");
-  const was = before === undefined ? undefined : member(propertiesOf(before), "enablePurgeProtection");
-  if (is === false && was === true) {
-    throw new ArmError(
-      400,
-      "BadRequest",
-      'The property "enablePurgeProtection" cannot be set to false. Enabling the purge protection for a vault is an irreversible action.',
-    );
+/** True when roles decide about the vault's data, and not its access policies. */
+function isByRoles(vault: StoredResource): boolean {
+  return member(propertiesOf(vault), "enableRbacAuthorization") === true;
+}
+
+/**
+ * True for a write after which something else decides about the vault's data: whoever may do that gives himself the
+ * data, so it takes the right to assign roles (Key Vault documentation, "permission model").
+ */
+function changesModel(before: StoredResource, sent: JsonObject | undefined, patching: boolean): boolean {
+  const wanted = member(sent, "enableRbacAuthorization");
+  return !(patching && wanted === undefined) && (wanted === true) !== isByRoles(before);
+}
+
+function changedMeanwhile(name: string): ArmError {
+  return new ArmError(
+    409,
+    "ConflictError",
+    `The vault '${clip(name)}' was changed by another request; please retry.`,
+  );
+}
+
+/** What protects a vault from its deletion can be switched on and never off; a write that does not say keeps it. */
+function protectedBody(vault: StoredResource, before: StoredResource | undefined): JsonObject {
+  const own = propertiesOf(vault);
+  const was = before === undefined ? {} : propertiesOf(before);
+  if (before !== undefined && member(own, "enableSoftDelete") === false) {
+    if (member(was, "enableSoftDelete") !== false) throw irreversible("enableSoftDelete", "soft delete");
   }
-  return vault.body;
+  if (member(was, "enablePurgeProtection") !== true) return vault.body;
+  if (member(own, "enablePurgeProtection") === false)
+    throw irreversible("enablePurgeProtection", "purge protection");
+  const properties = { ...without(own, ["enablePurgeProtection"]), enablePurgeProtection: true };
+  return { ...without(vault.body, ["properties"]), properties };
+}
+
+function irreversible(property: string, feature: string): ArmError {
+  return new ArmError(
+    400,
+    "BadRequest",
+    `The property "${property}" cannot be set to false. Enabling the ${feature} for a vault is an irreversible action.`,
+  );
 }
 
 function nameOfDeleted(): ArmError {

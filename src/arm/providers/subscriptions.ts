@@ -67,13 +67,17 @@ async function listVisible(call: Call): Promise<Outcome> {
 }
 
 async function readSubscription(call: Call): Promise<Outcome> {
+  return { status: 200, body: render(await requireVisible(call, "Microsoft.Resources/subscriptions/read")) };
+}
+
+/** The subscription in the path, for who holds any role in it or else `action`; throws ArmError 403 or 404. */
+async function requireVisible(call: Call, action: string): Promise<SubscriptionRecord> {
   const wanted = parameter(call, "subscription").toLowerCase();
   const record = (await visible(call)).find((each) => each.subscriptionId.toLowerCase() === wanted);
-  if (record !== undefined) return { status: 200, body: render(record) };
-  await requireSubscription(call.plane.store, wanted);
-  const scope = `/subscriptions/${wanted}`;
-  await call.require("Microsoft.Resources/subscriptions/read", scope);
-  return { status: 200, body: render(await requireSubscription(call.plane.store, wanted)) };
+  if (record !== undefined) return record;
+  const subscription = await requireSubscription(call.plane.store, wanted);
+  await call.require(action, `/subscriptions/${wanted}`);
+  return subscription;
 }
 
 function render(record: SubscriptionRecord): JsonObject {
@@ -108,7 +112,7 @@ async function listTenants(call: Call): Promise<Outcome> {
 }
 
 async function listLocations(call: Call): Promise<Outcome> {
-  const subscription = await requireSubscription(call.plane.store, parameter(call, "subscription"));
+  const subscription = await requireVisible(call, "Microsoft.Resources/subscriptions/locations/read");
   const value = locations.map((location) => ({
     id: `/subscriptions/${subscription.subscriptionId}/locations/${location.name}`,
     name: location.name,

@@ -2,16 +2,20 @@
 import { AuthorityError, faults } from "../errors.ts";
 import type { Grant } from "./grant.ts";
 import { parseScopes } from "./scopes.ts";
-import { issueUserTokens, requestedScopes, requireConsent, requireUser } from "./user-tokens.ts";
+import {
+  issueUserTokens,
+  requestedScopes,
+  requireConsent,
+  requireResource,
+  requireUser,
+} from "./user-tokens.ts";
 
 export const refreshToken: Grant = async (context, request) => {
   const given = request.form.get("refresh_token");
   if (given === undefined || given === "") throw new AuthorityError(faults.missingParameter("refresh_token"));
   const requested = requestedScopes(request, parseScopes("openid profile offline_access"));
   // What can be refused without using the token up is refused first.
-  if ((await context.resources(requested.audience)) === undefined) {
-    throw new AuthorityError(faults.resourceNotFound(requested.audience, context.domain));
-  }
+  await requireResource(context, requested);
   const rotated = await context.refreshTokens.rotate(given, request.client.appId);
   if (!rotated.ok) {
     switch (rotated.reason) {

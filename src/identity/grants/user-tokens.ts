@@ -7,6 +7,7 @@ import type { Principal } from "../../azure/principal.ts";
 import { AuthorityError, faults } from "../errors.ts";
 import { encodePart } from "../jws.ts";
 import type { AuthorityContext } from "../operations.ts";
+import { canonicalAudience, type Resource } from "../resources.ts";
 import { issuerV1, issuerV2, pairwiseSubject } from "../tokens.ts";
 import type { GrantRequest, GrantResult } from "./grant.ts";
 import { parseScopes, type RequestedScopes } from "./scopes.ts";
@@ -61,6 +62,25 @@ export async function requireConsent(
   throw new AuthorityError(faults.consentRequired(request.client.appId, name));
 }
 
+const graphAudiences = ["https://graph.microsoft.com", "https://graph.windows.net"];
+
+/**
+ * The resource that was asked for. Throws AADSTS500011 for an unknown one, and AADSTS650053 for a permission that it does
+ * not have: services of the platform other than Graph know but one, so a token of theirs never stands for less.
+ */
+export async function requireResource(
+  context: AuthorityContext,
+  { audience, names }: Pick<RequestedScopes, "audience" | "names">,
+): Promise<Resource> {
+  const resource = await context.resources(audience);
+  if (resource === undefined) throw new AuthorityError(faults.resourceNotFound(audience, context.domain));
+  // Tools take our own address for the one of Graph.
+  const isGraph = [...graphAudiences, ...context.ownOrigins()].includes(canonicalAudience(audience));
+  const unknown = names.find((name) => name.toLowerCase() !== "user_impersonation");
+  if (!resource.firstParty || isGraph || unknown === undefined) return resource;
+  throw new AuthorityError(faults.unknownPermission(unknown, audience));
+}
+
 /** All tokens of a user for one client. Throws AADSTS500011 for an unknown resource, 50034 for a user who is gone. */
 export async function issueUserTokens(
   context: AuthorityContext,
@@ -69,9 +89,7 @@ export async function issueUserTokens(
 ): Promise<GrantResult> {
   const { call, client, form } = request;
   const { user, requested } = grant;
-  const resource = await context.resources(requested.audience);
-  if (resource === undefined)
-    throw new AuthorityError(faults.resourceNotFound(requested.audience, context.domain));
+  const resource = await requireResource(context, requested);
   const scope = requested.names.length === 0 ? "openid profile email" : requested.names.join(" ");
   const subject = {
     kind: "user",

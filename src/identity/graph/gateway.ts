@@ -116,16 +116,19 @@ async function authenticate(options: GraphOptions, request: Request): Promise<Ac
 }
 
 /**
- * Users read, the administrator writes, through a client that may; applications have no directory rights here, as without
- * consent in Entra.
+ * Users read, the administrator writes, each through a client that may; applications have no directory rights here, as
+ * without consent in Entra.
  */
 function authorize(
   { directory }: GraphOptions,
   { access, path }: GraphOperation,
   { oid, idtyp, scp }: AccessTokenClaims,
 ): void {
-  if (access === "self" || (access === "read" && idtyp === "user")) return;
-  if (oid === directory.bootstrapUserId && scopesAllowWriting(scp, path)) return;
+  // Of an application the handler says that it is nobody's self.
+  if (access === "self" && idtyp === "app") return;
+  const writes = access === "write";
+  const may = writes ? oid === directory.bootstrapUserId : idtyp === "user";
+  if (may && scopesAllow(scp, path, writes)) return;
   throw new GraphError(
     403,
     "Authorization_RequestDenied",
@@ -142,14 +145,37 @@ const writing: Readonly<Record<string, readonly string[]>> = {
   users: ["user.readwrite.all"],
 };
 
+const readsUsers = ["user.read.all", "user.readbasic.all", "user.readwrite.all"];
+const readsGroups = [
+  "group.read.all",
+  "groupmember.read.all",
+  "group.readwrite.all",
+  "groupmember.readwrite.all",
+];
+const readsApplications = ["application.read.all", "application.readwrite.all"];
+
+/** The same for reading; what signs a user in (`openid` and its like) reads nothing. */
+const reading: Readonly<Record<string, readonly string[]>> = {
+  applications: readsApplications,
+  groups: readsGroups,
+  me: ["user.read", "user.readwrite", ...readsUsers],
+  organization: ["organization.read.all", "user.read"],
+  servicePrincipals: readsApplications,
+  users: readsUsers,
+  "users/{id}/transitiveMemberOf": ["groupmember.read.all"],
+};
+
 /**
  * What a client was not given, its user cannot do through it: a token names the client's permissions. One that was asked
  * for by `.default` names `user_impersonation` and stands for all.
  */
-function scopesAllowWriting(scopes: string | undefined, path: string): boolean {
+function scopesAllow(scopes: string | undefined, path: string, writes: boolean): boolean {
   const given = (scopes ?? "").toLowerCase().split(" ");
   const whole = ["user_impersonation", "directory.accessasuser.all", "directory.readwrite.all"];
-  const about = Object.entries(writing).filter(([start]) => `${path}/`.startsWith(`${start}/`));
+  if (!writes) whole.push("directory.read.all");
+  const about = Object.entries(writes ? writing : reading).filter(([start]) =>
+    `${path}/`.startsWith(`${start}/`),
+  );
   const enough = [...whole, ...about.flatMap(([, names]) => names)];
   return given.some((name) => enough.includes(name));
 }

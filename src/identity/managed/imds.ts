@@ -49,8 +49,26 @@ export function createImds(
   };
 }
 
+/**
+ * True for a request that was sent to a public name: clients reach the service by an address, or from a container by a
+ * name of this machine. A page in a browser could be led here under a name of its own (DNS rebinding), and then send any
+ * header.
+ */
+export function isSentToPublicName({ headers }: Request): boolean {
+  const host = (headers["host"] ?? "").replace(/:\d*$/, "").toLowerCase();
+  return !/^(|[\d.]+|\[[\da-f:.]+\]|[\w-]+|[\w.-]+\.(internal|localhost))$/.test(host);
+}
+
 /** A forwarded request, or one without `Metadata: true`, may have been forged through a careless server. */
-function checkHeaders({ headers }: Request, options: ImdsOptions): Reply | undefined {
+function checkHeaders(request: Request, options: ImdsOptions): Reply | undefined {
+  const { headers } = request;
+  if (isSentToPublicName(request)) {
+    return refuse(
+      400,
+      "invalid_request",
+      "Requests are sent to the address of the service, not to a public name",
+    );
+  }
   if (headers["x-forwarded-for"] !== undefined) {
     return refuse(400, "invalid_request", "Requests with an X-Forwarded-For header are not allowed");
   }

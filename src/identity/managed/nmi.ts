@@ -9,7 +9,7 @@ import { json } from "../../http/reply.ts";
 import type { Reply, Request, Service } from "../../http/service.ts";
 import { describe } from "../errors.ts";
 import { parseParameters, splitTarget } from "../parameters.ts";
-import { createImds, type ImdsOptions } from "./imds.ts";
+import { createImds, type ImdsOptions, isSentToPublicName } from "./imds.ts";
 import {
   boundIdentities,
   isExcepted,
@@ -40,6 +40,8 @@ export function createNmi(context: ManagedIdentityContext, workloadId: string, o
     if (request.method !== "GET") return refuse(405, `the method ${request.method} is not allowed`);
     const objects = await options.objects();
     if (path === metadataPath && isExcepted(options.pod, objects)) return node(request);
+    if (isSentToPublicName(request))
+      return refuse(400, "requests are sent to an address, not to a public name");
     const problem = path === hostPath ? checkNamedPod(request, options.pod) : checkHeader(request, options);
     if (problem !== undefined) return problem;
     const query = parseParameters(parts.query);

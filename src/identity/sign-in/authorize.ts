@@ -6,6 +6,7 @@
 import type { Reply } from "../../http/service.ts";
 import { AuthorityError, type AuthorityFault, describe, faults } from "../errors.ts";
 import { parseScopes, type RequestedScopes } from "../grants/scopes.ts";
+import { requireResource } from "../grants/user-tokens.ts";
 import type { AuthorityCall, AuthorityContext } from "../operations.ts";
 import { formParameters } from "../parameters.ts";
 import type { AuthorizationRequest, PendingPage } from "./codes.ts";
@@ -35,7 +36,7 @@ export async function authorize(context: AuthorityContext, call: AuthorityCall):
   }
   try {
     const request = { ...readRequest(call, client, platform), ...target };
-    await requireResource(context, request.requested.audience);
+    await requireResource(context, request.requested);
     if (query.get("prompt") === "none") throw new AuthorityError(faults.signInRequired());
     return showPage(context, call, request);
   } catch (error) {
@@ -124,11 +125,6 @@ function readChallenge(
     throw new AuthorityError(faults.challengeMethod(method.slice(0, 40)));
   }
   return { codeChallenge };
-}
-
-async function requireResource(context: AuthorityContext, audience: string): Promise<void> {
-  if ((await context.resources(audience)) !== undefined) return;
-  throw new AuthorityError(faults.resourceNotFound(audience, context.domain));
 }
 
 function showPage(context: AuthorityContext, call: AuthorityCall, request: AuthorizationRequest): Reply {

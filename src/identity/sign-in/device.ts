@@ -6,6 +6,7 @@ import { json } from "../../http/reply.ts";
 import type { Reply } from "../../http/service.ts";
 import { AuthorityError, faults } from "../errors.ts";
 import { parseScopes, type RequestedScopes } from "../grants/scopes.ts";
+import { requireResource } from "../grants/user-tokens.ts";
 import type { AuthorityCall, AuthorityContext } from "../operations.ts";
 import { formParameters } from "../parameters.ts";
 import { consent, failuresMax, faultPage, pageCookie, requirePage } from "./authorize.ts";
@@ -27,9 +28,7 @@ export async function deviceCode(context: AuthorityContext, call: AuthorityCall)
   if (client === undefined) throw new AuthorityError(faults.applicationNotFound(clientId, context.domain));
   if (!client.publicClient) throw new AuthorityError(faults.notPublicClient());
   const requested = readScopes(call, form);
-  if ((await context.resources(requested.audience)) === undefined) {
-    throw new AuthorityError(faults.resourceNotFound(requested.audience, context.domain));
-  }
+  await requireResource(context, requested);
   const { signIns } = context;
   const [code, userCode] = [signIns.secret(), signIns.userCode()];
   signIns.devices.set(code, {

@@ -101,6 +101,18 @@ describe("metadata service tokens", () => {
       () => ({ workload: double, query: `${base}&client_id=${billing.clientId}` }),
       () => billing,
     ],
+    ...[
+      "localhost:40342",
+      "[::1]:40342",
+      "127.0.0.1",
+      "169.254.169.254:80",
+      "host.docker.internal:40342",
+      "celestite:40342",
+    ].map((host): (typeof grants)[number] => [
+      `the header on ${host}`,
+      () => ({ headers: { host, metadata: "true" } }),
+      () => system,
+    ]),
     [
       "no header on another host, where that is allowed",
       () => ({ headers: { host: "127.0.0.1:40342" }, options: { answerWithoutHeader: true } }),
@@ -149,6 +161,21 @@ describe("metadata service tokens", () => {
       400,
       noHeader,
     ],
+    ...[
+      "attacker.example",
+      "attacker.example:40342",
+      "127.0.0.1.attacker.example",
+      "localhost.attacker.example",
+      "internal.attacker.example",
+      "attacker.example#.internal",
+    ]
+      .flatMap((host) => [{ host }, { host, metadata: "true" }])
+      .map((headers): (typeof denials)[number] => [
+        `a page that was led here as ${JSON.stringify(headers)}`,
+        () => ({ headers, options: { answerWithoutHeader: true } }),
+        400,
+        /not to a public name/,
+      ]),
     [
       "a wrong header where none is allowed",
       () => ({ headers: { host: "127.0.0.1", metadata: "no" }, options: { answerWithoutHeader: true } }),

@@ -234,6 +234,9 @@ describe("refusals", () => {
     assert.equal(without.status, 400);
     assert.match(textOf(without), /Required metadata header not specified/);
     assert.equal((await ask(both(), { headers: { host: "127.0.0.1:1" }, redirected: true })).status, 200);
+    for (const headers of [{ host: "attacker.example:1" }, { host: "attacker.example", metadata: "true" }]) {
+      assert.equal((await ask(both(), { headers, redirected: true })).status, 400, "led here by its name");
+    }
     assert.match(textOf(await ask(both(), { query: "a=b" })), /parameter resource cannot be empty/);
     const unknown = await ask(both(), { query: "resource=https://example.com" });
     assert.equal(unknown.status, 403);

@@ -42,6 +42,7 @@ before(async () => {
   });
   mixed = appId;
   for (const client of [mixed, room.native]) await consents.grant(client, "https://cosmos.azure.com", "*");
+  await consents.grant(mixed, "https://management.azure.com", "*");
 });
 
 /** A browser sign-in of the administrator, and what its code is worth. */
@@ -86,6 +87,54 @@ describe("a name and password from a client without proof", () => {
   });
 });
 
+describe("a permission at a service that has only one", () => {
+  const management = "https://management.azure.com";
+  for (const [scope, asked, expected] of [
+    [`${management}/.default`, `${management}/.default`, 200],
+    [`${management}/user_impersonation`, `${management}/User_Impersonation`, 200],
+    [cosmos, `${management}/read`, 650053],
+    [cosmos, "https://cosmos.azure.com/items.read", 650053],
+    [cosmos, `${management}/user_impersonation ${management}/read`, 650053],
+  ] as const) {
+    test(`${asked} for a code of ${scope}: ${expected}`, async () => {
+      const answer = await signedIn(mixed, scope, asked);
+      assert.equal(answer.status === 200 ? 200 : answer.code, expected);
+    });
+  }
+
+  test("is not asked for on the page", async () => {
+    const scope = "https://cosmos.azure.com/items.read";
+    const shown = await authorize(room, { client_id: mixed, redirect_uri: callback, scope });
+    assert.match(String(sentBack(shown).get("error_description")), /^AADSTS650053: /);
+  });
+});
+
+describe("what a user may read, through a client with fewer rights", () => {
+  type Statuses = readonly [groups: number, users: number, applications: number, me: number];
+  const cases: readonly (readonly [scope: string, ...Statuses])[] = [
+    [`${graph}/.default`, 200, 200, 200, 200],
+    [`${graph}/Directory.Read.All`, 200, 200, 200, 200],
+    [`${graph}/Group.Read.All`, 200, 403, 403, 403],
+    [`${graph}/GroupMember.ReadWrite.All`, 200, 403, 403, 403],
+    [`${graph}/User.ReadBasic.All`, 403, 200, 403, 200],
+    [`${graph}/Application.ReadWrite.All`, 403, 403, 200, 403],
+    ["User.Read openid", 403, 403, 403, 200],
+    ["User.ReadBasic", 403, 403, 403, 403],
+    ["openid profile email", 403, 403, 403, 403],
+  ];
+  for (const [scope, ...expected] of cases) {
+    test(`${scope}: ${expected.join(" ")}`, async () => {
+      const { body } = await signedIn(room.native, scope);
+      const headers = { authorization: `Bearer ${String(body["access_token"])}` };
+      const found: number[] = [];
+      for (const path of ["groups", "users", "applications", "me"]) {
+        found.push((await send(room.identity.authority, "GET", `/v1.0/${path}`, headers)).status);
+      }
+      assert.deepEqual(found, expected);
+    });
+  }
+});
+
 describe("what an administrator may do, through a client with fewer rights", () => {
   const cases: readonly (readonly [scope: string, group: number, user: number, application: number])[] = [
     [`${graph}/.default`, 201, 201, 201],
@@ -122,8 +171,6 @@ describe("what an administrator may do, through a client with fewer rights", () 
         ],
         expected,
       );
-      const read = await send(room.identity.authority, "GET", "/v1.0/groups", headers);
-      assert.equal(read.status, 200, "reading is every user's");
     });
   }
 
@@ -231,4 +278,21 @@ describe("consent to one permission", () => {
     await consents.grant(client, graph, "*");
     assert.equal(await then(read, write), "Group.ReadWrite.All");
   });
+});
+
+describe("no application answers to the name of a service, whose tokens it could exchange", () => {
+  for (const [uri, may] of [
+    ["https://management.azure.com", false],
+    ["HTTPS://Management.Azure.com/", false],
+    ["https://cosmos.azure.com", false],
+    ["https://shop.documents.azure.com", false],
+    ["api://shop", true],
+    ["https://shop.example/management.azure.com", true],
+  ] as const) {
+    test(`${uri}: ${may ? "may" : "may not"} be registered`, async () => {
+      const adding = room.identity.applications.add({ displayName: "Named", identifierUris: [uri] });
+      if (may) assert.deepEqual((await adding).identifierUris, [uri]);
+      else await assert.rejects(adding, /name of a service/);
+    });
+  }
 });
