@@ -100,7 +100,7 @@ describe("celestite identity", { concurrency: 2 }, () => {
     const added = await celestite(["identity", "app", "add", "shop", "--json"]);
     const { appId } = JSON.parse(added.stdout) as { appId: string };
     const secret = await celestite(["identity", "app", "secret", appId, "--lifetime", "1h"]);
-    assert.match(secret.stdout, /^[\w-]{43}\n$/);
+    assert.match(secret.stdout, /^[A-Za-z0-9]{3}8Q~[\w-]{40}\n$/);
     assert.match((await celestite(["identity", "app", "list"])).stdout, new RegExp(`^${appId}  shop$`, "m"));
   });
 

@@ -282,6 +282,15 @@ describe("client credentials with a secret", () => {
     assert.deepEqual(await directory.findByDisplayName("mortal"), []);
   });
 
+  test("a secret looks like the platform's, and never like an option of a command line", async () => {
+    const { applications } = room.identity;
+    const { appId } = await applications.add({ displayName: "many secrets" });
+    const seen = new Set<string>();
+    for (let i = 0; i < 100; i++) seen.add((await applications.addSecret(appId)).secretText);
+    assert.equal(seen.size, 100);
+    for (const secretText of seen) assert.match(secretText, /^[A-Za-z0-9]{3}8Q~[\w-]{40}$/);
+  });
+
   test("a secret runs out with the clock", async () => {
     const own = await openTestIdentity();
     const { applications, authority } = own.identity;
