@@ -59,6 +59,15 @@ describe("numbers of 64 bits", () => {
     assert.equal(await stored(fixture), `{"id":"1","pk":"a","n":${long},"o":{"v":9007199254740992,"w":2}`);
   });
 
+  test("a patch to the double beside such a number is done", async () => {
+    const fixture = await openCosmosFixture();
+    const body = `{"id":"1","pk":"a","n":${long},"m":${long}}`;
+    await fixture.sendSigned("POST", docs, { headers: a, body });
+    const patch = { operations: [{ op: "set", path: "/n", value: Number(long) }] };
+    assert.equal((await fixture.sendSigned("PATCH", `${docs}/1`, { headers: a, body: patch })).status, 200);
+    assert.equal(await stored(fixture), `{"id":"1","pk":"a","n":9007199254740992,"m":${long}`);
+  });
+
   for (const atomic of ["True", "False"]) {
     test(`parts of a ${atomic === "True" ? "batch" : "bulk request"} keep them`, async () => {
       const fixture = await openCosmosFixture();

@@ -142,7 +142,11 @@ async function patchedWrite(
   const document = JSON.parse(text) as JsonObject;
   if (!condition(document as Value)) throw preconditionFailed(1110);
   const body = applyPatch(document, patch.operations);
-  return { kind: "replace", id, body, exact: exactUnchanged(exactMembers(text), document, body), ...match };
+  // A member that is set to the double next to its number looks unchanged.
+  const touched = patch.operations.flatMap((each) => [each.path, "from" in each ? each.from : []]);
+  const names = new Set(touched.flatMap(([name]) => name ?? []));
+  const exact = exactUnchanged(exactMembers(text), document, body, names);
+  return { kind: "replace", id, body, exact, ...match };
 }
 
 /** The partition of a document to be written. What pre-triggers may still change is checked after them. */

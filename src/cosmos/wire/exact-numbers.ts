@@ -34,15 +34,16 @@ export function exactMembersOfEach(text: string, inner: string): readonly (Exact
   });
 }
 
-/** Those of `exact`, members of `before`, that are in `after` with the same value. */
+/** Those of `exact`, members of `before`, that are in `after` with the same value and are not among `touched`. */
 export function exactUnchanged(
   exact: ExactMembers | undefined,
   before: Readonly<Record<string, unknown>>,
   after: Readonly<Record<string, unknown>>,
+  touched: ReadonlySet<string> = new Set(),
 ): ExactMembers | undefined {
   if (exact === undefined) return undefined;
   const isSame = (name: string): boolean => JSON.stringify(before[name]) === JSON.stringify(after[name]);
-  return new Map([...exact].filter(([name]) => isSame(name)));
+  return new Map([...exact].filter(([name]) => !touched.has(name) && isSame(name)));
 }
 
 interface Part {
