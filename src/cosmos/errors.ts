@@ -46,6 +46,11 @@ function listed(text: string): string {
   return `Message: ${JSON.stringify({ Errors: [text] })}`;
 }
 
+/** What the service says of a body or a policy of the wrong shape. */
+export function invalidInput(): CosmosError {
+  return badRequest("One of the specified inputs is invalid");
+}
+
 export function badRequest(message: string, substatus = 0): CosmosError {
   return new CosmosError(400, "BadRequest", listed(message), { substatus });
 }

@@ -3,11 +3,10 @@
  * checked against the service's rules and limits, all others are kept as they came, and what is missing gets the
  * service's default. Apart from containers.ts, which is about creating, changing and deleting.
  */
-import { badRequest } from "../errors.ts";
+import { badRequest, invalidInput } from "../errors.ts";
 import { indexingPolicy, spatialNames } from "./indexing-policy.ts";
+import { isObject, type JsonObject } from "./json-object.ts";
 import { checkSearchPolicies } from "./search-policies.ts";
-
-type Properties = Readonly<Record<string, unknown>>;
 
 /** Service limits. */
 const uniqueKeysMax = 10;
@@ -19,7 +18,7 @@ const ttlMax = 2147483647;
 const foreign: ReadonlySet<string> = new Set(["id", "partitionKey"]);
 
 /** The client's properties with the service's defaults; 400 for a policy that the service would not take. */
-export function containerProperties(resource: Properties): Properties {
+export function containerProperties(resource: JsonObject): JsonObject {
   const own = Object.fromEntries(
     Object.entries(resource).filter(
       ([name, value]) => !foreign.has(name) && !name.startsWith("_") && value !== undefined && value !== null,
@@ -82,7 +81,7 @@ function checkUniqueKeys(policy: unknown): void {
 /** Names and number; what the queries mean is checked where queries are understood (operations/containers.ts). */
 function checkComputedProperties(definitions: unknown, spatial: ReadonlySet<string>): void {
   if (definitions === undefined) return;
-  if (!Array.isArray(definitions)) throw badRequest("One of the specified inputs is invalid");
+  if (!Array.isArray(definitions)) throw invalidInput();
   if (definitions.length > computedPropertiesMax) {
     throw badRequest(
       `The number of computed properties ${definitions.length} exceeds the maximum of ${computedPropertiesMax}.`,
@@ -92,8 +91,7 @@ function checkComputedProperties(definitions: unknown, spatial: ReadonlySet<stri
   for (const [at, definition] of (definitions as readonly unknown[]).entries()) {
     const name = isObject(definition) ? definition["name"] : undefined;
     const query = isObject(definition) ? definition["query"] : undefined;
-    if (typeof name !== "string" || typeof query !== "string")
-      throw badRequest("One of the specified inputs is invalid");
+    if (typeof name !== "string" || typeof query !== "string") throw invalidInput();
     if (name === "" || query === "")
       throw badRequest(
         `Computed property '${name === "" ? "name" : "query"}' is either empty or unspecified.`,
@@ -118,8 +116,4 @@ function checkConflictResolution(policy: unknown): void {
   if (typeof mode !== "string" || !/^(lastwriterwins|custom)$/i.test(mode)) {
     throw badRequest("The mode of a conflictResolutionPolicy must be 'LastWriterWins' or 'Custom'.");
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -3,7 +3,7 @@
  * changes. The rest is the clients' business. Apart from container-policies.ts, because it looks into the store.
  */
 import type { Reader } from "../../storage/port.ts";
-import { badRequest } from "../errors.ts";
+import { badRequest, invalidInput } from "../errors.ts";
 import { contentKey } from "./records.ts";
 
 /** 400 when a path is to be encrypted with a key that the database does not have. */
@@ -15,10 +15,10 @@ export async function checkEncryptionKeys(
 ): Promise<void> {
   if (policy === undefined) return;
   const paths = (policy as { readonly includedPaths?: unknown } | null)?.includedPaths;
-  if (!Array.isArray(paths)) throw badRequest("One of the specified inputs is invalid");
+  if (!Array.isArray(paths)) throw invalidInput();
   for (const entry of paths as readonly ({ readonly clientEncryptionKeyId?: unknown } | null)[]) {
     const id = entry?.clientEncryptionKeyId;
-    if (typeof id !== "string") throw badRequest("One of the specified inputs is invalid");
+    if (typeof id !== "string") throw invalidInput();
     if ((await reader.get(contentKey(account, "clientEncryptionKey", database, id))) === undefined)
       throw badRequest(`ClientEncryptionKey with id '[${id.slice(0, 255)}]' does not exist.`);
   }

@@ -3,12 +3,10 @@
  * indexes, and what it fills in. Apart from container-policies.ts by its size, and from ../index/policy.ts, which reads
  * the policy that is kept. Texts are the service's as its SDKs' own tests and users quote them.
  */
-import { badRequest } from "../errors.ts";
-
-type Properties = Readonly<Record<string, unknown>>;
+import { badRequest, invalidInput } from "../errors.ts";
+import { isObject, type JsonObject } from "./json-object.ts";
 
 const allPaths = "/*";
-const invalidInput = "One of the specified inputs is invalid";
 const spatialTypes = ["Point", "LineString", "Polygon", "MultiPolygon"] as const;
 const orders = ["ascending", "descending"] as const;
 const compositePathsMin = 2;
@@ -17,7 +15,7 @@ const compositePathsMin = 2;
  * The policy with what it leaves out; the service wants the root in one of the two lists of paths. `geospatial` is the
  * container's kind of coordinates: only those of a plane need a box around them.
  */
-export function indexingPolicy(given: unknown, geospatial: "Geography" | "Geometry"): Properties {
+export function indexingPolicy(given: unknown, geospatial: "Geography" | "Geometry"): JsonObject {
   if (given !== undefined && !isObject(given)) throw badRequest("The indexingPolicy must be an object.");
   const policy = given ?? {};
   const mode = policy["indexingMode"] ?? "consistent";
@@ -29,7 +27,7 @@ export function indexingPolicy(given: unknown, geospatial: "Geography" | "Geomet
     throw badRequest("The member 'automatic' of an indexing policy must be a boolean.");
   if (isNone && automatic)
     throw badRequest("An indexing policy whose mode is 'none' must have 'automatic' set to false.");
-  const lists: Properties = {
+  const lists: JsonObject = {
     ...listed(policy, "includedPaths", withRoot),
     ...listed(policy, "excludedPaths", withRoot),
   };
@@ -67,13 +65,13 @@ export function spatialNames(policy: unknown): ReadonlySet<string> {
 
 /** One list of the policy with each entry as `complete` leaves it; nothing when the policy has no such list. */
 function listed(
-  policy: Properties,
+  policy: JsonObject,
   name: string,
   complete: (entry: unknown, at: number) => unknown,
-): Properties {
+): JsonObject {
   const list = policy[name];
   if (list === undefined || list === null) return {};
-  if (!Array.isArray(list)) throw badRequest(invalidInput);
+  if (!Array.isArray(list)) throw invalidInput();
   return { [name]: (list as readonly unknown[]).map(complete) };
 }
 
@@ -90,7 +88,7 @@ function withRoot(entry: unknown): unknown {
 }
 
 /** Paths of one list; each is one value (`/?`) or a whole subtree (`/*`). */
-function pathsOf(policy: Properties, name: string): readonly string[] | undefined {
+function pathsOf(policy: JsonObject, name: string): readonly string[] | undefined {
   const list = policy[name];
   if (list === undefined || list === null) return undefined;
   if (!Array.isArray(list)) throw badRequest(`The member '${name}' of an indexing policy must be an array.`);
@@ -111,16 +109,16 @@ function wrongPath(path: unknown): Error {
 }
 
 /** On the globe the service indexes every type, whichever are named; in the plane those named, within a box. */
-function spatialIndex(entry: unknown, geospatial: "Geography" | "Geometry"): Properties {
+function spatialIndex(entry: unknown, geospatial: "Geography" | "Geometry"): JsonObject {
   const path = pathOf(entry);
-  const { types, boundingBox, ...rest } = entry as Properties;
+  const { types, boundingBox, ...rest } = entry as JsonObject;
   if (types === undefined || types === null || (Array.isArray(types) && types.length === 0)) {
     throw badRequest(
       `The spatial data types array cannot be empty. Assign at least one spatial type for the 'types' array for the path '${path.slice(0, 100)}'.`,
     );
   }
   if (!Array.isArray(types) || !types.every((type) => spatialTypes.some((known) => known === type)))
-    throw badRequest(invalidInput);
+    throw invalidInput();
   if (geospatial === "Geometry") {
     if (isBox(boundingBox)) return { ...rest, types, boundingBox };
     throw badRequest(
@@ -145,8 +143,8 @@ function isBox(box: unknown): boolean {
 }
 
 /** A sequence of different paths, each with its direction. */
-function compositeIndex(composite: unknown, at: number): readonly Properties[] {
-  if (!Array.isArray(composite) || !composite.every(isObject)) throw badRequest(invalidInput);
+function compositeIndex(composite: unknown, at: number): readonly JsonObject[] {
+  if (!Array.isArray(composite) || !composite.every(isObject)) throw invalidInput();
   if (composite.length < compositePathsMin) {
     throw badRequest(
       `The composite index at 'indexingPolicy.additionalIndexes.composite['${at}']' must have at least ${compositePathsMin} paths.`,
@@ -171,8 +169,4 @@ function compositeIndex(composite: unknown, at: number): readonly Properties[] {
     }
     return { ...entry, order: direction };
   });
-}
-
-function isObject(value: unknown): value is Properties {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

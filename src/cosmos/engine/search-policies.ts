@@ -3,9 +3,8 @@
  * fit together. Apart from container-policies.ts, because these policies refer to each other, and because the vector
  * ones are compared with what a container had before. Texts are the service's as its SDKs' own tests quote them.
  */
-import { badRequest } from "../errors.ts";
-
-type Properties = Readonly<Record<string, unknown>>;
+import { badRequest, invalidInput } from "../errors.ts";
+import { isObject, type JsonObject } from "./json-object.ts";
 
 /** Service limits. */
 const dimensionsMax = 4_096;
@@ -27,10 +26,8 @@ const packages: ReadonlySet<unknown> = new Set([undefined, null, "legacy", "stan
 const tokenizers: ReadonlySet<unknown> = new Set([undefined, null, "word"]);
 const filters: ReadonlySet<unknown> = new Set(["stop", "lowercase", "stem", "ascii"]);
 
-const invalidInput = "One of the specified inputs is invalid";
-
 /** 400 for policies of vectors or texts, or indexes on them, that the service would not take. */
-export function checkSearchPolicies(properties: Properties): void {
+export function checkSearchPolicies(properties: JsonObject): void {
   const indexing = isObject(properties["indexingPolicy"]) ? properties["indexingPolicy"] : {};
   const embeddings = listIn(properties["vectorEmbeddingPolicy"], "vectorEmbeddings");
   for (const embedding of embeddings) checkEmbedding(embedding);
@@ -49,7 +46,7 @@ export function checkSearchPolicies(properties: Properties): void {
 }
 
 /** 400 when a replacement says something else of a path whose vectors are there; paths may come and go. */
-export function checkVectorsKept(before: Properties, after: Properties): void {
+export function checkVectorsKept(before: JsonObject, after: JsonObject): void {
   const unlike = (policy: string, list: string): boolean => {
     const old = new Map(listIn(before[policy], list).map((entry) => [entry["path"], canonical(entry)]));
     return listIn(after[policy], list).some(
@@ -64,7 +61,7 @@ export function checkVectorsKept(before: Properties, after: Properties): void {
   if (unlike("indexingPolicy", "vectorIndexes")) throw refusal("vector indexing");
 }
 
-function checkEmbedding(embedding: Properties): void {
+function checkEmbedding(embedding: JsonObject): void {
   const {
     path,
     dataType = "float32",
@@ -94,7 +91,7 @@ function checkEmbedding(embedding: Properties): void {
 }
 
 /** @param dimensions those of each path of the vector policy. */
-function checkVectorIndex(index: Properties, dimensions: ReadonlyMap<string, number>): void {
+function checkVectorIndex(index: JsonObject, dimensions: ReadonlyMap<string, number>): void {
   const subject = "The Vector Indexing Policy";
   const path = String(index["path"]);
   const type = String(index["type"]).toLowerCase();
@@ -124,7 +121,7 @@ function checkVectorIndex(index: Properties, dimensions: ReadonlyMap<string, num
 
 function checkShardKey(paths: unknown): void {
   if (paths === undefined || paths === null) return;
-  if (!Array.isArray(paths)) throw badRequest(invalidInput);
+  if (!Array.isArray(paths)) throw invalidInput();
   const wrong = (paths as readonly unknown[]).find((path) => !isPath(path));
   if (wrong !== undefined)
     throw badRequest(`The Vector Indexing Policy has an invalid Shard Path: ${shown(wrong)}.`);
@@ -157,14 +154,14 @@ function checkFullTextPolicy(policy: unknown): void {
 }
 
 /** What holds for every path that says nothing else. */
-function specOf(policy: Properties): Properties {
+function specOf(policy: JsonObject): JsonObject {
   const spec = policy["defaultSpec"] ?? {};
-  if (!isObject(spec)) throw badRequest(invalidInput);
+  if (!isObject(spec)) throw invalidInput();
   return spec;
 }
 
 /** Status as in the .NET SDK's tests of the preview, which name no text. */
-function checkTextAnalysis(policy: Properties, spec: Properties): void {
+function checkTextAnalysis(policy: JsonObject, spec: JsonObject): void {
   const { package: kind } = policy;
   if (!packages.has(kind))
     throw badRequest(`The Full Text Policy contains an invalid package: ${shown(kind)}`);
@@ -173,7 +170,7 @@ function checkTextAnalysis(policy: Properties, spec: Properties): void {
     throw badRequest(`The Full Text Policy contains an invalid tokenizer: ${shown(tokenizer)}`);
   }
   const named = spec["filters"] ?? [];
-  if (!Array.isArray(named)) throw badRequest(invalidInput);
+  if (!Array.isArray(named)) throw invalidInput();
   const wrong = named.findIndex((filter) => !filters.has(filter));
   if (wrong >= 0) throw badRequest(`The Full Text Policy contains an invalid filter: ${shown(named[wrong])}`);
   if (kind === "legacy" && named.length > 0) {
@@ -181,7 +178,7 @@ function checkTextAnalysis(policy: Properties, spec: Properties): void {
   }
 }
 
-function checkFullTextIndex(index: Properties, at: number, policyPaths: ReadonlySet<unknown>): void {
+function checkFullTextIndex(index: JsonObject, at: number, policyPaths: ReadonlySet<unknown>): void {
   const { path } = index;
   if (path === undefined) throw badRequest(`Missing path in full-text index specification at index (${at})`);
   if (!isPath(path)) throw badRequest(`Full-text index specification at index (${at}) contains invalid path`);
@@ -193,10 +190,10 @@ function checkFullTextIndex(index: Properties, at: number, policyPaths: Readonly
 }
 
 /** The objects in a policy's list; 400 when the policy is no object or the list no list of objects. */
-function listIn(policy: unknown, name: string): readonly Properties[] {
+function listIn(policy: unknown, name: string): readonly JsonObject[] {
   if (policy === undefined || policy === null) return [];
   const list = isObject(policy) ? (policy[name] ?? []) : undefined;
-  if (!Array.isArray(list) || !list.every(isObject)) throw badRequest(invalidInput);
+  if (!Array.isArray(list) || !list.every(isObject)) throw invalidInput();
   return list;
 }
 
@@ -211,10 +208,6 @@ function shown(value: unknown): string {
 }
 
 /** One text for equal entries, whatever the order of their members. */
-function canonical(entry: Properties): string {
+function canonical(entry: JsonObject): string {
   return JSON.stringify(Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function isObject(value: unknown): value is Properties {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
