@@ -4,8 +4,9 @@
  */
 import { createRequire } from "node:module";
 import type { RootDatabase } from "lmdb";
-import { copyBytes } from "./bytes.ts";
-import type { Bytes } from "./port.ts";
+import { copyBytes, DELETED } from "./bytes.ts";
+import { type Bytes, MAX_KEY_BYTES } from "./port.ts";
+import { decodeBatch } from "./write-batch.ts";
 
 /** The driver in one file instead of a module for each of its parts: it is loaded twice at every start. */
 const { open } = createRequire(import.meta.url)("lmdb") as typeof import("lmdb");
@@ -40,4 +41,32 @@ export function openDatabase(directory: string): Database {
 function ownBytes(bytes: Bytes): Bytes {
   // `length` is the value's: the driver redefines it on its buffer, which is longer.
   return copyBytes(bytes.subarray(0, bytes.length));
+}
+
+/** Where the number of the last applied record lies: longer than any key of the port, so that no read of it comes here. */
+const APPLIED = new Uint8Array(MAX_KEY_BYTES + 1).fill(0xff);
+
+/** Applies `batches` in one durable transaction, together with the number of the last record of the log among them. */
+export function applyBatches(
+  database: Database,
+  batches: readonly (ArrayBuffer | Bytes)[],
+  last: number,
+): void {
+  const number = Buffer.alloc(8);
+  number.writeDoubleLE(last);
+  database.transactionSync(() => {
+    for (const batch of batches) {
+      for (const [key, value] of decodeBatch(batch)) {
+        if (value === DELETED) database.removeSync(key);
+        else database.putSync(key, value);
+      }
+    }
+    database.putSync(APPLIED, number);
+  });
+}
+
+/** Number of the last record of the log that the database has. */
+export function lastApplied(database: Database): number {
+  const number = database.get(APPLIED);
+  return number === undefined ? 0 : Buffer.from(number).readDoubleLE();
 }

@@ -4,11 +4,9 @@
  * directory's claim, which must go on however busy the other thread is.
  */
 import { parentPort, workerData } from "node:worker_threads";
-import { DELETED } from "./bytes.ts";
 import { TOUCH_INTERVAL, touchClaim } from "./claim.ts";
-import { openDatabase } from "./lmdb-database.ts";
+import { applyBatches, openDatabase } from "./lmdb-database.ts";
 import type { WriterAnswer, WriterData, WriterRequest } from "./lmdb-writer.ts";
-import { decodeBatch } from "./write-batch.ts";
 
 function main(): void {
   const port = parentPort;
@@ -20,14 +18,9 @@ function main(): void {
     // A claim that someone removed, or a disk that fails, is no reason to stop serving.
     touchClaim(claim).catch(() => {});
   }, TOUCH_INTERVAL);
-  const write = (batch: ArrayBuffer): void => {
+  const write = (batch: ArrayBuffer, last: number): void => {
     try {
-      database.transactionSync(() => {
-        for (const [key, value] of decodeBatch(batch)) {
-          if (value === DELETED) database.removeSync(key);
-          else database.putSync(key, value);
-        }
-      });
+      applyBatches(database, [batch], last);
       answer({ kind: "committed" });
     } catch (error) {
       const { message, code } = error as Error & { code?: string | number };
@@ -41,7 +34,7 @@ function main(): void {
     port.close();
   };
   port.on("message", (request: WriterRequest) => {
-    if (request.kind === "commit") write(request.batch);
+    if (request.kind === "commit") write(request.batch, request.last);
     else void shutDown();
   });
 }

@@ -4,8 +4,6 @@
  */
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
-import type { Layer } from "./overlay.ts";
-import { encodeBatch } from "./write-batch.ts";
 
 export interface WriterData {
   readonly directory: string;
@@ -14,7 +12,7 @@ export interface WriterData {
 }
 
 export type WriterRequest =
-  | { readonly kind: "commit"; readonly batch: ArrayBuffer }
+  | { readonly kind: "commit"; readonly batch: ArrayBuffer; readonly last: number }
   | { readonly kind: "close" };
 
 export type WriterAnswer =
@@ -24,10 +22,10 @@ export type WriterAnswer =
 
 export interface Writer {
   /**
-   * Commits `writes` in one durable transaction; one call at a time. Rejects with the driver's error (its number
-   * in `code`), and then nothing is written.
+   * Commits `batch` in one durable transaction, and that the records of the log up to number `last` are in the database;
+   * one call at a time. Rejects with the driver's error (its number in `code`), and then nothing is written.
    */
-  commit(writes: Layer): Promise<void>;
+  commit(batch: ArrayBuffer, last: number): Promise<void>;
   /** Ends the thread. */
   close(): Promise<void>;
 }
@@ -68,10 +66,7 @@ export function startWriter(data: WriterData): Writer {
       worker.postMessage(request, moved);
     });
   return {
-    commit(writes) {
-      const batch = encodeBatch(writes);
-      return ask({ kind: "commit", batch }, [batch]);
-    },
+    commit: (batch, last) => ask({ kind: "commit", batch, last }, [batch]),
     async close() {
       if (ended === undefined) await ask({ kind: "close" }, []);
     },

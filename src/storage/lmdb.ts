@@ -1,6 +1,7 @@
 /**
- * The store on disk, in one LMDB environment per data directory. Reads are served at once from the memory map;
- * commits are grouped and flushed by a thread of their own, so `transact` resolves once its writes are on disk.
+ * The store on disk, in one LMDB environment per data directory. Reads are served at once from the memory map and the
+ * writes above it; commits are grouped, and `transact` resolves once its writes are on disk in the log. A thread of its own
+ * brings them into LMDB.
  */
 import { constants } from "node:fs";
 import { access, chmod, open, statfs } from "node:fs/promises";
@@ -9,12 +10,12 @@ import { getSystemErrorName } from "node:util";
 import type { Transaction as ReadTransaction } from "lmdb";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import { createGroupCommit, runInGroup } from "./group-commit.ts";
-import { type Database, openDatabase } from "./lmdb-database.ts";
+import { applyBatches, type Database, lastApplied, openDatabase } from "./lmdb-database.ts";
 import { findDamage } from "./lmdb-file.ts";
 import { startWriter } from "./lmdb-writer.ts";
 import { createLocks } from "./locks.ts";
 import { makeDirectory } from "./make-directory.ts";
-import { type Base, openTransaction, scanThrough } from "./overlay.ts";
+import { type Base, type Layer, openTransaction, readThrough, scanThrough } from "./overlay.ts";
 import {
   type Bytes,
   type KeyRange,
@@ -24,6 +25,8 @@ import {
   type Store,
   StoreUnavailable,
 } from "./port.ts";
+import { openLog, type WriteAheadLog } from "./write-ahead-log.ts";
+import { createWriteBehind } from "./write-behind.ts";
 
 /** Below this many free bytes an input/output error means a full disk: LMDB reports a short write as the former. */
 const FULL_BELOW = 4 << 20;
@@ -38,7 +41,13 @@ export async function openLmdb(directory: string): Promise<Store> {
     await makeDirectory(directory);
     await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
     lock = await lockDirectory(directory);
-    return lmdbStore(directory, lock, await openFiles(directory));
+    const database = await openFiles(directory);
+    try {
+      return lmdbStore(directory, lock, database, await recover(directory, database));
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
   } catch (error) {
     await lock?.release();
     throw await explain(directory, error);
@@ -58,7 +67,6 @@ async function openFiles(directory: string): Promise<Database> {
   const database = openDatabase(directory);
   try {
     for (const file of [data, join(directory, "lock.mdb")]) await chmod(file, 0o600);
-    await flushDirectory(directory);
     return database;
   } catch (error) {
     await database.close();
@@ -66,7 +74,15 @@ async function openFiles(directory: string): Promise<Database> {
   }
 }
 
-function lmdbStore(directory: string, lock: DirectoryLock, database: Database): Store {
+/** The log of `directory`, after `database` has got what a crash left there. */
+async function recover(directory: string, database: Database): Promise<WriteAheadLog> {
+  const { missed, log } = await openLog(directory, lastApplied(database));
+  if (missed.length > 0) applyBatches(database, missed, log.last);
+  await flushDirectory(directory);
+  return log;
+}
+
+function lmdbStore(directory: string, lock: DirectoryLock, database: Database, log: WriteAheadLog): Store {
   const locks = createLocks();
   const writer = startWriter({ directory, claim: lock.file });
   const snapshots = new Set<Snapshot>();
@@ -75,34 +91,39 @@ function lmdbStore(directory: string, lock: DirectoryLock, database: Database): 
   const checkOpen = (): void => {
     if (closing !== undefined) throw new StoreUnavailable(`The store in ${directory} is closed.`);
   };
+  const behind = createWriteBehind(log, async (batch, last) => {
+    await writer.commit(batch, last);
+    database.resetReadTxn();
+  });
   const group = createGroupCommit(async (writes) => {
     try {
-      await writer.commit(writes);
+      await behind.commit(writes);
     } catch (error) {
       throw await explain(directory, error);
     }
-    database.resetReadTxn();
   });
+  const lower = (): readonly Layer[] => [...group.layers(), ...behind.layers()];
   const shutDown = async (): Promise<void> => {
     await locks.idle();
     await group.idle();
+    await log.close(await behind.drain());
     await writer.close();
     for (const snapshot of snapshots) snapshot.close();
     await database.close();
     await lock.release();
   };
   return {
-    ...reader(base, checkOpen),
+    ...reader(base, behind.layers, checkOpen),
     async snapshot() {
       checkOpen();
-      const snapshot = openSnapshot(database, () => snapshots.delete(snapshot));
+      const snapshot = openSnapshot(database, behind.freeze(), () => snapshots.delete(snapshot));
       snapshots.add(snapshot);
       return snapshot;
     },
     async transact(names, fn) {
       checkOpen();
       const { durable, outcome } = await locks.run(names, () =>
-        runInGroup(group, openTransaction(base, group.layers), fn),
+        runInGroup(group, openTransaction(base, lower), fn),
       );
       await durable;
       return outcome();
@@ -114,14 +135,14 @@ function lmdbStore(directory: string, lock: DirectoryLock, database: Database): 
   };
 }
 
-function openSnapshot(database: Database, onClose: () => void): Snapshot {
+function openSnapshot(database: Database, layers: readonly Layer[], onClose: () => void): Snapshot {
   const transaction = database.useReadTransaction();
   let closed = false;
   const checkOpen = (): void => {
     if (closed) throw new Error("this snapshot is closed");
   };
   return {
-    ...reader(committed(database, transaction), checkOpen),
+    ...reader(committed(database, transaction), () => layers, checkOpen),
     close() {
       if (closed) return;
       closed = true;
@@ -131,16 +152,16 @@ function openSnapshot(database: Database, onClose: () => void): Snapshot {
   };
 }
 
-/** Reads `base`, calling `check` before each read. */
-function reader(base: Base, check: () => void): Reader {
+/** Reads `base` through `layers`, calling `check` before each read. */
+function reader(base: Base, layers: () => readonly Layer[], check: () => void): Reader {
   return {
     async get(key) {
       check();
-      return base.get(key);
+      return readThrough(layers(), base, key);
     },
     async range(range, limit) {
       check();
-      return scanThrough([], base, range, limit);
+      return scanThrough(layers(), base, range, limit);
     },
   };
 }

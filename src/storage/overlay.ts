@@ -47,7 +47,7 @@ export function findIn(layers: readonly Layer[], key: Bytes): Bytes | typeof DEL
 }
 
 /** The value of `key` in the first of `layers` that has it, else in `base`. */
-function readThrough(layers: readonly Layer[], base: Base, key: Bytes): Bytes | undefined {
+export function readThrough(layers: readonly Layer[], base: Base, key: Bytes): Bytes | undefined {
   const found = findIn(layers, key);
   return found === undefined ? base.get(key) : (found ?? undefined);
 }

@@ -10,16 +10,16 @@ import type { Bytes } from "./port.ts";
 const HEADER = 8;
 const NO_VALUE = 0xffffffff;
 
-/** `writes` in key order, which is also the order that costs a B-tree least. */
-export function encodeBatch(writes: Layer): ArrayBuffer {
-  let size = 0;
+/** `writes` in key order, which is also the order that costs a B-tree least, after `room` bytes left free. */
+export function encodeBatch(writes: Layer, room = 0): ArrayBuffer {
+  let size = room;
   writes.each((key, value) => {
     size += HEADER + key.length + (value?.length ?? 0);
   });
   const block = new ArrayBuffer(size);
   const bytes = new Uint8Array(block);
   const view = new DataView(block);
-  let at = 0;
+  let at = room;
   writes.each((key, value) => {
     view.setUint32(at, key.length, true);
     view.setUint32(at + 4, value === DELETED ? NO_VALUE : value.length, true);
@@ -33,8 +33,13 @@ export function encodeBatch(writes: Layer): ArrayBuffer {
 }
 
 /** The writes of a batch as views on `block`. */
-export function* decodeBatch(block: ArrayBuffer): Generator<readonly [Bytes, Bytes | typeof DELETED], void> {
-  const bytes = Buffer.from(block);
+export function* decodeBatch(
+  block: ArrayBuffer | Bytes,
+): Generator<readonly [Bytes, Bytes | typeof DELETED], void> {
+  const bytes =
+    block instanceof ArrayBuffer
+      ? Buffer.from(block)
+      : Buffer.from(block.buffer, block.byteOffset, block.length);
   for (let at = 0; at < bytes.length; ) {
     const keyLength = bytes.readUInt32LE(at);
     const valueLength = bytes.readUInt32LE(at + 4);

@@ -3,8 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,18 +12,11 @@ import { touchClaim } from "../../src/storage/claim.ts";
 import { lockDirectory } from "../../src/storage/directory-lock.ts";
 import { openLmdb } from "../../src/storage/lmdb.ts";
 import { StoreUnavailable } from "../../src/storage/port.ts";
+import { openLog, RECORD_HEADER } from "../../src/storage/write-ahead-log.ts";
+import { inDirectory } from "./in-directory.ts";
 
 const run = promisify(execFile);
 const adapter = new URL("../../src/storage/lmdb.js", import.meta.url).href;
-
-async function inDirectory(body: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), "celestite-"));
-  try {
-    await body(directory);
-  } finally {
-    await rm(directory, { recursive: true });
-  }
-}
 
 function unavailable(...parts: readonly (string | RegExp)[]): (error: unknown) => boolean {
   return (error) => {
@@ -210,7 +202,7 @@ const put = (n, size) => store.transact(["x"], async (t) => { t.put(key(n), new 
 const called = [];
 await put(1, 10);
 const outcome = (promise) => promise.then(() => "done", (error) => error.name + ": " + error.message);
-const failed = put(2, 8 << 20);
+const failed = put(2, Number(process.argv[3]));
 const started = Promise.all([
   outcome(failed),
   outcome(store.transact(["x"], async (t) => { t.put(key(3), (await t.get(key(102))) ?? key(0)); t.afterCommit(() => called.push(3)); })),
@@ -227,29 +219,88 @@ await again.close();
 console.log(JSON.stringify({ outcomes, called, left, after, kept }));
 `;
 
+describe("what a crash leaves", () => {
+  const keys = async (directory: string): Promise<number[]> => {
+    const store = await openLmdb(directory);
+    const entries = await store.range({ start: Uint8Array.of(0), end: Uint8Array.of(255) }, 1000);
+    await store.close();
+    return entries.map(({ key }) => key[0] ?? -1);
+  };
+
+  it("is whole, wherever a write has got to", () =>
+    inDirectory(async (parent) => {
+      const directory = join(parent, "running");
+      const store = await openLmdb(directory);
+      for (let i = 0; i < 40; i++) {
+        await store.transact([], async (transaction) => {
+          transaction.put(Uint8Array.of(i), new Uint8Array(1000));
+          if (i % 2 === 1) transaction.delete(Uint8Array.of(i - 1));
+        });
+        if (i % 8 !== 3) continue;
+        const copy = join(parent, `after-${i}`);
+        // The log first: the data file may go on meanwhile, and has then what the copied log has.
+        await mkdir(copy);
+        for (const name of ["log-0", "log-1", "data.mdb"])
+          await copyFile(join(directory, name), join(copy, name));
+        const odd = Array.from({ length: (i + 1) / 2 }, (_, n) => 2 * n + 1);
+        assert.deepEqual(await keys(copy), odd);
+        assert.deepEqual(await keys(copy), odd);
+      }
+      await store.close();
+    }));
+
+  it("is the data file alone when the store was closed", () =>
+    inDirectory(async (directory) => {
+      const store = await openLmdb(directory);
+      await store.transact([], async (transaction) => transaction.put(Uint8Array.of(7), Uint8Array.of(7)));
+      await store.close();
+      assert.deepEqual((await readdir(directory)).sort(), ["data.mdb", "lock.mdb"]);
+      assert.deepEqual(await keys(directory), [7]);
+    }));
+
+  it("is refused without a part of its log", () =>
+    inDirectory(async (directory) => {
+      const store = await openLmdb(directory);
+      await store.transact([], async (transaction) => transaction.put(Uint8Array.of(7), Uint8Array.of(7)));
+      await store.close();
+      const { log } = await openLog(directory, 5);
+      await log.append(Buffer.alloc(RECORD_HEADER));
+      await log.close(false);
+      await assert.rejects(openLmdb(directory), unavailable("log-0", "put a copy of all of them back"));
+      assert.deepEqual(await claims(directory), []);
+      await rm(join(directory, "log-0"));
+      assert.deepEqual(await keys(directory), [7]);
+    }));
+});
+
 describe("a commit that fails", () => {
-  it(
-    "leaves nothing behind, takes with it what depended on it, and the store goes on",
-    { skip: process.platform === "win32" },
-    () =>
-      inDirectory(async (directory) => {
-        const { stdout, stderr } = await run("sh", [
-          "-c",
-          `trap '' XFSZ; ulimit -f 4096; exec "$@"`,
-          "sh",
-          process.execPath,
-          "--input-type=module",
-          "-e",
-          overLimit,
-          adapter,
-          directory,
-        ]);
-        const { outcomes, called, left, after, kept } = JSON.parse(stdout) as Record<string, unknown>;
-        assert.equal((outcomes as string[]).length, 4);
-        for (const outcome of outcomes as string[])
-          assert.match(outcome, /^StoreUnavailable: The data directory .*\.$/);
-        assert.deepEqual([called, left, after, kept], [[], [1, 101], "done", [1, 5, 101, 105]]);
-        assert.equal(stderr, "");
-      }),
-  );
+  for (const [where, bytes] of [
+    ["in the log", 3 << 20],
+    ["in the database", 8 << 20],
+  ] as const)
+    it(
+      `${where} leaves nothing behind, takes with it what depended on it, and the store goes on`,
+      { skip: process.platform === "win32" },
+      () =>
+        inDirectory(async (directory) => {
+          const { stdout, stderr } = await run("sh", [
+            "-c",
+            `trap '' XFSZ; ulimit -f 4096; exec "$@"`,
+            "sh",
+            process.execPath,
+            "--input-type=module",
+            "-e",
+            overLimit,
+            adapter,
+            directory,
+            String(bytes),
+          ]);
+          const { outcomes, called, left, after, kept } = JSON.parse(stdout) as Record<string, unknown>;
+          assert.equal((outcomes as string[]).length, 4);
+          for (const outcome of outcomes as string[])
+            assert.match(outcome, /^StoreUnavailable: The data directory .*\.$/);
+          assert.deepEqual([called, left, after, kept], [[], [1, 101], "done", [1, 5, 101, 105]]);
+          assert.equal(stderr, "");
+        }),
+    );
 });
