@@ -6,12 +6,14 @@ import type { Clock, Entropy } from "../clock.ts";
 import { uuid } from "../clock.ts";
 import type { Reply, Request, Service } from "../http/service.ts";
 import type { DiagnosticRecord } from "../observability/diagnostic-records.ts";
-import { StoreUnavailable } from "../storage/port.ts";
+import { type Reader, StoreUnavailable } from "../storage/port.ts";
 import { auditHeader, auditLetsPass, diagnosticRecord, type Progress } from "./diagnostics.ts";
 import type { AccountView, DatabaseView } from "./engine/catalog.ts";
+import { idOf, readItemNumber } from "./engine/documents.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { Partition } from "./engine/partitions.ts";
 import type { ContainerRecord } from "./engine/records.ts";
+import { itemNumber } from "./engine/resource-ids.ts";
 import { sessionToken } from "./engine/sessions.ts";
 import {
   CosmosError,
@@ -79,7 +81,7 @@ async function perform(
   progress: Progress,
 ): Promise<OperationResult> {
   if (request.bodyTooLarge === true) throw tooLarge();
-  const address = parseAddress(request.target);
+  let address = parseAddress(request.target);
   progress.address = address;
   const view = parts.engine.catalog.find(account);
   if (view === undefined) throw accountGone(account);
@@ -90,6 +92,10 @@ async function perform(
   const resources = resolve(view, address);
   progress.database = resources.database;
   progress.container = resources.container;
+  if (resources.container !== undefined && address.container !== resources.container.id) {
+    address = await namedItem(parts.engine.store, resources.container, address);
+    progress.address = address;
+  }
   const accessRequest = accessRequestOf(view, row, address, request, resources);
   const access = await decideAccess(parts, accessRequest);
   progress.access = access;
@@ -148,6 +154,18 @@ function resolve(view: AccountView, address: Address): Resources {
     database.containers.get(address.container) ??
     [...database.containers.values()].find((candidate) => candidate.rid === address.container);
   return { database, container };
+}
+
+/**
+ * The address with the id of the item that its rid stands for: rights are given by id. A rid that no item has keeps its
+ * number, so that no item of that name is found in its place.
+ */
+async function namedItem(store: Reader, container: ContainerRecord, address: Address): Promise<Address> {
+  if (address.kind !== "item" || address.id === undefined) return address;
+  const number = itemNumber(container.rid, address.id);
+  if (number === undefined) return address;
+  const item = await readItemNumber(store, container, number);
+  return { ...address, itemNumber: number, id: item === undefined ? address.id : idOf(item) };
 }
 
 function accessRequestOf(

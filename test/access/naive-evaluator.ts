@@ -174,6 +174,8 @@ export function naiveToken(token: NaiveToken, request: NaiveTokenRequest): boole
       /^(Read|List|Query)(StoredProcedure|Trigger|UserDefinedFunction)s?$/.test(operation)
     );
   }
+  const routing = ["ReadContainer", "ListPartitionKeyRanges"].includes(operation);
+  if (token.kind === "item" && routing) return true;
   if (request.id !== token.id) return false;
   const name = leafNames[token.kind];
   if (operation === `Read${name}`) return token.kind === "item" ? within : true;

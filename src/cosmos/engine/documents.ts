@@ -56,6 +56,11 @@ export function itemId(body: ItemBody): string {
   return id;
 }
 
+/** The id of a stored item. */
+export function idOf(item: StoredItem): string {
+  return String((JSON.parse(item.json.toString("utf8")) as ItemBody)["id"]);
+}
+
 /** The item with this partition key and id, expired or not; `undefined` when there is none. */
 export async function readStoredItem(
   reader: Reader,

@@ -39,8 +39,14 @@ export interface WrittenDocument {
 export type ItemWrite =
   | ({ readonly kind: "create" } & WrittenDocument)
   | ({ readonly kind: "upsert"; readonly ifMatch?: string } & WrittenDocument)
-  | ({ readonly kind: "replace"; readonly id: string; readonly ifMatch?: string } & WrittenDocument)
-  | { readonly kind: "delete"; readonly id: string; readonly ifMatch?: string };
+  | ({ readonly kind: "replace"; readonly ifMatch?: string } & ItemTarget & WrittenDocument)
+  | ({ readonly kind: "delete"; readonly ifMatch?: string } & ItemTarget);
+
+/** An item of a partition by its id; with a number, only while it is that very item. */
+export interface ItemTarget {
+  readonly id: string;
+  readonly number?: number | undefined;
+}
 
 export interface WriteResult {
   readonly outcome: "created" | "replaced" | "deleted";
@@ -78,9 +84,10 @@ export function openCommit(
 export async function findLiveItem(
   commit: Commit,
   logical: LogicalPartition,
-  id: string,
+  { id, number }: ItemTarget,
 ): Promise<StoredItem | undefined> {
   const item = await readStoredItem(commit.transaction, commit.container, logical, id);
+  if (number !== undefined && item?.number !== number) return undefined;
   return item === undefined || isExpired(item, commit.container, commit.ts) ? undefined : item;
 }
 
@@ -92,6 +99,7 @@ export async function applyWrite(
 ): Promise<WriteResult> {
   const id = write.kind === "replace" || write.kind === "delete" ? write.id : itemId(write.body);
   const stored = await readStoredItem(commit.transaction, commit.container, logical, id);
+  if ("number" in write && write.number !== undefined && write.number !== stored?.number) throw notFound();
   const expired = stored !== undefined && isExpired(stored, commit.container, commit.ts);
   const old = expired ? undefined : stored;
   checkState(write, old);
@@ -126,7 +134,7 @@ function checkState(write: ItemWrite, old: StoredItem | undefined): void {
 
 /** A rename may not take the place of a living item. */
 async function checkFree(commit: Commit, logical: LogicalPartition, id: string): Promise<void> {
-  if ((await findLiveItem(commit, logical, id)) !== undefined) throw conflict();
+  if ((await findLiveItem(commit, logical, { id })) !== undefined) throw conflict();
 }
 
 /** `ttl` of an item: -1 or 1 to 2147483647 seconds; absent is 0 here. */

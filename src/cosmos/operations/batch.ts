@@ -252,7 +252,7 @@ function preparePart(
 function readPart(part: BatchPart, logical: LogicalPartition): PartWork {
   const id = idOf(part);
   return async (commit) => {
-    const item = await findLiveItem(commit, logical, id);
+    const item = await findLiveItem(commit, logical, { id });
     if (item === undefined) throw notFound();
     const requestCharge = readCharge(item.json.length);
     if (part.ifNoneMatch === item.etag) return { statusCode: 304, requestCharge, eTag: item.etag };

@@ -120,8 +120,8 @@ function checkDocument({ container, logical }: ScriptSite, document: JsonObject)
  */
 async function requestBody(site: ScriptSite, commit: Commit, write: ItemWrite): Promise<string> {
   if (write.kind === "create") return JSON.stringify(write.body);
-  const id = write.kind === "upsert" ? itemId(write.body) : write.id;
-  const old = await findLiveItem(commit, site.logical, id);
+  const target = write.kind === "upsert" ? { id: itemId(write.body) } : write;
+  const old = await findLiveItem(commit, site.logical, target);
   if (old === undefined) return write.kind === "delete" ? "{}" : JSON.stringify(write.body);
   const document = JSON.parse(old.json.toString("utf8")) as Record<string, unknown>;
   if (write.kind === "delete") return JSON.stringify(document);

@@ -5,6 +5,7 @@ import {
   applyWrite,
   type Commit,
   findLiveItem,
+  type ItemTarget,
   type ItemWrite,
   type WriteResult,
 } from "../engine/item-writes.ts";
@@ -55,7 +56,7 @@ export const replaceItem: Operation = async (context) => {
   const logical = writePartition(context, container, document.body);
   return write(context, container, logical, {
     kind: "replace",
-    id: leafId(context),
+    ...itemTarget(context),
     ...document,
     ...ifMatch(context.headers),
   });
@@ -66,7 +67,7 @@ export const deleteItem: Operation = async (context) => {
   const logical = requirePartition(context, container);
   return write(context, container, logical, {
     kind: "delete",
-    id: leafId(context),
+    ...itemTarget(context),
     ...ifMatch(context.headers),
   });
 };
@@ -74,11 +75,11 @@ export const deleteItem: Operation = async (context) => {
 export const patchItem: Operation = async (context) => {
   const container = requireContainer(context);
   const logical = requirePartition(context, container);
-  const id = leafId(context);
+  const target = itemTarget(context);
   const patch = parsePatch(parseBody(context.body), container.partitionKey.paths.map(splitPath));
   const condition = patchCondition(context, patch);
   return commitWrite(context, container, logical, "Patch", (commit) =>
-    patchedWrite(commit, logical, id, patch, condition, ifMatch(context.headers)),
+    patchedWrite(commit, logical, target, patch, condition, ifMatch(context.headers)),
   );
 };
 
@@ -87,7 +88,9 @@ export const readItem: Operation = async (context) => {
   const logical = requirePartition(context, container);
   const partition = await context.engine.partitions.at(container, logical.epk);
   checkSession(demandedSession(context), partition);
-  const item = await readStoredItem(context.engine.store, container, logical, leafId(context));
+  const { id, number } = itemTarget(context);
+  const item = await readStoredItem(context.engine.store, container, logical, id);
+  if (number !== undefined && number !== item?.number) throw notFound();
   if (item === undefined || isExpired(item, container, seconds(context.engine.clock))) throw notFound();
   const charge = readCharge(item.json.length);
   const common = { etag: item.etag, charge, partition, itemLsn: item.lsn };
@@ -124,19 +127,19 @@ export async function applyPatchTo(
   condition: PatchCondition,
   match: { readonly ifMatch?: string },
 ): Promise<WriteResult> {
-  return applyWrite(commit, logical, await patchedWrite(commit, logical, id, patch, condition, match));
+  return applyWrite(commit, logical, await patchedWrite(commit, logical, { id }, patch, condition, match));
 }
 
 /** The replacement that a patch comes to, for the item as it is in this commit. */
 async function patchedWrite(
   commit: Commit,
   logical: LogicalPartition,
-  id: string,
+  target: ItemTarget,
   patch: Patch,
   condition: PatchCondition,
   match: { readonly ifMatch?: string },
 ): Promise<ItemWrite> {
-  const item = await findLiveItem(commit, logical, id);
+  const item = await findLiveItem(commit, logical, target);
   if (item === undefined) throw notFound();
   const text = item.json.toString("utf8");
   const document = JSON.parse(text) as JsonObject;
@@ -146,7 +149,12 @@ async function patchedWrite(
   const touched = patch.operations.flatMap((each) => [each.path, "from" in each ? each.from : []]);
   const names = new Set(touched.flatMap(([name]) => name ?? []));
   const exact = exactUnchanged(exactMembers(text), document, body, names);
-  return { kind: "replace", id, body, exact, ...match };
+  return { kind: "replace", ...target, body, exact, ...match };
+}
+
+/** The item that the address names. */
+function itemTarget(context: OperationContext): ItemTarget {
+  return { id: leafId(context), number: context.address.itemNumber };
 }
 
 /** The partition of a document to be written. What pre-triggers may still change is checked after them. */

@@ -110,7 +110,7 @@ async function findTarget(
   logical: LogicalPartition,
   { by, value }: DocumentTarget,
 ): Promise<StoredItem | undefined> {
-  if (by === "id") return findLiveItem(commit, logical, String(value));
+  if (by === "id") return findLiveItem(commit, logical, { id: String(value) });
   const number = itemNumber(commit.container.rid, String(value));
   const item =
     number === undefined ? undefined : await readItemNumber(commit.transaction, commit.container, number);

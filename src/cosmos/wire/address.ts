@@ -40,6 +40,8 @@ export interface Address {
   readonly container?: string;
   /** Id of an item, script, user or other leaf below the container or database. */
   readonly id?: string;
+  /** Number of the item, when the path names it by rid; `id` is then the id that it has. */
+  readonly itemNumber?: number;
   /** Id of a permission, below the user in `id`. */
   readonly permission?: string;
   /** The resource type that keys sign: `docs`, `colls`, `dbs`, ... */
