@@ -27,6 +27,8 @@ export interface Surroundings {
   readonly entropy: Entropy;
   /** Told of errors that no service expected; never of a client's mistake. */
   readonly onError: (error: unknown) => void;
+  /** Whether what the server was started for is done; at once when absent. */
+  readonly ready?: () => boolean;
   /** Instead of the store that the settings name; closed with the server. */
   readonly store?: Store;
 }

@@ -68,6 +68,7 @@ const arrows: Readonly<
   cli: { imports: ["*"], node: "any" },
   "celestite.ts": { imports: ["*"], node: "any" },
   "config.ts": { imports: [], node: "any" },
+  "library.ts": { imports: ["*"], node: "any" },
   "main.ts": { imports: ["cli"], node: "any" },
 };
 

@@ -5,7 +5,7 @@ import { dataDirectoryDefault } from "../config.ts";
 import type { AccessUse } from "../observability/access-use.ts";
 import { type Command, UsageError } from "./command.ts";
 import { printable } from "./printable.ts";
-import { chooseAccount } from "./role.ts";
+import { chooseAccount, displayNames } from "./role.ts";
 import { requireArm, requireServer, type Server } from "./server.ts";
 import { listUses, sinceTime } from "./suggest-role.ts";
 
@@ -47,15 +47,16 @@ export const auditCommand: Command = {
       },
     });
     const [verb, mode, extra] = positionals;
+    const setsMode = verb === "mode" && (mode === "enforce" || mode === "audit") && extra === undefined;
+    if (!setsMode && ((verb !== "keys" && verb !== "denials") || mode !== undefined)) {
+      throw new UsageError("Say 'keys', 'denials', or 'mode' with 'enforce' or 'audit'.");
+    }
     const server = await requireServer(
       values.data === undefined ? dataDirectoryDefault() : resolve(values.data),
     );
-    if (verb === "mode" && (mode === "enforce" || mode === "audit") && extra === undefined) {
+    if (setsMode) {
       terminal.out(await setMode(server, values.account, mode));
       return 0;
-    }
-    if ((verb !== "keys" && verb !== "denials") || mode !== undefined) {
-      throw new UsageError("Say 'keys', 'denials', or 'mode' with 'enforce' or 'audit'.");
     }
     const account =
       values.account === undefined ? undefined : (await chooseAccount(server, values.account)).name;
@@ -66,7 +67,11 @@ export const auditCommand: Command = {
     );
     const found = uses.filter((use) => (verb === "keys" ? use.kind !== "aad" : use.wouldDeny > 0));
     if (values.json === true) terminal.out(`${JSON.stringify(found, undefined, 2)}\n`);
-    else terminal.out(verb === "keys" ? renderKeys(found) : renderDenials(found));
+    else if (verb === "keys") terminal.out(renderKeys(found));
+    else {
+      const people = found.filter(({ kind }) => kind === "aad").map(({ who }) => who);
+      terminal.out(renderDenials(found, await displayNames(server, people)));
+    }
     return verb === "keys" && found.length > 0 ? 1 : 0;
   },
 };
@@ -105,7 +110,7 @@ function byUser(uses: readonly AccessUse[]): readonly User[] {
 const kinds = { aad: "principal", accountKey: "account key", resourceToken: "resource token" } as const;
 
 function renderUser({ use, operations, count, last }: User): string {
-  return `  ${use.account}: ${kinds[use.kind]} ${printable(use.who)} from ${use.clientIpAddress}, ${count} requests, last ${new Date(last).toISOString()}
+  return `  ${use.account}: ${kinds[use.kind]} ${printable(use.who)} from ${use.clientIpAddress}, ${requests(count)}, last ${new Date(last).toISOString()}
     ${printable(use.userAgent) || "(no user agent)"}
     ${[...operations].sort().join(", ")}
 `;
@@ -118,12 +123,20 @@ function renderKeys(uses: readonly AccessUse[]): string {
   return `Still used:\n${byUser(uses).map(renderUser).join("")}disableLocalAuth is not safe to set: these requests would be answered 401.\n`;
 }
 
-function renderDenials(uses: readonly AccessUse[]): string {
+function nameOf(name: string | undefined): string {
+  return name === undefined ? "" : ` (${printable(name)})`;
+}
+
+function requests(count: number): string {
+  return count === 1 ? "1 request" : `${count} requests`;
+}
+
+function renderDenials(uses: readonly AccessUse[], names: ReadonlyMap<string, string>): string {
   if (uses.length === 0) return "Audit mode let nothing pass that enforcement would deny.\n";
   return uses
     .map(
       ({ account, kind, who, action, resource, wouldDeny, last }) =>
-        `  ${account}: ${kinds[kind]} ${printable(who)} lacks ${action} on ${printable(resource)}, ${wouldDeny} requests, last ${new Date(last).toISOString()}\n`,
+        `  ${account}: ${kinds[kind]} ${printable(who)}${nameOf(names.get(who))} lacks ${action} on ${printable(resource)}, ${requests(wouldDeny)}, last ${new Date(last).toISOString()}\n`,
     )
     .join("");
 }

@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { constants } from "node:os";
 import { join, resolve } from "node:path";
+import { isatty } from "node:tty";
 import { parseArgs } from "node:util";
 import { dataDirectoryDefault, inheritedEnvironment } from "../config.ts";
 import type { ServerStatus, Workload } from "../operator/gateway.ts";
@@ -18,7 +19,8 @@ import { operator, requireServer, type Server } from "./server.ts";
 const help = `Usage: celestite az [--identity NAME]... [--as HOST] [--data DIR] -- ARGS...
 
 Runs the Azure CLI ('az' on the PATH) against the server: its own cloud, its own profile in the data directory, our
-certificates trusted, our Bicep compiler in place. Sign in with it in any of its ways first.
+certificates trusted, our Bicep compiler in place. Sign in with it in any of its ways first. It takes an azure-cli that
+knows the setting core.instance_discovery; Debian's own 2.45 does not, docs/control-plane.md has a way for that.
 
 Options:
   --identity NAME  let 'az login --identity' find this user-assigned identity; may be repeated
@@ -161,7 +163,11 @@ function environmentOf(
 function runAz(args: readonly string[], env: Record<string, string>): Promise<number> {
   return new Promise((done, fail) => {
     const child = spawn("az", [...args], { stdio: "inherit", env });
-    const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
+    // A terminal's Ctrl-C reaches the child by itself; sent on, it would be a second one, at which many programs give up.
+    const atTerminal = isatty(0);
+    const forward = (signal: NodeJS.Signals): void => {
+      if (!atTerminal || signal === "SIGTERM") child.kill(signal);
+    };
     const signals: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
     for (const signal of signals) process.on(signal, forward);
     const finish = (): void => {

@@ -20,8 +20,7 @@ const help = `Usage: celestite bicep build FILE.bicep [--stdout | --outfile FILE
        celestite bicep lint FILE
        celestite bicep format FILE [--stdout | --outfile FILE | --outdir DIR]
        celestite bicep restore FILE [--force]
-       celestite bicep restore main.bicep
-  celestite bicep install --to DIR [--force]
+       celestite bicep install --to DIR [--force]
        celestite bicep --version
 
 Compiles Bicep files to ARM templates and parameters files, without .NET and without a server. Findings are printed as

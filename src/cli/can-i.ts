@@ -6,8 +6,8 @@ import { cosmosActions } from "../azure/cosmos-actions.ts";
 import { dataDirectoryDefault } from "../config.ts";
 import type { Explanation } from "../operator/gateway.ts";
 import { type Command, UsageError } from "./command.ts";
-import { renderDecision } from "./explain.ts";
-import { chooseAccount } from "./role.ts";
+import { renderDecision, withData } from "./explain.ts";
+import { chooseAccount, dataActionOf } from "./role.ts";
 import { operator, requireServer } from "./server.ts";
 
 const help = `Usage: celestite can-i PRINCIPAL ACTION SCOPE [--account NAME] [--json]
@@ -44,6 +44,10 @@ export const canICommand: Command = {
       values.data === undefined ? dataDirectoryDefault() : resolve(values.data),
     );
     const action = dataActionOf(named);
+    if (action === undefined && /^\/(dbs(\/|$)|$)/.test(scope) && !/^(\*|[\w-]+\.[\w.-]+\/)/.test(named)) {
+      const names = Object.values(cosmosActions).map((each) => each.replace(shortened, ""));
+      throw new UsageError(`'${named}' is no data action; there are: ${names.join(", ")}.`);
+    }
     const isData = action !== undefined && !scope.toLowerCase().startsWith("/subscriptions");
     const account = isData ? (await chooseAccount(server, values.account)).name : undefined;
     const explanation = await operator<Explanation>(server, "POST", "can-i", {
@@ -56,17 +60,11 @@ export const canICommand: Command = {
     terminal.out(
       values.json === true
         ? `${JSON.stringify({ allowed: decision.allowed, ...explanation }, undefined, 2)}\n`
-        : `${decision.allowed ? "yes" : "no"}\n${renderDecision(explanation, decision)}`,
+        : `${decision.allowed ? "yes" : "no"}\n${withData(renderDecision(explanation, decision), values.data)}`,
     );
     return decision.allowed ? 0 : 1;
   },
 };
 
-/** The full data action behind a name, from its end; `undefined` when there is none. */
-function dataActionOf(name: string): string | undefined {
-  const wanted = name.toLowerCase();
-  return Object.values(cosmosActions).find((action) => {
-    const full = action.toLowerCase();
-    return full === wanted || full.endsWith(`/${wanted}`);
-  });
-}
+/** What the names of data actions begin with and may be left out. */
+const shortened = /^Microsoft\.DocumentDB\/databaseAccounts\/(sqlDatabases\/containers\/)?/;

@@ -1,6 +1,24 @@
 /** The variables that lead an unmodified program to this server: identities, endpoints, certificates, proxies. */
 import type { ServerStatus, Workload } from "../operator/gateway.ts";
 import { trustStorePassword } from "../tls/java-trust-store.ts";
+import { CommandError } from "./command.ts";
+
+/**
+ * What to tell whoever may miss COSMOS_ENDPOINT, or nothing: with several accounts none is chosen for him. Throws
+ * CommandError for an account that is not there.
+ */
+export function accountNotice({ accounts }: ServerStatus, account: string | undefined): string | undefined {
+  const names = accounts.map(({ name }) => name);
+  if (account === undefined) {
+    return names.length < 2
+      ? undefined
+      : `COSMOS_ENDPOINT is not set, because there are several accounts; choose with --account: ${names.join(", ")}`;
+  }
+  if (names.some((name) => name.toLowerCase() === account.toLowerCase())) return undefined;
+  throw new CommandError(
+    `There is no Cosmos account '${account}'; there are: ${names.join(", ") || "none"}.`,
+  );
+}
 
 /**
  * Leftovers that would lead DefaultAzureCredential past the workload's identity; `run` removes them with a notice.

@@ -8,7 +8,8 @@ import { operator, requireServer } from "./server.ts";
 const help = `Usage: celestite clock [show | advance DURATION] [--json]
 
 Shows or moves the time by which the server judges tokens, secrets, certificates and the life of items. Only for a server
-started with --development; the clock moves forward only. TLS certificates keep the machine's time.
+started with --development; the clock moves forward only. TLS certificates keep the machine's time. A server
+that is started again is back at it, and takes what was made in its future for not valid yet.
 
 DURATION is a number with s, m, h or d: 90s, 15m, 28h, 46d.
 

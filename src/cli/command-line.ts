@@ -24,6 +24,11 @@ export const commands: readonly ListedCommand[] = [
     "start the server in the foreground",
     async () => (await import("./start.ts")).startCommand,
   ),
+  command(
+    "status",
+    "where the running server is, and what it has",
+    async () => (await import("./status.ts")).statusCommand,
+  ),
   command("run", "run a program with managed identities", async () => (await import("./run.ts")).runCommand),
   command("deploy", "deploy a template", async () => (await import("./deploy.ts")).deployCommand),
   command("env", "print what 'run' would set", async () => (await import("./env.ts")).envCommand),
@@ -109,8 +114,7 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
   }
   const listed = commands.find((candidate) => candidate.name === name);
   if (listed === undefined) {
-    terminal.error(`celestite: there is no command '${name}'. 'celestite --help' lists them.\n`);
-    return 2;
+    return noSuchCommand(name, terminal);
   }
   const loaded = await listed.load();
   const own = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
@@ -125,8 +129,14 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
   }
 }
 
+function noSuchCommand(name: string, terminal: Terminal): number {
+  terminal.error(`celestite: there is no command '${name}'. 'celestite --help' lists them.\n`);
+  return 2;
+}
+
 async function help(name: string | undefined, terminal: Terminal): Promise<number> {
   const listed = commands.find((candidate) => candidate.name === name);
+  if (name !== undefined && listed === undefined) return noSuchCommand(name, terminal);
   if (listed !== undefined) {
     terminal.out((await listed.load()).help);
     return 0;
@@ -144,14 +154,14 @@ A first tour:
   celestite start                                    # in one terminal
   celestite deploy main.bicep -g my-group            # in another: identities, accounts, roles
   celestite run --identity worker -- python app.py   # your program, passwordless
-  celestite explain --last                           # why was that allowed or denied?
+  celestite explain                                  # why was that denied, and what mends it?
 `);
   return 0;
 }
 
 function complain(name: string, error: unknown, terminal: Terminal): number {
   if (error instanceof UsageError || isParseArgsError(error)) {
-    terminal.error(`celestite ${name}: ${error.message} 'celestite ${name} --help' shows how.\n`);
+    terminal.error(`celestite ${name}: ${sentence(error.message)} 'celestite ${name} --help' shows how.\n`);
     return 2;
   }
   if (error instanceof CommandError || isStartError(error)) {
@@ -163,6 +173,12 @@ function complain(name: string, error: unknown, terminal: Terminal): number {
     return 1;
   }
   throw error;
+}
+
+/** The first sentence, with its full stop: Node's own messages go on about arguments that nobody meant. */
+function sentence(message: string): string {
+  const first = message.split(". To specify")[0] ?? message;
+  return /[.!?]$/.test(first) ? first : `${first}.`;
 }
 
 function isParseArgsError(error: unknown): error is Error {

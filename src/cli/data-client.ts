@@ -5,6 +5,7 @@ import { Agent, request as httpsRequest } from "node:https";
 import { textToSign } from "../authz/account-key.ts";
 import type { Clock } from "../clock.ts";
 import type { AccountStatus, ServerStatus } from "../operator/gateway.ts";
+import { version } from "../version.ts";
 import { CommandError } from "./command.ts";
 import { operator, requireArm, type Server } from "./server.ts";
 
@@ -27,6 +28,9 @@ export interface DataClient {
   deletePartition(key: string): Promise<void>;
   close(): void;
 }
+
+/** By which `celestite audit keys` and the logs tell these requests from a program's. */
+const userAgent = `celestite/${version} (celestite data)`;
 
 interface Reply {
   readonly status: number;
@@ -63,7 +67,8 @@ export async function openData(
     const text = textToSign(method, type, signedLink, date, false);
     const signature = createHmac("sha256", key).update(text, "utf8").digest("base64");
     const authorization = encodeURIComponent(`type=master&ver=1.0&sig=${signature}`);
-    const headers = { authorization, "x-ms-date": date, "x-ms-version": "2018-12-31", ...sent.headers };
+    const own = { authorization, "x-ms-date": date, "x-ms-version": "2018-12-31", "user-agent": userAgent };
+    const headers = { ...own, ...sent.headers };
     return sendRequest(new URL(target, account.endpoint), { method, agent, headers }, sent.json);
   };
   const found = await require2xx(send("GET", path, { signed: { type: "colls", link } }));

@@ -92,9 +92,12 @@ function syntaxError(file: string, message: string): string {
 
 async function readText(file: string): Promise<string> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new CommandError(
-      error.code === "ENOENT" ? `There is no file ${file}.` : `Cannot read ${file}: ${error.message}.`,
-    );
+    if (error.code === "ENOENT") throw new CommandError(`There is no file ${file}.`);
+    if (error.code === "EISDIR")
+      throw new CommandError(
+        `${file} is a folder: name one of its templates, or start a server with --deploy.`,
+      );
+    throw new CommandError(`Cannot read ${file}: ${error.message}.`);
   });
   return text.replace(/^\uFEFF/, "");
 }

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { dataDirectoryDefault } from "../config.ts";
 import type { ServerStatus, Workload } from "../operator/gateway.ts";
-import { workloadVariables } from "./child-environment.ts";
+import { accountNotice, workloadVariables } from "./child-environment.ts";
 import { type Command, UsageError } from "./command.ts";
 import { operator, requireServer } from "./server.ts";
 
@@ -17,13 +17,15 @@ Options:
   --as HOST        resource id of a deployed host: its identities; or the kind of host to play with --identity
   --service-account NS:NAME   with --as aks: the server keeps its token in a file (default: default:default)
   --account NAME   the Cosmos account behind COSMOS_ENDPOINT, when there are several
-  --format FORMAT  shell (default), dotenv, docker or json
+  --format FORMAT  shell (default), dotenv, docker (for --env-file: its values are taken to the letter) or json
   --data DIR       data directory of the running server
 
 Examples:
   eval "$(celestite env --identity worker)"
   celestite env --identity worker --format dotenv > .env
-  docker run $(celestite env --identity worker --format docker) --network host my-image
+  celestite env --identity worker --format docker > worker.env
+  docker run --network host --env-file worker.env -v ~/.celestite/ca.pem:$HOME/.celestite/ca.pem:ro \\
+    -v ~/.celestite/ca-bundle.pem:$HOME/.celestite/ca-bundle.pem:ro my-image
 `;
 
 type Format = (name: string, value: string) => string;
@@ -31,7 +33,7 @@ type Format = (name: string, value: string) => string;
 const formats: Readonly<Record<string, Format>> = {
   shell: (name, value) => `export ${name}='${value.replaceAll("'", "'\\''")}'\n`,
   dotenv: (name, value) => `${name}="${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"\n`,
-  docker: (name, value) => `-e ${name}=${value} `,
+  docker: (name, value) => `${name}=${value}\n`,
 };
 
 export const envCommand: Command = {
@@ -57,12 +59,14 @@ export const envCommand: Command = {
     const server = await requireServer(
       values.data === undefined ? dataDirectoryDefault() : resolve(values.data),
     );
+    const status = await operator<ServerStatus>(server, "GET", "status");
+    const notice = accountNotice(status, values.account);
+    if (notice !== undefined) terminal.error(`celestite env: ${notice}\n`);
     const workload = await operator<Workload>(server, "POST", "workloads", {
       identities: values.identity ?? [],
       ...(values.as === undefined ? {} : { host: values.as }),
       ...(values.as === "aks" ? await serviceAccountOf(values["service-account"] ?? "default:default") : {}),
     });
-    const status = await operator<ServerStatus>(server, "GET", "status");
     const variables = workloadVariables(status, workload, values.account);
     if (write === undefined) terminal.out(`${JSON.stringify(variables, undefined, 2)}\n`);
     else

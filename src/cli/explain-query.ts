@@ -67,7 +67,7 @@ export function renderQueryExplanation(found: QueryExplanation): string {
   const lines = [
     ...accessLines(found.access),
     "",
-    "First page",
+    found.ranges === undefined ? "First page" : `First page, of the first of ${found.ranges} physical ranges`,
     `  index keys   ${found.keys} in ${found.seeks} lookup${found.seeks === 1 ? "" : "s"}`,
     `  items        ${found.itemsLoaded} loaded (${found.bytesLoaded} bytes)`,
     `  rows         ${found.rows}${found.more ? ", more follow" : ""}`,

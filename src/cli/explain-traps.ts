@@ -7,6 +7,7 @@ import type { Diagnosis } from "../authz/diagnosis.ts";
 import { cosmosActions } from "../azure/cosmos-actions.ts";
 import type { Explanation } from "../operator/gateway.ts";
 import { assignmentTrap } from "./explain-assignment-traps.ts";
+import { tokenFaults } from "./explain-token-faults.ts";
 import { argument, literal, quoted } from "./printable.ts";
 
 export interface Trap {
@@ -32,11 +33,13 @@ export function findTrap(explanation: Explanation): Trap | undefined {
 }
 
 /** What is wrong with the credential itself. */
-function credentialTrap({ record }: Explanation, diagnosis: Diagnosis): Trap | undefined {
+function credentialTrap(explanation: Explanation, diagnosis: Diagnosis): Trap | undefined {
+  const { record } = explanation;
   switch (diagnosis.kind) {
     case "token": {
       const { claimed, accountTenantId } = diagnosis;
-      if (claimed.tenantId === undefined || claimed.tenantId === accountTenantId) return undefined;
+      if (claimed.tenantId === undefined || claimed.tenantId === accountTenantId)
+        return tokenFaults[diagnosis.fault];
       return {
         name: "token of another tenant",
         says: [
@@ -83,11 +86,36 @@ function credentialTrap({ record }: Explanation, diagnosis: Diagnosis): Trap | u
         says: [
           `The request came from ${diagnosis.address}; publicNetworkAccess is ${diagnosis.publicNetworkAccess}, ipRules are [${diagnosis.ipRules.join(", ")}].`,
         ],
-        fix: [],
+        fix: networkFix(explanation, diagnosis),
       };
     case "signature":
-      return undefined;
+      return {
+        name: "wrong key or signature",
+        says: [
+          "The signature was made with no key of this account: the key may be of another account or server, or regenerated since; or the client signed something else than it sent.",
+        ],
+        fix: [
+          "Sign with one of its keys; this shows them:",
+          `celestite keys list --account ${argument(record.account)}`,
+          "The key of Microsoft's emulator is taken by 'celestite start --emulator-key' only.",
+        ],
+      };
   }
+}
+
+/** Lets the address in, beside those that are let in already. */
+function networkFix(
+  explanation: Explanation,
+  { address, publicNetworkAccess, ipRules }: Extract<Diagnosis, { kind: "network" }>,
+): string[] {
+  if (explanation.accountId === undefined) return [];
+  const allowed = ipRules.length === 0 || ipRules.includes(address) ? ipRules : [...ipRules, address];
+  return [
+    patchAccount(explanation, {
+      ...(publicNetworkAccess === "Enabled" ? {} : { publicNetworkAccess: "Enabled" }),
+      ...(allowed === ipRules ? {} : { ipRules: allowed.map((rule) => ({ ipAddressOrRange: rule })) }),
+    }),
+  ];
 }
 
 /** What the account or the credential's own limits forbid. */
@@ -297,8 +325,15 @@ export function assign(explanation: Explanation, role: string, scope: string): s
   return `celestite role assign ${account} --principal ${principal} --role ${quoted(role)} --scope ${quoted(scope)}`;
 }
 
+/** The command that gives the request's principal an Azure role. */
+export function assignAzure(explanation: Explanation, role: string, scope: string): string {
+  const principal = argument(principalName(explanation));
+  return `celestite role assign --principal ${principal} --role ${quoted(role)} --scope ${quoted(scope)}`;
+}
+
 function principalName({ principal, record }: Explanation): string {
-  return principal?.managedIdentity === "user" ? principal.displayName : (record.principalId ?? "");
+  if (principal?.managedIdentity === "user") return principal.displayName;
+  return principal?.userPrincipalName ?? record.principalId ?? "";
 }
 
 /** A role of a single action, and its assignment. */

@@ -2,12 +2,14 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Decision } from "../authz/decision.ts";
+import type { Principal } from "../azure/principal.ts";
 import { dataDirectoryDefault } from "../config.ts";
 import type { Explanation } from "../operator/gateway.ts";
+import { assignableScope, narrowestRole } from "./azure-role.ts";
 import { type Command, UsageError } from "./command.ts";
 import { explainQuery, renderQueryExplanation } from "./explain-query.ts";
-import { assign, builtInFor, findTrap, scopeOf, type Trap } from "./explain-traps.ts";
-import { printableValue, quoted } from "./printable.ts";
+import { assign, assignAzure, builtInFor, findTrap, scopeOf, type Trap } from "./explain-traps.ts";
+import { argument, printableValue, quoted } from "./printable.ts";
 import { operator, requireServer } from "./server.ts";
 
 const help = `Usage: celestite explain [ACTIVITY-ID | --last] [--json]
@@ -67,11 +69,17 @@ export const explainCommand: Command = {
     terminal.out(
       values.json === true
         ? `${JSON.stringify({ ...explanation, trap: findTrap(explanation) }, undefined, 2)}\n`
-        : renderExplanation(explanation),
+        : withData(renderExplanation(explanation), values.data),
     );
     return 0;
   },
 };
+
+/** The commands in a text, to be run as they stand, for the server that was asked. */
+export function withData(text: string, directory: string | undefined): string {
+  if (directory === undefined) return text;
+  return text.replace(/^( {2}celestite .*)$/gm, (line) => `${line} --data ${argument(directory)}`);
+}
 
 /** The explanation as text. */
 export function renderExplanation(recorded: Explanation): string {
@@ -94,7 +102,11 @@ export function renderExplanation(recorded: Explanation): string {
 /** The decision itself as text: who, what, every assignment considered, the verdict and what mends it. */
 export function renderDecision(recorded: Explanation, made: Decision): string {
   const [explanation, decision] = [printableValue(recorded), printableValue(made)];
-  return lines([...who(explanation, decision), ...considered(decision), ...verdict(explanation, decision)]);
+  return lines([
+    ...who(explanation, decision),
+    ...considered(explanation, decision),
+    ...verdict(explanation, decision),
+  ]);
 }
 
 /** The verdict, the trap behind it if it is a known one, and what mends it. */
@@ -136,7 +148,11 @@ const reasons: Readonly<Record<Extract<Decision, { allowed: false }>["reason"], 
 };
 
 function who({ principal }: Explanation, decision: Decision): string[] {
-  const required = [`  required action  ${decision.action}`, `  on resource      ${decision.resource}`];
+  const none = "none: no data action stands for this operation";
+  const required = [
+    `  required action  ${decision.action === "" ? none : decision.action}`,
+    `  on resource      ${decision.resource}`,
+  ];
   if (decision.credential.kind === "accountKey")
     return [`  account key      ${decision.credential.key}`, ...required];
   if (decision.credential.kind === "resourceToken") {
@@ -163,15 +179,28 @@ const failures: Readonly<Record<string, string>> = {
   pending: "it was made and is not in effect yet (the server delays changes of roles)",
 };
 
-function considered(decision: Decision): string[] {
+/** An object id with the name behind it, where the directory knows it. */
+function called(principal: Principal | undefined, objectId: string): string {
+  return principal === undefined ? objectId : `${principal.displayName} (${objectId})`;
+}
+
+/** What is refused without a look at any role. */
+const beforeRoles: ReadonlySet<string> = new Set([
+  "notPossibleWithAad",
+  "keyMetadataWriteDisabled",
+  "principalDeleted",
+]);
+
+function considered({ named = {} }: Explanation, decision: Decision): string[] {
   if (decision.credential.kind !== "aad") return [];
+  if (!decision.allowed && beforeRoles.has(decision.reason)) return [];
   if (decision.considered.length === 0) return ["", "No role assignment was considered: there is none."];
   return [
     "",
     "Role assignments considered:",
     ...decision.considered.flatMap((assignment) => [
       `  ${assignment.assignmentId}  ${assignment.roleName || assignment.roleDefinitionId}`,
-      `    for ${assignment.principalId} at ${assignment.scope}`,
+      `    for ${called(named[assignment.principalId.toLowerCase()], assignment.principalId)} at ${assignment.scope}`,
       `    ${assignment.grants ? "grants the action" : `does not apply: ${assignment.failed.map((why) => failures[why] ?? why).join("; ")}`}`,
     ]),
     ...(decision.allowed || decision.notShown === undefined
@@ -191,14 +220,26 @@ function suggestion(explanation: Explanation, decision: Decision): string[] {
   if (decision.considered.some(({ failed }) => failed.join() === "pending")) {
     return ["", "Nothing is missing: the assignment takes effect when the server's --role-delay is over."];
   }
-  if (
-    record.category !== "DataPlaneRequests" ||
-    decision.credential.kind !== "aad" ||
-    accountId === undefined
-  )
-    return [];
+  if (decision.credential.kind !== "aad") return [];
+  if (record.category === "ControlPlaneRequests") return azureSuggestion(explanation, decision);
+  if (accountId === undefined) return [];
   const command = assign(explanation, builtInFor(decision.action), scopeOf(decision.resource));
   return ["", "The smallest fix:", `  ${command}`];
+}
+
+/** An Azure role for who was denied by Azure Resource Manager. */
+function azureSuggestion(explanation: Explanation, { action, resource }: Decision): string[] {
+  const role = narrowestRole(action);
+  if (role === undefined) return ["", `No built-in role allows ${action}: it takes a role of your own.`];
+  const scope = assignableScope(action, resource);
+  // Nobody holds a right there at first, the bootstrap user that the commands act as included.
+  if (!/^\/subscriptions\//i.test(scope)) {
+    return [
+      "",
+      `The role "${role}" at ${scope} allows it; the tenant's administrator gives it after elevateAccess (docs/control-plane.md).`,
+    ];
+  }
+  return ["", "The smallest fix:", `  ${assignAzure(explanation, role, scope)}`];
 }
 
 function lines(all: readonly string[]): string {

@@ -49,6 +49,8 @@ export const faultCommand: Command = {
     });
     const [verb, subject, ...rest] = positionals;
     if (rest.length > 0) throw new UsageError(`'${rest[0]}' is one argument too many.`);
+    if (!["add", "list", "clear"].includes(verb ?? "") || (verb === "add" && subject === undefined))
+      throw new UsageError("Say 'add TARGET', 'list' or 'clear'.");
     const wanted = {
       target: subject,
       ...number("status", values.status),
@@ -83,7 +85,6 @@ async function act(
 ): Promise<number> {
   switch (order.verb) {
     case "add": {
-      if (order.subject === undefined) throw new UsageError("'add' takes a target.");
       const added = await operator<StandingFault>(server, "POST", "faults", order.wanted);
       terminal.out(order.json ? `${JSON.stringify(added)}\n` : describe(added));
       return 0;
@@ -95,14 +96,12 @@ async function act(
       );
       return 0;
     }
-    case "clear": {
+    default: {
       const path = order.subject === undefined ? "faults" : `faults/${encodeURIComponent(order.subject)}`;
       const { removed } = await operator<{ removed: number }>(server, "DELETE", path);
       terminal.out(order.json ? `${JSON.stringify({ removed })}\n` : `Removed ${removed}.\n`);
       return 0;
     }
-    default:
-      throw new UsageError("Say 'add TARGET', 'list' or 'clear'.");
   }
 }
 

@@ -30,7 +30,8 @@ export const keyCommand: Command = {
       options: { data: { type: "string" }, json: { type: "boolean" } },
     });
     const [verb = "list", kid, ...rest] = positionals;
-    if (rest.length > 0 || (verb === "revoke") !== (kid !== undefined))
+    const known = ["list", "publish", "rotate", "revoke"].includes(verb);
+    if (!known || rest.length > 0 || (verb === "revoke") !== (kid !== undefined))
       throw new UsageError("Say 'list', 'publish', 'rotate' or 'revoke KID'.");
     const server = await requireServer(
       values.data === undefined ? dataDirectoryDefault() : resolve(values.data),
@@ -44,11 +45,8 @@ export const keyCommand: Command = {
       case "rotate":
         await operator(server, "POST", "key-rotations");
         break;
-      case "revoke":
-        await operator(server, "POST", "key-revocations", { kid });
-        break;
       default:
-        throw new UsageError("Say 'list', 'publish', 'rotate' or 'revoke KID'.");
+        await operator(server, "POST", "key-revocations", { kid });
     }
     const { keys } = await operator<{ keys: readonly KeyView[] }>(server, "GET", "keys");
     terminal.out(values.json === true ? `${JSON.stringify(keys)}\n` : keys.map(line).join(""));

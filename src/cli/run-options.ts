@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { dataDirectoryDefault } from "../config.ts";
 import { type Front, fronts, hostKinds } from "../operator/gateway.ts";
 import { UsageError } from "./command.ts";
+import { type SeedingValues, seedingOptions } from "./start-seeding.ts";
 
 export const runHelp: string = `Usage: celestite run [--identity NAME]... [--as HOST] [--front DOOR] [OPTIONS] -- COMMAND [ARGS...]
 
@@ -27,8 +28,12 @@ Options:
   --strict         set AZURE_TOKEN_CREDENTIALS, so that no other credential can hide a missing one
   --account NAME   the Cosmos account behind COSMOS_ENDPOINT, when there are several
   --ephemeral      use a private server in memory for the life of COMMAND
-  --deploy FILE    deploy this template first, into the group 'celestite' (implies --ephemeral when no server runs)
-  -p, --parameter NAME=VALUE   a parameter of that template
+  --deploy PATH    deploy this template (.bicep, .bicepparam, .json), or those of a folder, first; may be repeated
+                   (implies --ephemeral when no server runs)
+  -g, --group NAME             with --deploy: the resource group (default: celestite)
+  -m, --management-group NAME  with --deploy: the management group (default: the tenant's root group)
+  -p, --parameter NAME=VALUE   a parameter of the one template that is deployed; may be repeated
+  --parameters FILE            its parameters file
   --data DIR       data directory of the running server (default: $CELESTITE_DATA or ~/.celestite)
 
 Examples:
@@ -39,6 +44,7 @@ Examples:
   celestite run --front sandbox --identity worker --allow api.example.com:443 -- npm test
   celestite run --as-user dev@celestite.local -- python app.py
   celestite run --ephemeral --deploy main.json --identity worker -- npm test
+  celestite run --ephemeral --deploy ./infra -g my-group --identity worker -- npm test
 `;
 
 export interface RunOptions {
@@ -53,8 +59,8 @@ export interface RunOptions {
   readonly strict: boolean;
   readonly account: string | undefined;
   readonly ephemeral: boolean;
-  readonly template: string | undefined;
-  readonly parameters: readonly string[];
+  /** What to deploy before the command starts. */
+  readonly seeding: SeedingValues;
   readonly dataDirectory: string;
   readonly command: readonly string[];
 }
@@ -109,8 +115,11 @@ export function parseRun(args: readonly string[]): RunOptions {
       strict: { type: "boolean" },
       account: { type: "string" },
       ephemeral: { type: "boolean" },
-      deploy: { type: "string" },
-      parameter: { type: "string", short: "p", multiple: true },
+      deploy: seedingOptions.deploy,
+      group: seedingOptions.group,
+      "management-group": seedingOptions["management-group"],
+      parameter: seedingOptions.parameter,
+      parameters: seedingOptions.parameters,
       data: { type: "string" },
     },
   });
@@ -135,8 +144,7 @@ export function parseRun(args: readonly string[]): RunOptions {
     strict: values.strict === true,
     account: values.account,
     ephemeral: values.ephemeral === true,
-    template: values.deploy,
-    parameters: values.parameter ?? [],
+    seeding: values,
     dataDirectory: values.data === undefined ? dataDirectoryDefault() : resolve(values.data),
     command,
   };

@@ -3,15 +3,18 @@ import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
+import { isatty } from "node:tty";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { openEntropy, systemClock } from "../clock.ts";
 import { anyPorts, defaultSettings, inheritedEnvironment } from "../config.ts";
 import type { PodRequest, ServerStatus, Workload } from "../operator/gateway.ts";
-import { divertingVariables, preloadOption, workloadVariables } from "./child-environment.ts";
+import { accountNotice, divertingVariables, preloadOption, workloadVariables } from "./child-environment.ts";
 import { type Command, CommandError, type Terminal } from "./command.ts";
 import type { TokenFileKeeper } from "./issuer.ts";
 import { type PodOptions, parseRun, type RunOptions, runHelp } from "./run-options.ts";
+import type { SeedOptions } from "./seed.ts";
 import { findServer, operator, type Server } from "./server.ts";
+import { deployFirst, seedingOf } from "./start-seeding.ts";
 
 const preload = pathToFileURL(fileURLToPath(new URL("../front-door/preload.js", import.meta.url))).href;
 
@@ -22,19 +25,25 @@ export const runCommand: Command = {
   help: runHelp,
   async run(args, terminal) {
     const options = parseRun(args);
+    // Looked at before a server is started, so that a misspelled path is told at once.
+    const first = await seedingOf(options.seeding, options.dataDirectory);
     if (options.front === "sandbox") (await import("./run-sandbox.ts")).requireNamespaces();
     const running = options.ephemeral ? undefined : await findServer(options.dataDirectory);
-    if (running !== undefined) return runOn(running, options, terminal);
-    if (!options.ephemeral && options.template === undefined) {
+    if (running !== undefined) return runOn(running, options, first, terminal);
+    if (!options.ephemeral && options.seeding.deploy === undefined) {
       throw new CommandError(
         `No server is running on ${options.dataDirectory}. Start one with 'celestite start', or add --ephemeral --deploy main.json for a private one.`,
       );
     }
-    return runPrivately(options, terminal);
+    return runPrivately(options, first, terminal);
   },
 };
 
-async function runPrivately(options: RunOptions, terminal: Terminal): Promise<number> {
+async function runPrivately(
+  options: RunOptions,
+  first: SeedOptions | undefined,
+  terminal: Terminal,
+): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), "celestite-"));
   try {
     // The server is most of the program; commands that only talk to one do without it.
@@ -48,7 +57,9 @@ async function runPrivately(options: RunOptions, terminal: Terminal): Promise<nu
       },
     );
     try {
-      return await runOn({ url: server.operatorUrl, secret: server.operatorSecret }, options, terminal);
+      const at = { url: server.operatorUrl, secret: server.operatorSecret };
+      const seeding = first === undefined ? undefined : { ...first, dataDirectory: directory };
+      return await runOn(at, options, seeding, terminal);
     } finally {
       await server.close();
     }
@@ -57,15 +68,13 @@ async function runPrivately(options: RunOptions, terminal: Terminal): Promise<nu
   }
 }
 
-async function runOn(server: Server, options: RunOptions, terminal: Terminal): Promise<number> {
-  if (options.template !== undefined) {
-    const { deployTemplate } = await import("./deploy.ts");
-    await deployTemplate(
-      server,
-      { file: options.template, group: "celestite", parameters: options.parameters },
-      terminal,
-    );
-  }
+async function runOn(
+  server: Server,
+  options: RunOptions,
+  first: SeedOptions | undefined,
+  terminal: Terminal,
+): Promise<number> {
+  if (first !== undefined) await deployFirst(server, first, terminal);
   const workload = await operator<Workload>(server, "POST", "workloads", {
     identities: options.identities,
     front: options.front,
@@ -77,10 +86,12 @@ async function runOn(server: Server, options: RunOptions, terminal: Terminal): P
   const folder = await mkdtemp(join(tmpdir(), "celestite-run-"));
   try {
     const status = await operator<ServerStatus>(server, "GET", "status");
-    checkAccount(status, options.account);
+    const notice = accountNotice(status, options.account);
+    if (notice !== undefined) terminal.error(`celestite run: ${notice}\n`);
     return await runProgram({ server, options, terminal, workload, status, folder });
   } finally {
-    await operator(server, "DELETE", `workloads/${workload.id}`);
+    // A server that has ended meanwhile has no workloads any more, and the exit code is still the command's.
+    await operator(server, "DELETE", `workloads/${workload.id}`).catch(() => {});
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -88,14 +99,6 @@ async function runOn(server: Server, options: RunOptions, terminal: Terminal): P
 async function podOf({ files, ...pod }: PodOptions): Promise<PodRequest> {
   const { readManifests } = await import("./manifests.ts");
   return { ...pod, objects: await readManifests(files) };
-}
-
-function checkAccount(status: ServerStatus, account: string | undefined): void {
-  const names = status.accounts.map((candidate) => candidate.name);
-  if (account === undefined || names.some((name) => name.toLowerCase() === account.toLowerCase())) return;
-  throw new CommandError(
-    `There is no Cosmos account '${account}'; there are: ${names.join(", ") || "none"}.`,
-  );
 }
 
 interface Run {
@@ -191,7 +194,11 @@ function spawnChild(command: readonly string[], environment: Record<string, stri
   const [file = "", ...args] = command;
   return new Promise((done, fail) => {
     const child = spawn(file, args, { stdio: "inherit", env: environment });
-    const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
+    // A terminal's Ctrl-C reaches the child by itself; sent on, it would be a second one, at which many programs give up.
+    const atTerminal = isatty(0);
+    const forward = (signal: NodeJS.Signals): void => {
+      if (!atTerminal || signal === "SIGTERM") child.kill(signal);
+    };
     const signals: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
     for (const signal of signals) process.on(signal, forward);
     const finish = (): void => {

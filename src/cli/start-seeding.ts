@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import type { Celestite } from "../celestite.ts";
 import { CommandError, type Terminal, UsageError } from "./command.ts";
 import type { SeedOptions } from "./seed.ts";
+import type { Server } from "./server.ts";
 
 export const seedingHelp: string = `  --deploy PATH  deploy a template (.bicep, .bicepparam, .json), or the templates of a folder, before being ready;
                  what did not change since it was deployed is left alone; may be repeated
@@ -23,12 +24,26 @@ export const seedingOptions = {
   "template-host": { type: "string", multiple: true },
 } as const;
 
-interface SeedingValues {
+/** The values of these options. */
+export interface SeedingValues {
   readonly deploy?: string[] | undefined;
   readonly group?: string | undefined;
   readonly "management-group"?: string | undefined;
   readonly parameter?: string[] | undefined;
   readonly parameters?: string | undefined;
+}
+
+/** Deploys what `celestite run` was asked to deploy before its program starts. Throws what stands in the way. */
+export async function deployFirst(server: Server, options: SeedOptions, terminal: Terminal): Promise<void> {
+  const [path] = options.paths;
+  if (options.paths.length === 1 && path !== undefined && !(await isFolder(path))) {
+    const { deployTemplate } = await import("./deploy.ts");
+    await deployTemplate(server, { ...options, file: path }, terminal);
+    return;
+  }
+  const { seed } = await import("./seed.ts");
+  const { error } = await seed(server, options, terminal);
+  if (error !== undefined) throw error;
 }
 
 /** What is to be deployed, or undefined. Throws UsageError, and CommandError for a path that is not there. */

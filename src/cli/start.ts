@@ -2,9 +2,17 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { openEntropy, systemClock } from "../clock.ts";
-import { anyPorts, dataDirectoryDefault, defaultPorts, defaultSettings, type Settings } from "../config.ts";
+import {
+  anyPorts,
+  dataDirectoryDefault,
+  defaultPorts,
+  defaultSettings,
+  type Ports,
+  type Settings,
+} from "../config.ts";
 import type { ServerStatus } from "../operator/gateway.ts";
-import { type Command, UsageError } from "./command.ts";
+import { type Command, CommandError, UsageError } from "./command.ts";
+import { findServer } from "./server.ts";
 import {
   seedingHelp,
   seedingOf,
@@ -13,6 +21,7 @@ import {
   templateHostsOf,
   untilStopped,
 } from "./start-seeding.ts";
+import { listening } from "./status.ts";
 
 const help = `Usage: celestite start [--data DIR] [--memory | --store URL] [--deploy PATH]... [--any-ports] [--json]
 
@@ -24,6 +33,7 @@ Options:
   --memory       keep the store in memory only; nothing is left afterwards but the certificate authority
   --store URL    keep the store in PostgreSQL: postgres://user:password@host:port/database (?schema=NAME to share one)
 ${seedingHelp}  --any-ports    let the system choose all ports (default: ${defaultPorts.managed}, ${defaultPorts.authority}, ${defaultPorts.arm}, accounts from ${defaultPorts.cosmos})
+  --first-port N other ports: N, N+1 and N+2 in place of those three, accounts from N+10
   --ranges N     give new containers N physical ranges (default: one per started 10,000 RU/s, as in Azure), to meet
                  cross-partition behaviour early
   --emulator-key take the well-known key of Microsoft's emulator as every account's primary key (loopback only)
@@ -38,7 +48,7 @@ ${seedingHelp}  --any-ports    let the system choose all ports (default: ${defau
 
 Examples:
   celestite start
-  celestite start --data ./state
+  celestite start --data ./state --first-port 9071
   celestite start --memory --any-ports --json
   celestite start --deploy main.bicep -g my-group -p disableLocalAuth=true
   celestite start --development --deploy ./infra
@@ -56,6 +66,7 @@ export const startCommand: Command = {
         memory: { type: "boolean" },
         store: { type: "string" },
         "any-ports": { type: "boolean" },
+        "first-port": { type: "string" },
         ranges: { type: "string" },
         development: { type: "boolean" },
         "emulator-key": { type: "boolean" },
@@ -72,7 +83,7 @@ export const startCommand: Command = {
       ...defaultSettings(),
       dataDirectory: values.data === undefined ? dataDirectoryDefault() : resolve(values.data),
       ...storeOf(values.memory === true, values.store),
-      ...(values["any-ports"] === true ? { ports: anyPorts } : {}),
+      ...portsOf(values["any-ports"] === true, values["first-port"]),
       ...rangesOf(values.ranges),
       development: values.development === true,
       ...(values.strict === true ? { strict: true } : {}),
@@ -83,16 +94,21 @@ export const startCommand: Command = {
     };
     const seeding = await seedingOf(values, settings.dataDirectory);
     // The server is most of the program; commands that only talk to one do without it.
-    const { startCelestite } = await import("../celestite.ts");
+    const loading = import("../celestite.ts");
+    await requireNoServer(settings.dataDirectory);
+    const { startCelestite } = await loading;
+    let ready = seeding === undefined;
     const server = await startCelestite(settings, {
       clock: systemClock,
       entropy: openEntropy(),
+      ready: () => ready,
       onError: (error) => terminal.error(`celestite: unexpected error: ${describe(error)}\n`),
     });
     const stopping = untilStopped();
     try {
       const { development } = settings;
       const watch = await startSeeding(server, seeding, development, terminal, stopping.signal);
+      ready = true;
       const status = await server.status();
       terminal.out(values.json === true ? `${JSON.stringify(status)}\n` : banner(settings, status));
       await stopping.done;
@@ -105,6 +121,15 @@ export const startCommand: Command = {
   },
 };
 
+/** Commands find a server by its data directory, so there is one in each, also of those that keep nothing there. */
+async function requireNoServer(directory: string): Promise<void> {
+  const running = await findServer(directory);
+  if (running === undefined) return;
+  throw new CommandError(
+    `A server is already running on ${directory} (${running.url}). Stop it first, or give this one a directory of its own: --data DIR --any-ports.`,
+  );
+}
+
 function telemetryOf(
   directory: string | undefined,
   endpoint: string | undefined,
@@ -116,6 +141,18 @@ function telemetryOf(
     ...(directory === undefined ? {} : { logDirectory: resolve(directory) }),
     ...(endpoint === undefined ? {} : { otlpEndpoint: endpoint }),
   };
+}
+
+/** The last one leaves room for accounts. */
+const firstPortMax = 65_000;
+
+function portsOf(any: boolean, first: string | undefined): { readonly ports?: Ports } {
+  if (first === undefined) return any ? { ports: anyPorts } : {};
+  const port = Number(first);
+  if (any) throw new UsageError("--any-ports and --first-port exclude each other.");
+  if (!Number.isInteger(port) || port < 1 || port > firstPortMax)
+    throw new UsageError(`--first-port takes a number from 1 to ${firstPortMax}.`);
+  return { ports: { managed: port, authority: port + 1, arm: port + 2, cosmos: port + 10 } };
 }
 
 /** More would be of no use to anybody: each is a log of its own. */
@@ -156,24 +193,11 @@ function storeOf(memory: boolean, url: string | undefined): { readonly store?: s
 }
 
 function banner(settings: Settings, status: ServerStatus): string {
-  const accounts =
-    status.accounts.length === 0
-      ? "  no Cosmos account yet: celestite deploy main.json -g my-group\n"
-      : status.accounts
-          .map((account) => `  Cosmos ${account.name.padEnd(22)} ${account.endpoint}\n`)
-          .join("");
   return `Celestite ${status.version} is ready${settings.store === "memory" ? " (in memory)" : ""}.
 
-  managed identity              ${status.endpoints.managedIdentity}
-  Entra authority               ${status.endpoints.authority}/${status.tenantId}
-  Azure Resource Manager        ${status.endpoints.arm}/subscriptions/${status.subscriptionId}
-${accounts}
-  data directory                ${settings.dataDirectory}
-  certificate authority         ${status.caFile}
-  the same plus system roots    ${status.caBundleFile}
-
+${listening(status, settings.dataDirectory)}
 Run a program with an identity:  celestite run --identity NAME -- COMMAND
-Why was a request denied:        celestite explain --last
+Why was a request denied:        celestite explain
 Ctrl-C stops the server.
 `;
 }

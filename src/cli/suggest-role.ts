@@ -158,9 +158,19 @@ function remarks({ needed, impossible, unused }: RolePlan): string {
     ...impossible.map(
       (operation) => `no data role can allow ${operation}: use Azure Resource Manager or a key`,
     ),
-    ...unused.map(
-      ({ roleName, scope, action }) => `granted and not used: ${action} ("${roleName}" at ${scope})`,
-    ),
+    ...byAssignment(unused),
   ];
   return lines.map((line) => `${line}\n`).join("");
+}
+
+/** One line for each assignment with rights that nobody used. */
+function byAssignment(unused: RolePlan["unused"]): readonly string[] {
+  const actions = new Map<string, string[]>();
+  for (const { roleName, scope, action } of unused) {
+    const assignment = `"${roleName}" at ${scope}`;
+    actions.set(assignment, [...(actions.get(assignment) ?? []), action]);
+  }
+  return [...actions].map(
+    ([assignment, list]) => `granted by ${assignment} and not used: ${list.join(", ")}`,
+  );
 }

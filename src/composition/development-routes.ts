@@ -20,7 +20,9 @@ export function developmentRoutes({
 }: DevelopmentContext): Readonly<Record<string, OperatorRoute>> {
   const clock = (): ManualClock => {
     if (development !== undefined) return development;
-    throw new OperatorError("The clock stands only with the machine's; start the server with --development.");
+    throw new OperatorError(
+      "This server keeps the machine's time; one started with --development has a clock that can be moved.",
+    );
   };
   return {
     "GET clock": async () => ({ now: new Date(clock().now()).toISOString() }),

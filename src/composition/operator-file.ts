@@ -1,5 +1,5 @@
 /** The file in the data directory that tells the command line where a running server is, and its secret; mode 0600. */
-import { chmod, rm, writeFile } from "node:fs/promises";
+import { chmod, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 export const operatorFile = "operator.json";
@@ -14,6 +14,9 @@ export async function writeOperatorFile(
   await chmod(path, 0o600);
 }
 
-export async function removeOperatorFile(directory: string): Promise<void> {
-  await rm(join(directory, operatorFile), { force: true });
+/** Removes the file that has this secret; one that another server has written since stays. */
+export async function removeOperatorFile(directory: string, secret: string): Promise<void> {
+  const path = join(directory, operatorFile);
+  const text = await readFile(path, "utf8").catch(() => "");
+  if (text.includes(JSON.stringify(secret))) await rm(path, { force: true });
 }

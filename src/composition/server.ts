@@ -90,6 +90,7 @@ export async function compose(ground: Ground): Promise<Omit<Celestite, "close">>
   const authority = await ground.authority;
   const status = async (): Promise<ServerStatus> => ({
     version,
+    ready: around.ready?.() ?? true,
     tenantId: settings.tenantId,
     subscriptionId: settings.subscriptionId,
     location: settings.location,
@@ -112,7 +113,7 @@ export async function compose(ground: Ground): Promise<Omit<Celestite, "close">>
   );
   const operatorUrl = `http://${urlHost(settings.host)}:${ports.managed}`;
   await writeOperatorFile(settings.dataDirectory, { url: operatorUrl, secret });
-  closers.push(() => removeOperatorFile(settings.dataDirectory));
+  closers.push(() => removeOperatorFile(settings.dataDirectory, secret));
   return { status, operatorUrl, operatorSecret: secret, identity, recorder };
 }
 

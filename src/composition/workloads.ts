@@ -293,11 +293,27 @@ async function findIdentity(context: WorkloadsContext, name: string): Promise<Pr
   }
   const [identity] = distinct;
   if (identity === undefined) {
+    const names = await identityNames(context);
     throw new OperatorError(
-      `There is no user-assigned identity '${name}'. Deploy a template that has one, e.g. 'celestite deploy main.json -g my-group'.`,
+      names.length === 0
+        ? `There is no user-assigned identity '${name}'. Deploy a template that has one, e.g. 'celestite deploy main.json -g my-group'.`
+        : `There is no user-assigned identity '${name}'; there are: ${names.join(", ")}.`,
     );
   }
   return identity;
+}
+
+/** As many as fit into a message. */
+const namesMax = 20;
+
+/** Names of user-assigned identities, for who misspelled one. */
+async function identityNames({ identity: { directory } }: WorkloadsContext): Promise<readonly string[]> {
+  const { principals } = await directory.list(1000);
+  const names = principals
+    .filter(({ managedIdentity }) => managedIdentity === "user")
+    .map(({ displayName }) => displayName)
+    .sort();
+  return names.length > namesMax ? [...names.slice(0, namesMax), "..."] : names;
 }
 
 async function findHost(context: WorkloadsContext, host: string): Promise<string> {

@@ -53,7 +53,7 @@ export function diagnosticRecord(outcome: Outcome): DiagnosticRecord {
     statusCode: outcome.reply.status,
     substatus: failure?.substatus ?? 0,
     duration: outcome.ended - started,
-    requestCharge: outcome.result?.charge ?? 0,
+    requestCharge: outcome.result?.charge ?? Number(outcome.reply.headers["x-ms-request-charge"] ?? 0),
     userAgent: request.headers["x-ms-useragent"] ?? request.headers["user-agent"] ?? "",
     clientIpAddress: plainAddress(request.remoteAddress),
     authTokenType: progress.access?.authTokenType ?? "",

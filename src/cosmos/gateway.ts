@@ -25,7 +25,7 @@ import {
 } from "./errors.ts";
 import type { OperationContext, OperationResult } from "./operations/operation.ts";
 import { checkDemands } from "./operations/request-demands.ts";
-import { withinThroughput } from "./operations/throughput-limit.ts";
+import { chargeOfFailure, withinThroughput } from "./operations/throughput-limit.ts";
 import { type Address, parseAddress } from "./wire/address.ts";
 import { type Access, type AccessParts, type AccessRequest, decideAccess } from "./wire/authorize.ts";
 import { renderDenial } from "./wire/authorize-denials.ts";
@@ -58,7 +58,11 @@ export function accountService(shared: Omit<GatewayParts, "latest">, account: st
       failure = asCosmosError(error);
       const rendered = renderError(failure, activityId);
       const audit = progress.audited === undefined ? {} : auditHeader(progress.audited);
-      reply = { ...rendered, headers: { ...commonHeaders(activityId, 0), ...rendered.headers, ...audit } };
+      const charge = progress.container === undefined ? 0 : chargeOfFailure(progress.row, failure);
+      reply = {
+        ...rendered,
+        headers: { ...commonHeaders(activityId, charge), ...rendered.headers, ...audit },
+      };
     }
     const ended = parts.clock.now();
     const outcome = { request, progress, started, ended, activityId, account, reply, failure, result };

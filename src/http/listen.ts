@@ -279,7 +279,7 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
 function listenError(error: NodeJS.ErrnoException, host: string, port: number): ListenError {
   if (error.code === "EADDRINUSE") {
     return new ListenError(
-      `Port ${port} on ${host} is in use. Stop the program that holds it, or choose another port.`,
+      `Port ${port} on ${host} is in use. Stop the program that holds it, or choose other ports (celestite start --any-ports, or --first-port N).`,
     );
   }
   if (error.code === "EACCES") {

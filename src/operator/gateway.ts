@@ -12,6 +12,8 @@ import { operatorPath } from "./path.ts";
 
 export interface ServerStatus {
   readonly version: string;
+  /** False while it is still deploying what it was started with. */
+  readonly ready: boolean;
   readonly tenantId: string;
   readonly subscriptionId: string;
   readonly location: string;
@@ -187,8 +189,11 @@ async function route(parts: OperatorParts, request: Request): Promise<Reply | un
     case "GET usage":
       return json(200, parts.recorder.usage());
     case "GET principals": {
-      const principal = await parts.findPrincipal(url.searchParams.get("name") ?? "");
-      return principal === undefined ? json(404, { error: "No such principal." }) : json(200, principal);
+      const name = url.searchParams.get("name") ?? "";
+      const principal = await parts.findPrincipal(name);
+      return principal === undefined
+        ? json(404, { error: `There is no principal '${name}'.` })
+        : json(200, principal);
     }
     default:
       return lentRoute(parts, request, url);
@@ -227,6 +232,13 @@ function jsonObject(body: Uint8Array): Record<string, unknown> {
   throw new OperatorError("The request body is no JSON object.");
 }
 
+function nothingRecorded({ recorder }: OperatorParts, id: string | undefined): string {
+  if (id !== undefined && id !== "last") return `No request with activity id ${id} is remembered.`;
+  return recorder.last() === undefined
+    ? "No request has been recorded yet."
+    : "No request has been denied. 'celestite explain --last' is about the last one of all.";
+}
+
 async function decision(parts: OperatorParts, id: string | undefined, denied: boolean): Promise<Reply> {
   const refused = (entry: DiagnosticRecord): boolean => entry.statusCode === 401 || entry.statusCode === 403;
   const record =
@@ -234,11 +246,7 @@ async function decision(parts: OperatorParts, id: string | undefined, denied: bo
       ? parts.recorder.last(denied ? refused : undefined)
       : parts.recorder.find(id);
   if (record === undefined) {
-    const what =
-      id === undefined || id === "last"
-        ? "No request has been recorded yet."
-        : `No request with activity id ${id} is remembered.`;
-    return json(404, { error: what });
+    return json(404, { error: nothingRecorded(parts, id) });
   }
   return json(200, await parts.explain(record));
 }

@@ -84,8 +84,10 @@ describe("help", () => {
 
 const mistakes: readonly (readonly [readonly string[], number, RegExp])[] = [
   [["strat"], 2, /there is no command 'strat'/],
-  [["start", "--color"], 2, /--color/],
+  [["start", "--color"], 2, /Unknown option '--color'\. 'celestite start --help' shows how\./],
   [["start", "now"], 2, /'now' is not an option/],
+  [["start", "--first-port", "70000"], 2, /--first-port takes a number/],
+  [["start", "--first-port", "9071", "--any-ports"], 2, /exclude each other/],
   [["run", "--identity", "x"], 2, /no command to run/],
   [["run", "x", "--", "true"], 2, /stands before '--'/],
   [["run", "--identity", "x", "--", "true"], 1, /No server is running on .*celestite start/],
@@ -93,7 +95,15 @@ const mistakes: readonly (readonly [readonly string[], number, RegExp])[] = [
   [["deploy", "main.json"], 1, /No server is running/],
   [["env", "--format", "xml"], 2, /format 'xml'/],
   [["explain"], 1, /No server is running/],
-  [["role", "grant"], 1, /No server is running/],
+  [["role", "grant"], 2, /Say 'assign', 'remove', 'define' or 'list'/],
+  [["role", "list"], 1, /No server is running/],
+  [["role", "remove"], 2, /--principal is needed/],
+  [["fault", "add"], 2, /Say 'add TARGET'/],
+  [["key", "turn"], 2, /Say 'list', 'publish'/],
+  [["audit", "mode"], 2, /'enforce' or 'audit'/],
+  [["run", "-g", "x", "--", "true"], 2, /-g, -m, -p and --parameters go with --deploy/],
+  [["run", "--deploy", "no-such-folder", "--", "true"], 1, /There is no file or folder no-such-folder/],
+  [["help", "strat"], 2, /there is no command 'strat'/],
   [["rest", "GET"], 2, /method and a path/],
 ];
 describe("mistakes get one line and an exit code", () => {
@@ -120,7 +130,39 @@ describe("what stands in the way of a start", () => {
   test("a second server on the same data directory", async () => {
     await withDirectory((data) =>
       withRunning(data, async () => {
-        assertOneLine(await celestite(["start", "--data", data, "--any-ports"]), 1, /in use|already/i);
+        const again = ["start", "--data", data, "--any-ports"];
+        assertOneLine(await celestite(again), 1, /already running on .*--data DIR --any-ports/);
+        // One that keeps nothing there would still take the place of the first for every command.
+        assertOneLine(await celestite([...again, "--memory"]), 1, /already running on /);
+        const found = await celestite([
+          "rest",
+          "GET",
+          "/subscriptions?api-version=2022-12-01",
+          "--data",
+          data,
+        ]);
+        assert.equal(found.code, 0, found.stderr);
+      }),
+    );
+  });
+
+  test("a server that ends under a program leaves it its exit code", async () => {
+    await withDirectory((data) =>
+      withRunning(data, async ({ pid }) => {
+        const program = `process.kill(${pid}); setTimeout(() => process.exit(5), 2000)`;
+        const args = [
+          "run",
+          "--data",
+          data,
+          "--as-user",
+          "signed-out",
+          "--",
+          process.execPath,
+          "-e",
+          program,
+        ];
+        const finished = await celestite(args);
+        assert.equal(finished.code, 5, finished.stderr);
       }),
     );
   });

@@ -128,7 +128,8 @@ async function explained(reply: JsonReply): Promise<string> {
   const text = await celestite("explain", String(id));
   const at = text.indexOf("Known trap: ");
   assert.ok(at >= 0, text);
-  return text.slice(at).trimEnd();
+  // Its commands are for the server that was asked.
+  return text.slice(at).replaceAll(` --data ${directory}`, "").trimEnd();
 }
 
 function named(text: string): string {

@@ -557,3 +557,34 @@ describe("bulk: after a part that fails", () => {
     });
   }
 });
+
+describe("what a failed request is told to have cost", () => {
+  let fixture: CosmosFixture;
+  before(async () => {
+    fixture = await openCosmosFixture();
+    await put(fixture);
+  });
+  const send = (method: string, path: string, sent: object): ReturnType<CosmosFixture["sendSigned"]> =>
+    fixture.sendSigned(method, path, sent);
+  const cases: readonly (readonly [string, string, string, object, string, string])[] = [
+    ["an item that is not there", "GET", `${docs}/none`, { headers: a }, "404", "1"],
+    ["an id that is taken", "POST", docs, { headers: a, body: item }, "409", "1"],
+    [
+      "an outdated etag",
+      "PUT",
+      `${docs}/1`,
+      { headers: { ...a, "if-match": '"old"' }, body: item },
+      "412",
+      "1",
+    ],
+    ["a malformed item", "POST", docs, { headers: a, body: { pk: "a", id: 1 } }, "400", "0"],
+    ["a container that is not there", "GET", "/dbs/shop/colls/none/docs/1", { headers: a }, "404/1003", "0"],
+    ["a database that is not there", "GET", "/dbs/none", {}, "404", "0"],
+  ];
+  for (const [name, method, path, sent, answer, charge] of cases) {
+    test(name, async () => {
+      const reply = await send(method, path, sent);
+      assert.deepEqual([outcome(reply), reply.headers["x-ms-request-charge"]], [answer, charge]);
+    });
+  }
+});

@@ -3,7 +3,7 @@
  * what that cost. For the operator of the server, who needs no right to the data.
  */
 import type { Engine } from "../engine/engine.ts";
-import { badRequest, notFound } from "../errors.ts";
+import { badRequest, CosmosError, notFound } from "../errors.ts";
 import type { VectorUse } from "../index/access-plan.ts";
 import { indexMetrics } from "../index/metrics.ts";
 import { indexPath, type VectorIndex } from "../index/policy.ts";
@@ -12,7 +12,7 @@ import type { Condition, Path } from "../query/facts.ts";
 import { EACH, LATITUDE, LONGITUDE } from "../query/item-paths.ts";
 import { parseAddress } from "../wire/address.ts";
 import type { RequestHeaders } from "../wire/headers.ts";
-import type { OperationContext } from "./operation.ts";
+import type { OperationContext, OperationResult } from "./operation.ts";
 import type { Access } from "./query-access.ts";
 import { prepare, queryPage } from "./query-items.ts";
 
@@ -53,6 +53,8 @@ export interface QueryExplanation {
   readonly more: boolean;
   readonly requestCharge: number;
   readonly indexMetrics: ReturnType<typeof indexMetrics>;
+  /** How many physical ranges clients ask one by one; the page is the first one's. Absent when one answer serves. */
+  readonly ranges?: number;
 }
 
 export interface ExplainedVectors {
@@ -80,7 +82,7 @@ export async function explainQuery(engine: Engine, request: ExplainRequest): Pro
   const context = contextOf(engine, request);
   const { container } = context;
   let access: Access | undefined;
-  const result = await queryPage(context, (found) => {
+  const { result, ranges } = await firstPage(context, (found) => {
     access ??= found;
   });
   const { facts, ordered, grouped, nearest } = shapeOf(prepare(context, "", container));
@@ -107,7 +109,29 @@ export async function explainQuery(engine: Engine, request: ExplainRequest): Pro
     more: result.headers?.["x-ms-continuation"] !== undefined,
     requestCharge: result.charge,
     indexMetrics: indexMetrics(facts, policy, nearest),
+    ...(ranges === undefined ? {} : { ranges }),
   };
+}
+
+type ExplainContext = OperationContext & { readonly container: NonNullable<OperationContext["container"]> };
+
+/**
+ * The first page. What the gateway does not answer for several ranges at once (400/1004), clients ask of each range and
+ * merge: then it is the page of the first range.
+ */
+async function firstPage(
+  context: ExplainContext,
+  look: (access: Access) => void,
+): Promise<{ readonly result: OperationResult; readonly ranges?: number }> {
+  try {
+    return { result: await queryPage(context, look) };
+  } catch (error) {
+    const { ranges } = context.container;
+    const [first] = ranges;
+    if (!(error instanceof CosmosError) || error.substatus !== 1004 || first === undefined) throw error;
+    const headers = { ...context.headers, "x-ms-documentdb-partitionkeyrangeid": first.id };
+    return { result: await queryPage({ ...context, headers }, look), ranges: ranges.length };
+  }
 }
 
 function accessOf(
@@ -145,10 +169,7 @@ function policyText(path: Path): string {
 }
 
 /** The context of a request that nobody sent. */
-function contextOf(
-  engine: Engine,
-  request: ExplainRequest,
-): OperationContext & { readonly container: NonNullable<OperationContext["container"]> } {
+function contextOf(engine: Engine, request: ExplainRequest): ExplainContext {
   const account = engine.catalog.find(request.account);
   const database = account?.databases.get(request.database);
   const container = database?.containers.get(request.container);

@@ -23,6 +23,18 @@ const metered: ReadonlySet<OperationRow["address"]> = new Set([
   "partitionKeyDelete",
 ]);
 
+/** Answers for which an item, or the place where one would be, was looked at: in the service they cost as well. */
+const lookedAt: ReadonlySet<number> = new Set([404, 409, 412]);
+
+/** The request units that a failed request is told to have cost. Substatus 1002 and 1003 are about sessions and owners. */
+export function chargeOfFailure(
+  row: Pick<OperationRow, "address"> | undefined,
+  { status, substatus }: { readonly status: number; readonly substatus: number },
+): number {
+  if (row?.address !== "item" && row?.address !== "itemFeed") return 0;
+  return lookedAt.has(status) && substatus !== 1002 && substatus !== 1003 ? failureCharge : 0;
+}
+
 /** The operation's result, or 429/3200 when its ranges have no throughput left. */
 export async function withinThroughput(
   context: OperationContext,

@@ -57,6 +57,10 @@ export function createAppServiceEndpoint(context: ManagedIdentityContext): Servi
   };
 }
 
+/** The same whatever is wrong with the secret; what is usually wrong is that its server is gone. */
+const unauthorized =
+  "Unauthorized: IDENTITY_HEADER holds no secret of this server. What 'celestite run' and 'celestite env' set ends with the server or the run: ask again.";
+
 async function answer(
   context: ManagedIdentityContext,
   request: Request,
@@ -67,7 +71,7 @@ async function answer(
   const dialect = version !== undefined && Object.hasOwn(dialects, version) ? dialects[version] : undefined;
   // Who asks is settled before anything else is said about the request.
   const workload = authenticate(context, request, dialect);
-  if (workload === undefined) return refuse(401, "Unauthorized");
+  if (workload === undefined) return refuse(401, unauthorized);
   if (!parameters.ok) return refuse(400, `The parameter '${parameters.name}' is ${parameters.fault}.`);
   if (dialect === undefined)
     return refuse(400, "The parameter 'api-version' must be 2019-08-01 or 2017-09-01.");

@@ -110,31 +110,27 @@ describe("App Service tokens", () => {
     });
   }
 
+  const unauthorized = /^Unauthorized: IDENTITY_HEADER holds no secret of this server\. /;
   const notAssigned =
     "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.";
   const denials: readonly [string, () => Promise<Reply>, number, string | RegExp][] = [
-    ["no header", () => ask(base, {}), 401, "Unauthorized"],
-    ["a wrong header", () => ask(base, { "x-identity-header": "wrong" }), 401, "Unauthorized"],
-    ["an empty header", () => ask(base, { "x-identity-header": "" }), 401, "Unauthorized"],
-    [
-      "the header twice",
-      () => ask(base, { "x-identity-header": `${secret}, ${secret}` }),
-      401,
-      "Unauthorized",
-    ],
-    ["the old header for the new version", () => ask(base, { secret }), 401, "Unauthorized"],
+    ["no header", () => ask(base, {}), 401, unauthorized],
+    ["a wrong header", () => ask(base, { "x-identity-header": "wrong" }), 401, unauthorized],
+    ["an empty header", () => ask(base, { "x-identity-header": "" }), 401, unauthorized],
+    ["the header twice", () => ask(base, { "x-identity-header": `${secret}, ${secret}` }), 401, unauthorized],
+    ["the old header for the new version", () => ask(base, { secret }), 401, unauthorized],
     [
       "the new header for the old version",
       () => ask(`api-version=2017-09-01&resource=${resource}`),
       401,
-      "Unauthorized",
+      unauthorized,
     ],
-    ["wrong header and wrong everything", () => ask("api-version=1&a=1&a=2", {}), 401, "Unauthorized"],
+    ["wrong header and wrong everything", () => ask("api-version=1&a=1&a=2", {}), 401, unauthorized],
     [
       "the workload id as secret",
       () => ask(base, { "x-identity-header": room.identity.managed.workloads.list()[0]?.id ?? "" }),
       401,
-      "Unauthorized",
+      unauthorized,
     ],
     ["an identity on no host of ours", () => ask(`${base}&client_id=${billing.clientId}`), 400, notAssigned],
     ["the same by resource id", () => ask(`${base}&mi_res_id=${id("billing")}`), 400, notAssigned],
