@@ -50,10 +50,13 @@ export function createRunningWorkloads(context: WorkloadsContext): RunningWorklo
     async add(request) {
       const wanted = await resolveRequest(context, request);
       const own: (() => Promise<void>)[] = [];
-      const { id, secret } = context.identity.managed.workloads.register({
+      const { managed, passwords } = context.identity;
+      const { userId } = wanted;
+      const { id, secret } = managed.workloads.register({
         identities: wanted.named.map((principal) => principal.resourceId ?? ""),
+        principalIds: wanted.named.map((principal) => principal.objectId),
         ...(wanted.host === undefined ? {} : { hostResourceId: wanted.host }),
-        ...(wanted.userId === undefined ? {} : { userObjectId: wanted.userId }),
+        ...(userId === undefined ? {} : { userObjectId: userId, userStamp: await passwords.stampOf(userId) }),
       });
       closers.set(id, own);
       try {

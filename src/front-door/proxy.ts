@@ -98,8 +98,10 @@ async function tunnel(
     if ((await names.serviceFor(host)) === undefined) return refuse(socket, 502, `There is no ${host} here.`);
     return end(named, socket, head);
   }
-  if (host === metadataAddress && port === 80 && metadata !== undefined) return end(metadata, socket, head);
-  if (isolated || host === metadataAddress) {
+  const address = addressOf(host);
+  if (address === metadataAddress && port === 80 && metadata !== undefined)
+    return end(metadata, socket, head);
+  if (isolated || isLinkLocal(address)) {
     return refuse(socket, 403, `celestite: ${host}:${port} is not ours, and this run is isolated.`);
   }
   const onward = connect({ host, port, timeout: connectMilliseconds });
@@ -119,6 +121,17 @@ async function tunnel(
     else refuse(socket, 502, `celestite: no connection to ${host}:${port}.`);
   });
   socket.once("close", () => onward.destroy());
+}
+
+/** A host in the spelling that addresses have in a URL: `2852039166` and `169.254.43518` are 169.254.169.254, too. */
+function addressOf(host: string): string {
+  const url = `http://${host.includes(":") ? `[${host}]` : host}/`;
+  return URL.canParse(url) ? new URL(url).hostname : host;
+}
+
+/** True for the addresses of metadata services, also as IPv4 in IPv6 clothing: where a real cloud would answer. */
+function isLinkLocal(address: string): boolean {
+  return /^(169\.254\.|\[(::ffff:a9fe:|fe[89ab][0-9a-f]:|fd00:ec2:))/.test(address);
 }
 
 /** A tunnel that ends here, in a server of ours. */
@@ -149,7 +162,7 @@ async function plainRequest(
   if (url.hostname === metadataAddress && options.metadata !== undefined) {
     return metadataRequest(options.metadata, message, response, target.slice(url.origin.length) || "/");
   }
-  if (options.isolated || url.hostname.startsWith("169.254.") || options.names.owns(url.hostname)) {
+  if (options.isolated || isLinkLocal(url.hostname) || options.names.owns(url.hostname)) {
     return answer(response, 403, `celestite: ${url.host} is not served over http here.`);
   }
   const { "proxy-connection": _hop, "proxy-authorization": _secret, ...headers } = message.headers;

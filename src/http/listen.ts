@@ -82,11 +82,23 @@ async function bind(options: ListenOptions, host: string, port: number): Promise
 }
 
 function createServer(options: Omit<ListenOptions, "port" | "host">): Server {
-  const turns = createTurns();
-  const handler = (message: IncomingMessage, response: ServerResponse): void => {
-    answer(options, turns, message, response).catch(options.onError);
+  const answering: Answering = {
+    ...options,
+    turns: createTurns(),
+    // Who comes by a file's name has no address, and can only be on this machine.
+    nameless: () => (typeof server.address() === "string" ? "127.0.0.1" : ""),
   };
-  const { tls } = options;
+  const handler = (message: IncomingMessage, response: ServerResponse): void => {
+    answer(answering, message, response).catch(options.onError);
+  };
+  const server = serverFor(options, handler);
+  return server;
+}
+
+function serverFor(
+  { tls }: Pick<ListenOptions, "tls">,
+  handler: (message: IncomingMessage, response: ServerResponse) => void,
+): Server {
   if (tls === undefined) return createHttpServer({ maxHeaderSize: headerBytesMax }, handler);
   const { secureContextFor } = tls;
   const sni =
@@ -152,17 +164,18 @@ function createTurns(): Turns {
   };
 }
 
-async function answer(
-  options: Omit<ListenOptions, "port" | "host">,
-  turns: Turns,
-  message: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+interface Answering extends Omit<ListenOptions, "port" | "host"> {
+  readonly turns: Turns;
+  /** The address of a caller that has none. */
+  readonly nameless: () => string;
+}
+
+async function answer(options: Answering, message: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
     const body = await readBody(message, options.bodyBytesMax);
     if (body === "aborted") return;
-    await turns.next();
-    send(message, response, await options.service(toRequest(message, body, options.tls !== undefined)));
+    await options.turns.next();
+    send(message, response, await options.service(toRequest(message, body, options)));
   } catch (error) {
     options.onError(error);
     if (response.headersSent) response.destroy();
@@ -170,7 +183,11 @@ async function answer(
   }
 }
 
-function toRequest(message: IncomingMessage, body: Uint8Array | "too large", secure: boolean): Request {
+function toRequest(
+  message: IncomingMessage,
+  body: Uint8Array | "too large",
+  { tls, nameless }: Answering,
+): Request {
   const headers = message.headers as Readonly<Record<string, string | undefined>>;
   const host = headers["host"] ?? `localhost:${message.socket.localPort ?? 0}`;
   return {
@@ -179,8 +196,8 @@ function toRequest(message: IncomingMessage, body: Uint8Array | "too large", sec
     headers,
     body: body === "too large" ? noBytes : body,
     bodyTooLarge: body === "too large",
-    origin: `${secure ? "https" : "http"}://${host}`,
-    remoteAddress: message.socket.remoteAddress ?? "",
+    origin: `${tls === undefined ? "http" : "https"}://${host}`,
+    remoteAddress: message.socket.remoteAddress ?? nameless(),
   };
 }
 

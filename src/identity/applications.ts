@@ -12,6 +12,7 @@ import { insertObject, removeObject, replaceObject } from "./objects.ts";
 import type {
   ApplicationObject,
   CertificateRecord,
+  ConsentRecord,
   FederatedCredentialRecord,
   RedirectUri,
   SecretRecord,
@@ -27,7 +28,7 @@ import {
   scanRecords,
   toPrincipal,
 } from "./records.ts";
-import { isPlatformAudience } from "./resources.ts";
+import { canonicalAudience, isPlatformAudience } from "./resources.ts";
 import { isRegistrable } from "./sign-in/redirects.ts";
 
 /** Two years, the longest life the portal offers for a new secret. */
@@ -264,7 +265,21 @@ async function deleteApplication(transaction: Transaction, appId: string): Promi
   const servicePrincipal = await readServicePrincipal(transaction, appId);
   await removeObject(transaction, application);
   if (servicePrincipal !== undefined) await removeObject(transaction, servicePrincipal);
+  await removeConsents(transaction, application);
   return true;
+}
+
+/** Consents to this client, and to act at it: nobody gave them to whoever takes its id or its names next. */
+async function removeConsents(
+  transaction: Transaction,
+  { appId, identifierUris }: ApplicationObject,
+): Promise<void> {
+  const names = new Set(identifierUris.map(canonicalAudience));
+  for (const consent of await scanRecords<ConsentRecord>(transaction, collection.consents())) {
+    const { clientId, resource, userId } = consent;
+    const isAbout = clientId === appId || resource.toLowerCase() === appId || names.has(resource);
+    if (isAbout) transaction.delete(recordKey.consent(clientId, resource, userId));
+  }
 }
 
 /** The form in which a secret is kept and compared. */

@@ -6,7 +6,7 @@ import type { DirectoryContext } from "./directory.ts";
 import { findPublicClient } from "./public-clients.ts";
 import type { ConsentRecord } from "./records.ts";
 import { collection, encodeRecord, readRecord, recordKey, scanRecords } from "./records.ts";
-import { canonicalAudience } from "./resources.ts";
+import { canonicalAudience, isPlatformAudience } from "./resources.ts";
 
 /** Stands for every user. */
 export const everyone = "*";
@@ -28,7 +28,8 @@ export function createConsents(context: DirectoryContext): Consents {
     recordKey.consent(clientId, canonicalAudience(audience), userId);
   return {
     async has(clientId, audience, userId, names) {
-      if (findPublicClient(clientId) !== undefined) return true;
+      // Developers' own tools are preauthorised at the services of the platform, and at no application of a tenant.
+      if (findPublicClient(clientId) !== undefined && isPlatformAudience(audience)) return true;
       const own = await readRecord<ConsentRecord>(store, keyOf(clientId, audience, userId));
       const common = await readRecord<ConsentRecord>(store, keyOf(clientId, audience, everyone));
       return names.every((name) => covers(own, name) || covers(common, name));

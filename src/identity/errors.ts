@@ -284,6 +284,11 @@ export const faults = {
     ),
   wrongPassword: (): AuthorityFault =>
     invalidGrant(50126, "Error validating credentials due to invalid username or password."),
+  accountLocked: (): AuthorityFault =>
+    invalidGrant(
+      50053,
+      "The account is locked, you've tried to sign in too many times with an incorrect user ID or password.",
+    ),
   tooManyFailures: (): AuthorityFault =>
     invalidGrant(
       50053,

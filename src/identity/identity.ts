@@ -129,14 +129,14 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   const tokens = createTokenIssuer({ keys, tenantId, clock, entropy, issuedUntil: revocations.issuedUntil });
   const verifier = createTokenVerifier({ keys, tenantId, clock, revocations });
   const signingIn = {
-    passwords: createPasswords(context),
+    passwords: createPasswords(context, revocations),
     consents: createConsents(context),
     refreshTokens: createRefreshTokens(options),
     revocations,
   };
   const workloads = createWorkloads({ store, control, entropy });
   const certificates = createIdentityCertificates(context, options.certificateTimes);
-  const managed = { workloads, directory, resources, tokens, certificates };
+  const managed = { workloads, directory, resources, tokens, certificates, ...signingIn };
   const authority: AuthorityContext = {
     tenantId,
     domain,

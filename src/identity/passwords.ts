@@ -7,8 +7,11 @@ import type { Principal } from "../azure/principal.ts";
 import type { Entropy } from "../clock.ts";
 import type { DirectoryContext } from "./directory.ts";
 import { DirectoryError } from "./directory.ts";
+import { createLockouts } from "./lockouts.ts";
 import { replaceObject } from "./objects.ts";
-import { readIndexed, recordKey, toPrincipal } from "./records.ts";
+import { readIndexed, readObject, recordKey, toPrincipal } from "./records.ts";
+import type { Revocations } from "./revocations.ts";
+import { restamped, signInStamp } from "./sign-in-stamp.ts";
 
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
@@ -16,20 +19,29 @@ const PASSWORD_LENGTH_MIN = 8;
 const PASSWORD_LENGTH_MAX = 256;
 
 export interface Passwords {
-  /** Sets a user's password; `undefined` takes it away. Throws `DirectoryError`. */
+  /** Sets a user's password; `undefined` takes it away. Sign-ins with the old one end. Throws `DirectoryError`. */
   set(userPrincipalName: string, password: string | undefined): Promise<void>;
-  /** The user if the password is theirs. Both refusals take the time of one hash, so that neither tells who exists. */
+  /** The stamp of the user's sign-ins as of now. */
+  stampOf(userId: string): Promise<number>;
+  /**
+   * The user if the password is theirs, and the stamp of this sign-in. Both refusals take the time of one hash, so that
+   * neither tells who exists.
+   */
   check(
     userPrincipalName: string,
     password: string,
   ): Promise<
-    | { readonly ok: true; readonly user: Principal }
-    | { readonly ok: false; readonly reason: "unknown" | "wrong" }
+    | { readonly ok: true; readonly user: Principal; readonly stamp: number }
+    | { readonly ok: false; readonly reason: "unknown" | "wrong" | "locked" }
   >;
 }
 
-/** The passwords of the users of `context`. */
-export function createPasswords(context: DirectoryContext): Passwords {
+/** The passwords of the users of `context`; long tokens end with the password that they were given for. */
+export function createPasswords(
+  context: DirectoryContext,
+  revocations: Pick<Revocations, "revokeContinuous">,
+): Passwords {
+  const lockouts = createLockouts(context.clock);
   return {
     async set(userPrincipalName, password) {
       const length = password?.length ?? PASSWORD_LENGTH_MIN;
@@ -40,21 +52,34 @@ export function createPasswords(context: DirectoryContext): Passwords {
         );
       }
       const passwordHash = password === undefined ? undefined : await hashPassword(context.entropy, password);
-      await context.change(async (transaction) => {
+      const ended = await context.change(async (transaction) => {
         const user = await readIndexed(transaction, recordKey.upn(userPrincipalName));
         if (user?.kind !== "user")
           throw new DirectoryError("notFound", `There is no user ${userPrincipalName}.`);
-        const { passwordHash: _old, ...rest } = user;
+        // A first password ends nothing: nobody has signed in with another.
+        const isFirst = user.passwordHash === undefined;
+        const { passwordHash: _old, ...rest } = isFirst ? user : restamped(user);
         replaceObject(transaction, user, passwordHash === undefined ? rest : { ...rest, passwordHash });
+        transaction.afterCommit(() => lockouts.clear(user.id));
+        return isFirst ? undefined : user.id;
       });
+      if (ended !== undefined) await revocations.revokeContinuous(ended);
     },
+    stampOf: async (userId) => signInStamp(await readObject(context.store, userId)),
     async check(userPrincipalName, password) {
       const object = await readIndexed(context.store, recordKey.upn(userPrincipalName));
       const stored = object?.kind === "user" ? object.passwordHash : undefined;
-      const same = await samePassword(stored ?? nobodysHash, password.slice(0, PASSWORD_LENGTH_MAX));
+      const { same, derived } = await comparePassword(stored ?? nobodysHash, password);
       const user = toPrincipal(object, context.tenantId);
       if (user === undefined) return { ok: false, reason: "unknown" };
-      return same && stored !== undefined ? { ok: true, user } : { ok: false, reason: "wrong" };
+      // Looked at now and not before: of many guesses at once, those after the tenth are too late.
+      if (lockouts.isLocked(user.objectId)) return { ok: false, reason: "locked" };
+      if (!same || stored === undefined) {
+        if (stored !== undefined) lockouts.failed(user.objectId, derived);
+        return { ok: false, reason: "wrong" };
+      }
+      lockouts.clear(user.objectId);
+      return { ok: true, user, stamp: signInStamp(object) };
     },
   };
 }
@@ -67,11 +92,19 @@ async function hashPassword(entropy: Entropy, password: string): Promise<string>
   return `${salt.toString("base64url")}.${(await derive(password, salt)).toString("base64url")}`;
 }
 
-async function samePassword(stored: string, password: string): Promise<boolean> {
+/** Whether the password is the stored one, and what was derived of it. One that nobody can have is cut, and never the same. */
+async function comparePassword(
+  stored: string,
+  password: string,
+): Promise<{ readonly same: boolean; readonly derived: string }> {
   const [salt = "", hash = ""] = stored.split(".");
-  const given = await derive(password, Buffer.from(salt, "base64url"));
+  const given = await derive(password.slice(0, PASSWORD_LENGTH_MAX), Buffer.from(salt, "base64url"));
   const expected = Buffer.from(hash, "base64url");
-  return expected.length === given.length && timingSafeEqual(expected, given);
+  const same =
+    password.length <= PASSWORD_LENGTH_MAX &&
+    expected.length === given.length &&
+    timingSafeEqual(expected, given);
+  return { same, derived: given.toString("base64url") };
 }
 
 function derive(password: string, salt: Buffer): Promise<Buffer> {

@@ -27,7 +27,7 @@ const publicClients: readonly PublicClient[] = [
   },
 ];
 
-/** The built-in public client with this application id. Users have consented to these everywhere. */
+/** The built-in public client with this application id. The services of the platform take it without consent. */
 export function findPublicClient(appId: string): PublicClient | undefined {
   const wanted = appId.toLowerCase();
   return publicClients.find((client) => client.appId === wanted);

@@ -34,6 +34,8 @@ export interface UserObject extends ObjectFacts {
   readonly userPrincipalName: string;
   /** Salt and scrypt hash (see passwords.ts); a user without one cannot sign in. */
   readonly passwordHash?: string;
+  /** How often the user's sign-ins were ended (see sign-in-stamp.ts); never when absent. */
+  readonly signInStamp?: number;
 }
 
 export interface GroupObject extends ObjectFacts {
@@ -114,6 +116,12 @@ export interface RefreshFamilyRecord {
   readonly rotatedAt: number;
   readonly expiresAt: number;
   readonly revoked?: true;
+  /** The client proved who it is; whoever refreshes must, too. */
+  readonly proven?: true;
+  /** Object id of the client's registration: another one under the same client id is another client. */
+  readonly registration?: string;
+  /** The stamp that the user's sign-ins had. */
+  readonly stamp?: number;
 }
 
 /** A user (or `*`, an administrator for all) lets a client act for them at a resource. */
@@ -127,11 +135,13 @@ export interface ConsentRecord {
   readonly grantedAt: number;
 }
 
-/** Tokens of a principal that were issued up to this second are refused. */
+/** Tokens of a principal that were issued up to these seconds (since the epoch) are refused. */
 export interface RevocationRecord {
   readonly objectId: string;
-  /** Seconds since the epoch. */
+  /** Of all tokens; 0 when none are. */
   readonly issuedUntil: number;
+  /** Of the long tokens of clients that understand challenges, where that is later. */
+  readonly continuousUntil?: number;
 }
 
 /** A certificate that proves a managed identity; the key never leaves the store. */

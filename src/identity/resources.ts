@@ -62,14 +62,14 @@ export function createResourceResolver(
   };
 }
 
+/** Domains of the platform, whose names no tenant can prove to be its own, and this machine: our services' addresses. */
+const PLATFORM_HOST =
+  /^https:\/\/([^/?#]+\.(azure\.com|azure\.net|windows\.net|microsoft\.com|microsoftonline\.com)|localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
+
 /** True for names of the platform's own services and accounts: no application of the tenant may answer to one. */
 export function isPlatformAudience(audience: string): boolean {
   const canonical = canonicalAudience(audience);
-  return (
-    canonical === TOKEN_EXCHANGE ||
-    FIRST_PARTY.has(canonical) ||
-    /^https:\/\/[^/]+\.documents\.azure\.com$/.test(canonical)
-  );
+  return canonical === TOKEN_EXCHANGE || FIRST_PARTY.has(canonical) || PLATFORM_HOST.test(canonical);
 }
 
 /** One spelling of an audience: scheme and host in lower case, no trailing slash; other texts unchanged. */

@@ -11,10 +11,15 @@ import { collection, encodeRecord, recordKey, scanRecords } from "./records.ts";
 const KEPT_SECONDS = 28 * 3600;
 
 export interface Revocations {
-  /** The last second whose tokens are refused, or `undefined`. */
-  issuedUntil(objectId: string): number | undefined;
+  /** The last second whose tokens are refused, or `undefined`; `continuous` of those that live long (`xms_cc`). */
+  issuedUntil(objectId: string, continuous: boolean): number | undefined;
   /** Refuses every token of this principal issued until now. */
   revoke(objectId: string): Promise<void>;
+  /**
+   * Refuses the long tokens issued until now: what a new password ends at once (documentation of continuous access
+   * evaluation, "critical events"). Others live their hour.
+   */
+  revokeContinuous(objectId: string): Promise<void>;
   onChange(listener: () => void): void;
 }
 
@@ -25,27 +30,43 @@ export async function openRevocations(options: {
 }): Promise<Revocations> {
   const { store, clock } = options;
   const listeners: (() => void)[] = [];
-  const until = new Map<string, number>();
+  const known = new Map<string, RevocationRecord>();
   for (const record of await scanRecords<RevocationRecord>(store, collection.revocations())) {
-    until.set(record.objectId, record.issuedUntil);
+    known.set(record.objectId, record);
   }
-  return {
-    issuedUntil: (objectId) => until.get(objectId),
-    async revoke(objectId) {
-      const id = objectId.toLowerCase();
-      const now = Math.floor(clock.now() / 1000);
-      await store.transact(["identity-revocations"], async (transaction) => {
-        for (const old of await scanRecords<RevocationRecord>(transaction, collection.revocations())) {
-          if (old.issuedUntil + KEPT_SECONDS < now) transaction.delete(recordKey.revocation(old.objectId));
-        }
-        const record: RevocationRecord = { objectId: id, issuedUntil: now };
-        transaction.put(recordKey.revocation(id), encodeRecord(record));
-        transaction.afterCommit(() => {
-          until.set(id, now);
-          for (const listener of listeners) listener();
-        });
+  const write = async (
+    objectId: string,
+    change: (old: RevocationRecord, until: number) => RevocationRecord,
+  ): Promise<void> => {
+    const id = objectId.toLowerCase();
+    const now = Math.floor(clock.now() / 1000);
+    await store.transact(["identity-revocations"], async (transaction) => {
+      const records = await scanRecords<RevocationRecord>(transaction, collection.revocations());
+      for (const old of records) {
+        if (latest(old) + KEPT_SECONDS < now) transaction.delete(recordKey.revocation(old.objectId));
+      }
+      const old = records.find((each) => each.objectId === id) ?? { objectId: id, issuedUntil: 0 };
+      // What was issued since an earlier revocation of this second is dated after that one.
+      const record = change(old, Math.max(now, latest(old) + 1));
+      transaction.put(recordKey.revocation(id), encodeRecord(record));
+      transaction.afterCommit(() => {
+        known.set(id, record);
+        for (const listener of listeners) listener();
       });
+    });
+  };
+  return {
+    issuedUntil(objectId, continuous) {
+      const record = known.get(objectId);
+      if (record === undefined) return undefined;
+      return continuous ? latest(record) : record.issuedUntil;
     },
+    revoke: (objectId) => write(objectId, (old, until) => ({ ...old, issuedUntil: until })),
+    revokeContinuous: (objectId) => write(objectId, (old, until) => ({ ...old, continuousUntil: until })),
     onChange: (listener) => void listeners.push(listener),
   };
+}
+
+function latest({ issuedUntil, continuousUntil = 0 }: RevocationRecord): number {
+  return Math.max(issuedUntil, continuousUntil);
 }

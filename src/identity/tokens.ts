@@ -72,6 +72,14 @@ export interface TokenIssuer {
   ): Promise<IssuedToken>;
 }
 
+/** The `xms_cc` of tokens that live long, because their client understands challenges. */
+const continuousClaim = ["CP1"];
+
+/** True for the claims of such a token. */
+export function isContinuous(claims: Readonly<Record<string, unknown>>): boolean {
+  return Array.isArray(claims["xms_cc"]);
+}
+
 /** The `iss` of version 1 tokens; a service of ours accepts nothing else. */
 export function issuerV1(tenantId: string): string {
   return `https://sts.windows.net/${tenantId}/`;
@@ -88,8 +96,8 @@ export function createTokenIssuer(options: {
   readonly tenantId: string;
   readonly clock: Clock;
   readonly entropy: Entropy;
-  /** The last second whose tokens are refused for this principal, if its tokens were revoked. */
-  readonly issuedUntil?: (objectId: string) => number | undefined;
+  /** The last second whose tokens (of long life, or others) are refused for this principal, if they were revoked. */
+  readonly issuedUntil?: (objectId: string, continuous: boolean) => number | undefined;
 }): TokenIssuer {
   return {
     async issue(subject, resource, authority, { continuous = false } = {}) {
@@ -99,7 +107,8 @@ export function createTokenIssuer(options: {
         ? continuousLifetime(options.entropy)
         : lifetimeSeconds(subject, options.entropy);
       // A token made in the second of a revocation is dated after it, or it would be refused with the others.
-      const issuedAt = Math.max(now, (options.issuedUntil?.(subject.principal.objectId) ?? 0) + 1);
+      const refused = options.issuedUntil?.(subject.principal.objectId, continuous) ?? 0;
+      const issuedAt = Math.max(now, refused + 1);
       const times = { notBefore: issuedAt - backdatingSeconds, expiresOn: now + expiresIn };
       const claims = {
         ...buildClaims(subject, resource, {
@@ -107,7 +116,7 @@ export function createTokenIssuer(options: {
           authority: resource.authority ?? authority,
           ...times,
         }),
-        ...(continuous ? { xms_cc: ["CP1"] } : {}),
+        ...(continuous ? { xms_cc: continuousClaim } : {}),
       };
       const header = { typ: "JWT", alg: "RS256", x5t: key.kid, kid: key.kid };
       const signingInput = `${encodePart(header)}.${encodePart(claims)}`;

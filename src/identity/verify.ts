@@ -10,7 +10,7 @@ import type { Jws } from "./jws.ts";
 import { parseCompactJws } from "./jws.ts";
 import type { Revocations } from "./revocations.ts";
 import type { SigningKeys } from "./signing-keys.ts";
-import { backdatingSeconds, issuerV1 } from "./tokens.ts";
+import { backdatingSeconds, isContinuous, issuerV1 } from "./tokens.ts";
 
 /** Tokens remembered as verified; about 2 KB each. */
 const CACHE_ENTRIES_MAX = 10_000;
@@ -97,7 +97,7 @@ function verifyToken(
     return refuse({ kind: "issuer", issuer: claims.iss, tenantId: claims.tid });
   }
   if (!isGuid(claims.oid)) return refuse({ kind: "missingObjectId" });
-  const issuedUntil = revocations?.issuedUntil(claims.oid);
+  const issuedUntil = revocations?.issuedUntil(claims.oid, isContinuous(jws.payload));
   if (issuedUntil !== undefined && claims.iat + backdatingSeconds <= issuedUntil)
     return refuse({ kind: "revoked" });
   return { ok: true, claims };

@@ -492,8 +492,11 @@ describe("a key's signature", () => {
   const signed = async (method: string, target: string, options: SignedOptions): Promise<string> => {
     const fixture = await openCosmosFixture();
     await fixture.sendSigned("POST", `${orders}/docs`, { headers: inA, body: { id: "1", pk: "a" } });
-    return outcome(await fixture.sendSigned(method, target, { headers: inA, ...options }));
+    return outcome(
+      await fixture.sendSigned(method, target, { headers: inA, resourceType: "docs", ...options }),
+    );
   };
+  const addresses = `//addresses/?$resolveFor=${encodeURIComponent(`${orders.slice(1)}/docs`)}`;
   const cases: readonly (readonly [string, string, string, SignedOptions, string])[] = [
     [
       "of the item itself",
@@ -540,6 +543,16 @@ describe("a key's signature", () => {
       { resourceType: "docs", resourceLink: orders.slice(1), body: { id: "2", pk: "a" } },
       "201",
     ],
+    ["of the container for its addresses", "GET", addresses, { resourceLink: orders.slice(1) }, "200"],
+    [
+      "of the container's items for them",
+      "GET",
+      addresses,
+      { resourceLink: `${orders.slice(1)}/docs` },
+      "200",
+    ],
+    ["of the container's name alone for them", "GET", addresses, { resourceLink: "orders" }, "401"],
+    ["of another container for them", "GET", addresses, { resourceLink: "dbs/shop/colls/customers" }, "401"],
     [
       "of the database for items",
       "POST",

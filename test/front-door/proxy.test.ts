@@ -151,6 +151,30 @@ describe("CONNECT elsewhere", () => {
     assert.match((await ask(isolated, "127.0.0.1:22")).head, /^HTTP\/1\.1 403 /);
     assert.match((await ask(open, "169.254.169.254:443")).head, /^HTTP\/1\.1 403 /);
   });
+
+  // Programs and resolvers read addresses in all of these spellings; a machine in a cloud has its own service there.
+  for (const [target, status] of [
+    ["169.254.169.254.:443", 403],
+    ["2852039166:443", 403],
+    ["0xa9fea9fe:443", 403],
+    ["0251.0376.0251.0376:443", 403],
+    ["169.254.43518:443", 403],
+    ["[::ffff:169.254.169.254]:443", 403],
+    ["[::ffff:a9fe:a9fe]:80", 403],
+    ["[fe80::a9fe:a9fe]:80", 403],
+    ["[fd00:ec2::254]:80", 403],
+    ["169.254.170.2:80", 403],
+    ["2852039166:80", 200],
+    ["[::1]:1", 502],
+    ["[::ffff:127.0.0.1]:1", 502],
+    ["2130706433:1", 502],
+  ] as const) {
+    test(`${target}: ${status}`, async () => {
+      const { head, socket } = await ask(open, target);
+      socket.destroy();
+      assert.match(head, new RegExp(`^HTTP/1\\.1 ${status} `));
+    });
+  }
 });
 
 function connections(server: ReturnType<typeof createServer>): Promise<number> {
@@ -193,6 +217,8 @@ describe("absolute addresses", () => {
     ["/relative", 400],
     ["ftp://example.com/", 400],
     ["http://169.254.170.2/credentials", 403],
+    ["http://[::ffff:169.254.169.254]/metadata/instance", 403],
+    ["http://[fd00:ec2::254]/latest", 403],
     ["http://login.microsoftonline.com/common", 403],
     ["http://127.0.0.1:1/", 502],
   ] as const) {

@@ -33,6 +33,7 @@ before(async () => {
   });
   const webSecret = (await applications.addSecret(web.appId)).secretText;
   const api = await applications.add({ displayName: "api", identifierUris: ["api://orders"] });
+  await consents.grant("04b07795-8ddb-461a-bbee-02f9e1bf7b46", "api://orders", "*");
   apiId = api.appId;
   const apiSecret = (await applications.addSecret(apiId)).secretText;
   await consents.grant(apiId, "https://cosmos.azure.com", userId);

@@ -66,9 +66,11 @@ function keysFor(
  */
 function signedLinks({ address, account, byRid }: AccessRequest): readonly string[] {
   if (address.kind === "offer") return [(address.id ?? "").toLowerCase()];
+  const mayBeRid = byRid || !account.databases.has(address.database ?? "");
   if (address.kind === "addresses") {
     const target = new URLSearchParams(address.query).get("$resolveFor") ?? "";
     const owner = target.replace(/\/docs\/?$/, "");
+    if (!mayBeRid) return [target, owner];
     return [target, target.toLowerCase(), owner, (owner.split("/").pop() ?? "").toLowerCase()];
   }
   const drop = address.kind === "partitionKeyDelete" ? 2 : address.kind.endsWith("Feed") ? 1 : 0;
@@ -79,6 +81,5 @@ function signedLinks({ address, account, byRid }: AccessRequest): readonly strin
       .join("/");
   const own = cut(address.link);
   const last = own.split("/").pop() ?? "";
-  const mayBeRid = byRid || !account.databases.has(address.database ?? "");
   return [...new Set([own, cut(address.rawLink), ...(mayBeRid ? [last.toLowerCase()] : [])])];
 }

@@ -3,9 +3,17 @@
  * redirect address and the verifier it was made for; whoever redeems it a second time ends what came of the first.
  */
 import { AuthorityError, faults } from "../errors.ts";
-import { type AuthorizationRequest, sameSecret, sha256 } from "../sign-in/codes.ts";
+import { type AuthorizationRequest, type RedeemableCode, sameSecret, sha256 } from "../sign-in/codes.ts";
 import type { Grant, GrantRequest } from "./grant.ts";
-import { issueUserTokens, requestedScopes, requireConsent, requireUser } from "./user-tokens.ts";
+import type { RequestedScopes } from "./scopes.ts";
+import {
+  isGrantOf,
+  issueUserTokens,
+  refreshingClient,
+  requestedScopes,
+  requireConsent,
+  requireSignedIn,
+} from "./user-tokens.ts";
 
 /** Redeems `code`. */
 export const authorizationCode: Grant = async (context, request) => {
@@ -16,34 +24,47 @@ export const authorizationCode: Grant = async (context, request) => {
   const { value: redeemable } = known;
   const earlier = redeemable.redeemed;
   if (earlier !== undefined) {
+    earlier.replayed = true;
     if (earlier.family !== undefined) await context.refreshTokens.revoke(earlier.family);
     throw new AuthorityError(faults.codeRedeemed());
   }
   if (known.expired) throw new AuthorityError(faults.codeExpired());
   // From here on the code is used up, whether or not the rest is right: there is no second guess at a verifier.
-  const redeemed: { family?: string } = {};
+  const redeemed: NonNullable<RedeemableCode["redeemed"]> = {};
   redeemable.redeemed = redeemed;
   const made = redeemable.request;
-  if (made.clientId !== request.client.appId) throw new AuthorityError(faults.grantOfOtherClient());
+  if (!isGrantOf(made, request)) throw new AuthorityError(faults.grantOfOtherClient());
   checkRedirect(request, made);
   checkProof(request, made);
-  const user = await requireUser(context, redeemable.userId);
+  const user = await requireSignedIn(context, redeemable);
   const requested = requestedScopes(request, made.requested);
-  const wanted = { ...requested, offlineAccess: requested.offlineAccess || made.requested.offlineAccess };
+  const wanted = withinSignIn(requested, made.requested);
   // What the user allowed on the page was written down then; anything more needs its own consent.
   await requireConsent(context, request, user.objectId, wanted);
   const fresh = wanted.offlineAccess
-    ? await context.refreshTokens.issue(request.client.appId, user.objectId)
+    ? await context.refreshTokens.issue(refreshingClient(request), user.objectId, redeemable.stamp)
     : undefined;
-  if (fresh !== undefined) redeemed.family = fresh.family;
+  if (fresh !== undefined) {
+    redeemed.family = fresh.family;
+    // Somebody else came with the code before there was anything to end.
+    if (redeemed.replayed === true) await context.refreshTokens.revoke(fresh.family);
+  }
   return issueUserTokens(context, request, {
     user,
+    stamp: redeemable.stamp,
     requested: wanted,
     withoutRefreshToken: true,
     ...(made.nonce === undefined ? {} : { nonce: made.nonce }),
     ...(fresh === undefined ? {} : { refreshToken: fresh.token }),
   });
 };
+
+/** What was asked for on the page says for how long, and whether who signed in is told: here that can only become less. */
+function withinSignIn(requested: RequestedScopes, signedInFor: RequestedScopes): RequestedScopes {
+  const { openid, offlineAccess } = signedInFor;
+  const reserved = requested.reserved.filter((name) => signedInFor.reserved.includes(name));
+  return { ...requested, openid: requested.openid && openid, offlineAccess, reserved };
+}
 
 function checkRedirect({ form }: GrantRequest, made: AuthorizationRequest): void {
   const given = form.get("redirect_uri");

@@ -11,6 +11,7 @@ import { exchangeAudience } from "../issuers.ts";
 import type { Jws } from "../jws.ts";
 import { parseCompactJws } from "../jws.ts";
 import type { AuthorityCall, AuthorityContext } from "../operations.ts";
+import { assertionOrigins } from "../own-origins.ts";
 import type { CertificateRecord, FederatedCredentialRecord } from "../records.ts";
 import { tokenExchangeAppId } from "../resources.ts";
 import { issuerV1, issuerV2 } from "../tokens.ts";
@@ -18,9 +19,6 @@ import { verifyIssued } from "../verify.ts";
 
 /** A client's clock may be ahead of ours by this much; its assertions may not outlive their own `exp`. */
 const CLOCK_SKEW_SECONDS = 300;
-
-/** Names under which clients know the authority whatever address they use. */
-const PUBLIC_AUTHORITIES = ["https://login.microsoftonline.com", "https://login.windows.net"];
 
 /** Accepts the assertion as the client's, or throws `AuthorityError`. */
 export async function checkAssertion(
@@ -35,11 +33,16 @@ export async function checkAssertion(
   if (Object.hasOwn(jws.header, "crit")) {
     throw new AuthorityError(faults.malformedAssertion("critical header extensions are not supported"));
   }
-  if (isOwnIssuer(context, jws.payload["iss"]))
-    await checkIdentityAssertion(context, call, client, assertion, jws);
-  else if (jws.header["x5t"] !== undefined || jws.header["x5t#S256"] !== undefined) {
-    checkCertificateAssertion(context, call, client, jws);
-  } else await checkFederatedAssertion(context, client, jws);
+  const { iss } = jws.payload;
+  if (isOwnIssuer(context, iss)) await checkIdentityAssertion(context, call, client, assertion, jws);
+  else if (isCertificateAssertion(client, jws)) checkCertificateAssertion(context, call, client, jws);
+  else await checkFederatedAssertion(context, client, jws);
+}
+
+/** A thumbprint names the client's certificate, unless an issuer that the client trusts names its own by one. */
+function isCertificateAssertion({ federatedCredentials }: ClientIdentity, { header, payload }: Jws): boolean {
+  if (header["x5t"] === undefined && header["x5t#S256"] === undefined) return false;
+  return !federatedCredentials.some(({ issuer }) => issuer === payload["iss"]);
 }
 
 function checkCertificateAssertion(
@@ -85,9 +88,9 @@ function thumbprintText(value: unknown): string | undefined {
     .replace(/={1,2}$/, "");
 }
 
-/** The token endpoint in either version, under the caller's address or a public one, by tenant id or domain. */
+/** The token endpoint in either version, under one of our addresses, by tenant id or domain. */
 function isOurEndpoint(context: AuthorityContext, call: AuthorityCall, audience: string): boolean {
-  const known = [call.request.origin, ...PUBLIC_AUTHORITIES].flatMap((authority) =>
+  const known = assertionOrigins(context, call.request.origin).flatMap((authority) =>
     [context.tenantId, context.domain].flatMap((tenant) => [
       `${authority}/${tenant}/oauth2/v2.0/token`,
       `${authority}/${tenant}/oauth2/token`,
@@ -150,7 +153,8 @@ async function checkIdentityAssertion(
   const principal = await context.directory.find(oid);
   if (principal?.managedIdentity !== "user")
     throw refuse("the token is not of a user-assigned managed identity");
-  const names = [...PUBLIC_AUTHORITIES, call.request.origin].map((name) => issuerV2(name, context.tenantId));
+  const origins = assertionOrigins(context, call.request.origin);
+  const names = origins.map((name) => issuerV2(name, context.tenantId));
   matchFederatedCredential(client.federatedCredentials, [iss, ...names], oid, [exchangeAudience, aud]);
 }
 

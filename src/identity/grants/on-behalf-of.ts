@@ -19,7 +19,8 @@ export const onBehalfOf: Grant = async (context, request) => {
   const requested = requestedScopes(request);
   const user = await requireUser(context, userId);
   await requireConsent(context, request, user.objectId, requested);
-  return issueUserTokens(context, request, { user, requested });
+  const stamp = await context.passwords.stampOf(userId);
+  return issueUserTokens(context, request, { user, stamp, requested });
 };
 
 /** The object id of the assertion's user. Throws `AuthorityError`. */

@@ -11,14 +11,16 @@ export const password: Grant = async (context, request) => {
   const requested = requestedScopes(request);
   const checked = await context.passwords.check(name, text);
   if (!checked.ok) {
+    if (checked.reason === "locked") throw new AuthorityError(faults.accountLocked());
     throw new AuthorityError(
       checked.reason === "unknown"
         ? faults.userNotFound(name.slice(0, 200), context.domain)
         : faults.wrongPassword(),
     );
   }
-  await requireConsent(context, request, checked.user.objectId, requested);
-  return issueUserTokens(context, request, { user: checked.user, requested });
+  const { user, stamp } = checked;
+  await requireConsent(context, request, user.objectId, requested);
+  return issueUserTokens(context, request, { user, stamp, requested });
 };
 
 /** A public redirect address lets a client redeem its codes without proof, and nothing else: no address comes here. */

@@ -4,6 +4,7 @@ import type { Grant } from "./grant.ts";
 import { parseScopes } from "./scopes.ts";
 import {
   issueUserTokens,
+  refreshingClient,
   requestedScopes,
   requireConsent,
   requireResource,
@@ -16,13 +17,15 @@ export const refreshToken: Grant = async (context, request) => {
   const requested = requestedScopes(request, parseScopes("openid profile offline_access"));
   // What can be refused without using the token up is refused first.
   await requireResource(context, requested);
-  const rotated = await context.refreshTokens.rotate(given, request.client.appId);
+  const rotated = await context.refreshTokens.rotate(given, refreshingClient(request));
   if (!rotated.ok) {
     switch (rotated.reason) {
       case "malformed":
         throw new AuthorityError(faults.malformedGrant("refresh_token"));
       case "otherClient":
         throw new AuthorityError(faults.grantOfOtherClient());
+      case "unproven":
+        throw new AuthorityError(faults.notPublicClient());
       case "expired":
         throw new AuthorityError(faults.refreshExpired());
       case "reused":
@@ -31,7 +34,8 @@ export const refreshToken: Grant = async (context, request) => {
         throw new AuthorityError(faults.grantRevoked());
     }
   }
-  const user = await requireUser(context, rotated.userId);
+  const { userId, stamp, token } = rotated;
+  const user = await requireUser(context, userId);
   await requireConsent(context, request, user.objectId, requested);
-  return issueUserTokens(context, request, { user, requested, refreshToken: rotated.token });
+  return issueUserTokens(context, request, { user, stamp, requested, refreshToken: token });
 };

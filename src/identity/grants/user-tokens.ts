@@ -7,7 +7,9 @@ import type { Principal } from "../../azure/principal.ts";
 import { AuthorityError, faults } from "../errors.ts";
 import { encodePart } from "../jws.ts";
 import type { AuthorityContext } from "../operations.ts";
+import type { RefreshingClient } from "../refresh-tokens.ts";
 import { canonicalAudience, type Resource } from "../resources.ts";
+import type { AuthorizationRequest, SignedIn } from "../sign-in/codes.ts";
 import { issuerV1, issuerV2, pairwiseSubject } from "../tokens.ts";
 import type { GrantRequest, GrantResult } from "./grant.ts";
 import { parseScopes, type RequestedScopes } from "./scopes.ts";
@@ -16,6 +18,8 @@ const ID_TOKEN_SECONDS = 3600;
 
 export interface UserGrant {
   readonly user: Principal;
+  /** The stamp of the sign-in. */
+  readonly stamp: number;
   readonly requested: RequestedScopes;
   readonly nonce?: string;
   /** The refresh token to hand out, when the grant has already made one. */
@@ -48,15 +52,20 @@ export function requestedScopes({ call, form }: GrantRequest, otherwise?: Reques
   };
 }
 
-/** Throws AADSTS65001 unless the user, or an administrator for all, let the client act at the resource. */
+/**
+ * Throws AADSTS65001 unless the user, or an administrator for all, let the client act at the resource; and before that
+ * what is wrong with the resource itself.
+ */
 export async function requireConsent(
   context: AuthorityContext,
   request: GrantRequest,
   userId: string,
-  { audience, names }: RequestedScopes,
+  requested: RequestedScopes,
 ): Promise<void> {
+  const { audience, names } = requested;
   // Who asks for nothing but the sign-in itself gets to act nowhere.
   if (names.length === 0) return;
+  await requireResource(context, requested);
   if (await context.consents.has(request.client.appId, audience, userId, names)) return;
   const name = request.client.application?.displayName ?? request.client.appId;
   throw new AuthorityError(faults.consentRequired(request.client.appId, name));
@@ -104,7 +113,7 @@ export async function issueUserTokens(
   const refreshToken =
     grant.refreshToken ??
     (requested.offlineAccess && grant.withoutRefreshToken !== true
-      ? (await context.refreshTokens.issue(client.appId, user.objectId)).token
+      ? (await context.refreshTokens.issue(refreshingClient(request), user.objectId, grant.stamp)).token
       : undefined);
   return {
     issued,
@@ -168,6 +177,34 @@ async function idToken(
   const key = await context.keys.current();
   const input = `${encodePart({ typ: "JWT", alg: "RS256", kid: key.kid })}.${encodePart(claims)}`;
   return `${input}.${Buffer.from(await key.sign(input)).toString("base64url")}`;
+}
+
+/** The client of a request, as its refresh tokens are bound to it. */
+export function refreshingClient({ client }: GrantRequest): RefreshingClient {
+  const registration = client.application?.id;
+  return {
+    clientId: client.appId,
+    proven: client.proof !== "none",
+    ...(registration === undefined ? {} : { registration }),
+  };
+}
+
+/** True when a sign-in was asked for by the client that now makes use of it, and by the same registration of it. */
+export function isGrantOf(
+  { clientId, registration }: Pick<AuthorizationRequest, "clientId" | "registration">,
+  { client }: GrantRequest,
+): boolean {
+  return clientId === client.appId && registration === client.application?.id;
+}
+
+/** The user of a sign-in; throws AADSTS50034 when there is none any more, AADSTS50173 when the sign-in was ended. */
+export async function requireSignedIn(
+  context: AuthorityContext,
+  { userId, stamp }: SignedIn,
+): Promise<Principal> {
+  const user = await requireUser(context, userId);
+  if ((await context.passwords.stampOf(userId)) !== stamp) throw new AuthorityError(faults.grantRevoked());
+  return user;
 }
 
 /** The user with this object id as of now; throws AADSTS50034 when there is none any more. */

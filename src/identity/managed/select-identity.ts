@@ -4,11 +4,13 @@
  */
 import type { Principal } from "../../azure/principal.ts";
 import { sameResourceId } from "../../azure/resource-id.ts";
+import type { Consents } from "../consents.ts";
 import type { ManagedIdentityRecord } from "../control.ts";
 import type { Directory } from "../directory.ts";
 import type { AuthorityFault } from "../errors.ts";
 import { AuthorityError, faults } from "../errors.ts";
 import type { IdentityCertificates } from "../identity-certificates.ts";
+import type { Passwords } from "../passwords.ts";
 import type { ResourceResolver } from "../resources.ts";
 import type { IssuedToken, TokenIssuer } from "../tokens.ts";
 import type { CarriedIdentities, Workload, Workloads } from "./workloads.ts";
@@ -20,6 +22,8 @@ export interface ManagedIdentityContext {
   readonly resources: ResourceResolver;
   readonly tokens: TokenIssuer;
   readonly certificates: IdentityCertificates;
+  readonly passwords: Pick<Passwords, "stampOf">;
+  readonly consents: Pick<Consents, "has">;
 }
 
 /** How a caller names a user-assigned identity. */

@@ -17,8 +17,12 @@ export interface Workload {
   readonly hostResourceId?: string;
   /** Resource ids of user-assigned identities, beside those of the host. */
   readonly identities: readonly string[];
+  /** Their object ids in the same order: one that is made later under the same resource id was not given to it. */
+  readonly principalIds?: readonly string[];
   /** The developer who is signed in to its command line tools. */
   readonly userObjectId?: string;
+  /** The stamp of that sign-in (see sign-in-stamp.ts). */
+  readonly userStamp?: number;
 }
 
 /** What a workload carries at this moment. */
@@ -31,14 +35,7 @@ export interface CarriedIdentities {
 
 export interface Workloads {
   /** Starts a workload; `secret` goes into its environment and nowhere else. */
-  register(workload: {
-    readonly hostResourceId?: string;
-    readonly identities?: readonly string[];
-    readonly userObjectId?: string;
-  }): {
-    readonly id: string;
-    readonly secret: string;
-  };
+  register(workload: Partial<Omit<Workload, "id">>): { readonly id: string; readonly secret: string };
   /** Ends a workload; from then on its secret opens nothing. False when there is none. */
   release(id: string): boolean;
   find(id: string): Workload | undefined;
@@ -58,13 +55,8 @@ export function createWorkloads(options: {
   const workloads = new Map<string, { readonly workload: Workload; readonly digest: string }>();
   const byDigest = new Map<string, Workload>();
   return {
-    register({ hostResourceId, identities = [], userObjectId }) {
-      const workload: Workload = {
-        id: uuid(options.entropy),
-        identities,
-        ...(hostResourceId === undefined ? {} : { hostResourceId }),
-        ...(userObjectId === undefined ? {} : { userObjectId }),
-      };
+    register(given) {
+      const workload: Workload = { identities: [], ...given, id: uuid(options.entropy) };
       const secret = Buffer.from(options.entropy.bytes(SECRET_BYTES)).toString("base64url");
       const digest = digestOf(secret);
       workloads.set(workload.id, { workload, digest });
@@ -108,9 +100,11 @@ async function resolve(
   for (const identity of host?.userAssigned ?? []) {
     userAssigned.set(normalizeResourceId(identity.resourceId), identity);
   }
-  for (const resourceId of workload.identities) {
+  for (const [at, resourceId] of workload.identities.entries()) {
     const identity = await control.getUserAssigned(store, resourceId);
-    if (identity !== undefined) userAssigned.set(normalizeResourceId(resourceId), identity);
+    const given = workload.principalIds?.[at] ?? identity?.principalId;
+    if (identity !== undefined && identity.principalId === given)
+      userAssigned.set(normalizeResourceId(resourceId), identity);
   }
   return {
     userAssigned: [...userAssigned.values()],

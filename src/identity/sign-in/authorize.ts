@@ -88,6 +88,7 @@ function readRequest(
   if (responseType !== "code") throw new AuthorityError(faults.unsupportedResponseType(responseType));
   return {
     clientId: client.appId,
+    ...(client.registration === undefined ? {} : { registration: client.registration }),
     clientName: client.displayName,
     platform,
     requested: readScopes(call),
@@ -202,9 +203,11 @@ export async function submitSignIn(context: AuthorityContext, call: AuthorityCal
   const checked = await context.passwords.check(form.get("username") ?? "", form.get("password") ?? "");
   if (!checked.ok) {
     shown.failures += 1;
-    if (shown.failures >= failuresMax) {
+    const isLocked = checked.reason === "locked";
+    if (isLocked || shown.failures >= failuresMax) {
       context.signIns.pages.delete(flow);
-      return sendBack(context, request, faultFields(faults.tooManyFailures()));
+      const fault = isLocked ? faults.accountLocked() : faults.tooManyFailures();
+      return sendBack(context, request, faultFields(fault));
     }
     const problem = "The user name or the password is wrong.";
     return renderPage(context, call, { flow, request, problem });
@@ -213,7 +216,7 @@ export async function submitSignIn(context: AuthorityContext, call: AuthorityCal
   const userId = checked.user.objectId;
   await consent(context, request, userId);
   const code = context.signIns.secret();
-  context.signIns.codes.set(code, { request, userId });
+  context.signIns.codes.set(code, { request, userId, stamp: checked.stamp });
   const session = new Map([
     ["code", code],
     ["session_state", sha256(flow).slice(0, 22)],

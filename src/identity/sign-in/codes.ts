@@ -9,6 +9,8 @@ import type { RequestedScopes } from "../grants/scopes.ts";
 /** What the client asked for when it sent the user here. */
 export interface AuthorizationRequest {
   readonly clientId: string;
+  /** Object id of the client's registration; built-in clients have none. */
+  readonly registration?: string;
   readonly clientName: string;
   readonly redirectUri: string;
   readonly platform: "web" | "public";
@@ -28,19 +30,26 @@ export interface PendingPage {
   failures: number;
 }
 
-export interface RedeemableCode {
-  readonly request: AuthorizationRequest;
+/** Who signed in, and under which stamp (see sign-in-stamp.ts). */
+export interface SignedIn {
   readonly userId: string;
-  /** Set by the first redemption; the refresh token family that came of it, if any. */
-  redeemed?: { family?: string };
+  readonly stamp: number;
+}
+
+export interface RedeemableCode extends SignedIn {
+  readonly request: AuthorizationRequest;
+  /** Set by the first redemption; the refresh token family that came of it, if any, and that another one was tried. */
+  redeemed?: { family?: string; replayed?: true };
 }
 
 export interface DeviceRequest {
   readonly userCode: string;
   readonly clientId: string;
+  /** As of an `AuthorizationRequest`. */
+  readonly registration?: string;
   readonly clientName: string;
   readonly requested: RequestedScopes;
-  state: "pending" | "declined" | "redeemed" | { readonly userId: string };
+  state: "pending" | "declined" | "redeemed" | SignedIn;
 }
 
 /** A map whose entries end by themselves. */

@@ -34,6 +34,7 @@ export async function deviceCode(context: AuthorityContext, call: AuthorityCall)
   signIns.devices.set(code, {
     userCode,
     clientId: client.appId,
+    ...(client.registration === undefined ? {} : { registration: client.registration }),
     clientName: client.displayName,
     requested,
     state: "pending",
@@ -134,12 +135,15 @@ async function signIn(
     return undefined;
   }
   const checked = await context.passwords.check(form.get("username") ?? "", form.get("password") ?? "");
-  if (!checked.ok) return "The user name or the password is wrong.";
+  if (!checked.ok) {
+    if (checked.reason === "locked") throw new AuthorityError(faults.accountLocked());
+    return "The user name or the password is wrong.";
+  }
   // Another form may have been faster while the password was checked.
   if (waiting.state !== "pending")
     return "No device waits with this code. Codes work once and for 15 minutes.";
   await consent(context, waiting, checked.user.objectId);
-  waiting.state = { userId: checked.user.objectId };
+  waiting.state = { userId: checked.user.objectId, stamp: checked.stamp };
   return undefined;
 }
 

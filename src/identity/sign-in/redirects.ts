@@ -9,6 +9,8 @@ import type { RedirectUri } from "../records.ts";
 /** A client as the sign-in pages see it. */
 export interface SignInClient {
   readonly appId: string;
+  /** Object id of its registration; built-in clients have none. */
+  readonly registration?: string;
   readonly displayName: string;
   readonly redirectUris: readonly RedirectUri[];
   readonly publicClient: boolean;
@@ -28,6 +30,7 @@ export async function findSignInClient(
   if (application === undefined) return undefined;
   return {
     appId: application.appId,
+    registration: application.id,
     displayName: application.displayName,
     redirectUris: application.redirectUris ?? [],
     publicClient: application.publicClient === true,

@@ -38,6 +38,7 @@ let expiredThumbprint: string;
 before(async () => {
   [key, stranger] = [await rsaKey("cluster"), await rsaKey("stranger")];
   room = await openTestIdentity({
+    authorityHosts: ["authority.example.com:8072"],
     federatedKeys: async (from, kid) =>
       from === issuer && kid === "k1"
         ? { ok: true, publicKey: publicOf(key) }
@@ -114,7 +115,12 @@ const federated = (changes: Json = {}): Json => ({
 });
 const k1 = (): Json => ({ alg: "RS256", kid: "k1" });
 
-async function present(clientId: string, assertion: string, changes: Record<string, string> = {}) {
+async function present(
+  clientId: string,
+  assertion: string,
+  changes: Record<string, string> = {},
+  origin = "https://login.microsoftonline.com",
+) {
   const fields = {
     grant_type: "client_credentials",
     client_id: clientId,
@@ -125,7 +131,7 @@ async function present(clientId: string, assertion: string, changes: Record<stri
   };
   const headers = { "content-type": "application/x-www-form-urlencoded" };
   const body = new URLSearchParams(fields).toString();
-  return send(room.identity.authority, "POST", `/${tenantId}/oauth2/v2.0/token`, headers, body);
+  return send(room.identity.authority, "POST", `/${tenantId}/oauth2/v2.0/token`, headers, body, origin);
 }
 
 interface Case {
@@ -224,6 +230,26 @@ const federatedCases: readonly Case[] = [
   { what: "a match", assertion: () => jwt(k1(), federated()), code: 0 },
   { what: "the audience as text", assertion: () => jwt(k1(), federated({ aud: exchange })), code: 0 },
   {
+    what: "an issuer that names its key by a thumbprint as well",
+    assertion: () => jwt({ ...k1(), x5t: "AAAA", "x5t#S256": "AAAA" }, federated()),
+    code: 0,
+  },
+  {
+    what: "such an issuer and another's signature",
+    assertion: () => jwt({ ...k1(), x5t: thumbprints.sha1 }, federated(), stranger),
+    code: 50013,
+  },
+  {
+    what: "the key of the client's own certificate under an issuer that it trusts",
+    assertion: () => jwt({ ...rs256(), kid: "k2" }, federated()),
+    code: 50013,
+  },
+  {
+    what: "such an issuer whom the client does not trust",
+    assertion: () => jwt({ ...k1(), x5t: "AAAA" }, federated({ iss: "https://evil.example.com" })),
+    code: 700027,
+  },
+  {
     what: "one audience of several",
     assertion: () => jwt(k1(), federated({ aud: ["x", exchange] })),
     code: 0,
@@ -289,6 +315,45 @@ for (const [name, cases] of [
   });
 }
 
+describe("an assertion made out to an address, sent with that address as host", () => {
+  // Whoever was sent an assertion for an address of theirs could else hand it on to us.
+  const cases: readonly (readonly [origin: string, code: number])[] = [
+    ["https://login.microsoftonline.com", 0],
+    ["https://login.windows.net", 0],
+    ["https://localhost:8072", 0],
+    ["https://127.0.0.1:8072", 0],
+    ["https://[::1]:8072", 0],
+    ["https://celestite:8072", 0],
+    ["https://host.docker.internal:8072", 0],
+    ["https://celestite.tools.svc.cluster.local", 0],
+    ["https://celestite.tools.svc:8072", 0],
+    ["https://entra.test", 0],
+    ["https://10.1.2.3:8072", 0],
+    ["https://172.20.0.5", 0],
+    ["https://authority.example.com:8072", 0],
+    ["https://evil.example.com", 700023],
+    ["https://authority.example.com", 700023],
+    ["https://login.microsoftonline.com.evil.example", 700023],
+    ["https://login.microsoftonline.com:444", 700023],
+    ["https://evil.example.com:8072", 700023],
+    ["https://localhost.evil.example", 700023],
+    ["https://test.evil", 700023],
+    ["https://203.0.113.7", 700023],
+    ["https://172.32.0.1", 700023],
+    ["https://[2001:db8::7]", 700023],
+    ["https://3405803783", 700023],
+  ];
+  for (const [origin, code] of cases) {
+    test(`${origin}: ${code === 0 ? "taken" : `AADSTS${code}`}`, async () => {
+      const aud = `${origin}/${tenantId}/oauth2/v2.0/token`;
+      const reply = await present(appId, jwt(ps256(), claims({ aud })), {}, origin);
+      assert.deepEqual(bodyOf(reply)["error_codes"] ?? [0], [code]);
+      // One made out to the authority's public name is taken whatever host it comes by.
+      assert.equal((await present(appId, jwt(ps256(), claims()), {}, origin)).status, 200);
+    });
+  }
+});
+
 describe("assertions", () => {
   test("a federated managed identity gets its long token with its resource", async () => {
     const body = bodyOf(await present(identityClientId, jwt(k1(), federated())));
@@ -321,6 +386,18 @@ describe("assertions", () => {
       assert.equal(reply.status, status);
       assert.equal((bodyOf(reply)["error_codes"] as number[] | undefined)?.[0], code);
     }
+  });
+
+  test("end with the certificate that signed them", async () => {
+    const { applications } = room.identity;
+    const own = (await applications.add({ displayName: "short" })).appId;
+    const der = await makeCertificate(startOfTime + 86_400_000);
+    const { keyId } = await applications.addCertificate(own, der);
+    const assertion = jwt(rs256(), claims({ iss: own, sub: own }));
+    assert.equal((await present(own, assertion)).status, 200);
+    assert.equal(await applications.removeCredential(own, keyId), true);
+    assert.deepEqual(bodyOf(await present(own, assertion))["error_codes"], [700027]);
+    assert.equal((await present(appId, jwt(rs256(), claims()))).status, 200, "another's of the same key");
   });
 
   test("need their type", async () => {

@@ -280,12 +280,86 @@ describe("consent to one permission", () => {
   });
 });
 
+describe("developers' own tools", () => {
+  const tools = {
+    "the Azure CLI": "04b07795-8ddb-461a-bbee-02f9e1bf7b46",
+    PowerShell: "1950a258-227b-4e31-a9cf-717495945fc2",
+    "Visual Studio Code": "aebc6443-996d-45c2-90f0-388ff96faa56",
+  };
+  const name = "tools@celestite.onmicrosoft.com";
+  let toolUser: string;
+  before(async () => {
+    const { directory, passwords } = room.identity;
+    toolUser = (await directory.addUser({ userPrincipalName: name })).objectId;
+    await passwords.set(name, password);
+  });
+  const ask = async (client: string, scope: string, more: Record<string, string> = {}): Promise<unknown> => {
+    const fields = { grant_type: "password", client_id: client, username: name, password, scope, ...more };
+    const answer = await token(room, fields);
+    return answer.status === 200 ? 200 : answer.code;
+  };
+  for (const [tool, client] of Object.entries(tools)) {
+    for (const [resource, expected] of [
+      ["https://management.azure.com", 200],
+      ["https://cosmos.azure.com/", 200],
+      ["https://localhost:8081", 200],
+      ["https://graph.microsoft.com", 200],
+      ["api://orders", 65001],
+      ["https://example.com", 500011],
+    ] as const) {
+      test(`${tool} without consent to ${resource}: ${expected}`, async () =>
+        assert.equal(await ask(client, `${resource}/.default`), expected));
+    }
+
+    test(`${tool} is consented to by a sign-in for an API of the tenant, and no other with it`, async () => {
+      const scope = "api://orders/.default";
+      const at = { client_id: client, redirect_uri: "http://localhost:40000", scope };
+      const back = await signIn(room, await authorize(room, at), { username: name });
+      const code = sentBack(back).get("code") ?? "";
+      const redeemed = { ...at, grant_type: "authorization_code", code, code_verifier: verifier };
+      assert.equal((await token(room, redeemed)).status, 200);
+      assert.equal(await ask(client, scope), 200);
+      const others = Object.values(tools).filter((other) => other !== client);
+      for (const other of others) assert.equal(await ask(other, scope), 65001);
+      await room.identity.consents.revoke(client, "api://orders", toolUser);
+      assert.equal(await ask(client, scope), 65001);
+    });
+  }
+
+  test("nor do the shims of a program hand out what the tool would not", async () => {
+    const { consents, managed, passwords } = room.identity;
+    const userStamp = await passwords.stampOf(toolUser);
+    const { secret } = managed.workloads.register({ userObjectId: toolUser, userStamp });
+    const shim = async (resource: string): Promise<number> =>
+      (await send(managed.endpoints, "GET", `/msi/developer?resource=${resource}`, { secret })).status;
+    assert.deepEqual([await shim("https://cosmos.azure.com"), await shim("api://orders")], [200, 400]);
+    await consents.grant(tools["the Azure CLI"], "api://orders", toolUser);
+    assert.deepEqual([await shim("api://orders"), await shim("https://example.com")], [200, 400]);
+  });
+});
+
 describe("no application answers to the name of a service, whose tokens it could exchange", () => {
   for (const [uri, may] of [
     ["https://management.azure.com", false],
     ["HTTPS://Management.Azure.com/", false],
     ["https://cosmos.azure.com", false],
     ["https://shop.documents.azure.com", false],
+    ["https://shop.documents.azure.com:443/", false],
+    ["https://shop.sql.cosmos.azure.com", false],
+    ["https://shop.sqlx.cosmos.azure.com", false],
+    ["https://shop.vault.azure.net", false],
+    ["https://shop.blob.core.windows.net", false],
+    ["https://shop.database.windows.net", false],
+    ["https://login.microsoftonline.com", false],
+    ["https://localhost:8081", false],
+    ["https://localhost", false],
+    ["https://LOCALHOST:8072/", false],
+    ["https://127.0.0.1:8081", false],
+    ["https://[::1]:8081", false],
+    ["https://localhost:8081/shop", true],
+    ["https://localhost.shop.example", true],
+    ["https://documents.azure.com.example", true],
+    ["https://shop.azurewebsites.net", true],
     ["api://shop", true],
     ["https://shop.example/management.azure.com", true],
   ] as const) {

@@ -267,6 +267,36 @@ describe("codes", () => {
     assert.equal((await refresh(room, first.body["refresh_token"])).code, 50173);
   });
 
+  test("used twice at once: one is refused, and what came of the other ends", async () => {
+    const code = await codeFor(room);
+    const answers = await Promise.all([redeem(room, code), redeem(room, code)]);
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 400]);
+    const won = answers.find(({ status }) => status === 200);
+    assert.equal((await refresh(room, won?.body["refresh_token"])).code, 50173);
+  });
+
+  // The resource's permissions aside, which need consent of their own.
+  const resource = "https://cosmos.azure.com/.default";
+  for (const [onPage, onRedemption, refreshToken, idToken] of [
+    ["openid offline_access", "openid offline_access", true, true],
+    ["openid offline_access", "openid", true, true],
+    ["openid offline_access", "", true, false],
+    ["openid", "openid offline_access", false, true],
+    ["offline_access", "openid offline_access", true, false],
+    ["", "openid profile offline_access", false, false],
+    ["", "", false, false],
+  ] as const) {
+    test(`signed in for '${onPage}', redeemed for '${onRedemption}'`, async () => {
+      const code = await codeFor(room, { scope: `${resource} ${onPage}` });
+      const { status, body } = await redeem(room, code, { scope: `${resource} ${onRedemption}` });
+      assert.equal(status, 200);
+      assert.deepEqual(["refresh_token" in body, "id_token" in body], [refreshToken, idToken]);
+      const told = String(body["scope"]).split(" ");
+      assert.deepEqual(told.includes("openid"), idToken);
+      assert.ok(refreshToken || !told.includes("offline_access"));
+    });
+  }
+
   const wrong: readonly (readonly [string, Fields, number])[] = [
     ["a wrong verifier", { code_verifier: "w".repeat(43) }, 501481],
     ["no verifier: the downgrade of PKCE", { code_verifier: undefined }, 501481],

@@ -229,6 +229,8 @@ describe("password", () => {
 });
 
 describe("on behalf of", () => {
+  before(() => room.identity.consents.grant(cliId, "api://orders", "*"));
+
   async function userToken(
     scope = "api://orders/access offline_access openid",
   ): Promise<Record<string, unknown>> {
