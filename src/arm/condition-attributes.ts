@@ -34,11 +34,11 @@ export async function conditionAttributes(
   if (verb === "delete") return { request: {}, resource };
   const properties = objectMember(body(), "properties");
   const principalId = stringMember(properties, "principalId") ?? "";
-  // The directory knows of which type the principal is, whatever the request says.
+  // The directory knows of which type the principal is and how its id is spelled, whatever the request says.
   const principal = await plane.directory.find(principalId);
-  const principalType = principal?.type ?? "";
+  const { objectId = principalId, type: principalType = "" } = principal ?? {};
   const roleDefinitionId = stringMember(properties, "roleDefinitionId") ?? "";
-  return { request: named({ roleDefinitionId, principalId, principalType }), resource };
+  return { request: named({ roleDefinitionId, principalId: objectId, principalType }), resource };
 }
 
 function named(assignment: {
@@ -48,7 +48,7 @@ function named(assignment: {
 }): Readonly<Record<string, string>> {
   return {
     [`${type}:roledefinitionid`]: roleNameOf(assignment.roleDefinitionId),
-    [`${type}:principalid`]: assignment.principalId,
+    [`${type}:principalid`]: assignment.principalId.toLowerCase(),
     [`${type}:principaltype`]: assignment.principalType,
   };
 }

@@ -124,6 +124,7 @@ export interface Call extends PublicCall {
     method: Method,
     id: string,
     apiVersion: string,
+    body: () => Json | undefined,
   ) => Promise<Requirement & { readonly decision: Decision }>;
   /** Makes a request as the same caller, through the same phases. */
   readonly dispatch: (request: InnerRequest) => Promise<Outcome>;
@@ -156,11 +157,20 @@ export interface PublicOperation extends Row {
 export interface GuardedOperation extends Row {
   /**
    * The action that the caller must hold, or `anyCaller` for what every signed-in caller may ask. `{type}` stands
-   * for the full resource type in the path and `{last}` for its last segment.
+   * for the full resource type in the path, `{namespace}` for the provider in it and `{last}` for its last segment.
    */
   readonly action: "anyCaller" | `${string}/${string}`;
   /** The id at which it must be held, with `{parameters}`; by default the path without an odd last segment. */
   readonly scope?: string;
+  /**
+   * Another id at which the action is enough: of what the resource will stand in, for one that is new and that its own
+   * id does not place.
+   */
+  readonly enoughAt?: (
+    plane: ControlPlane,
+    address: Address,
+    body: Json | undefined,
+  ) => Promise<string | undefined>;
   /** A list from which what the caller may not read is left out when the caller holds the action only further down. */
   readonly filtered?: true;
   /** The handler reads `rawBody` itself. */

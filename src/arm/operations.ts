@@ -152,6 +152,7 @@ export function requirementOf(route: Route, address: Address): Requirement {
   const { operation, parameters } = route;
   const action = operation.action
     .replace("{type}", () => typeOf(route))
+    .replace("{namespace}", () => parameters.get("namespace") ?? "")
     .replace("{last}", () => parameters.get("last") ?? "");
   const template = operation.action === "public" ? undefined : operation.scope;
   if (template !== undefined) {

@@ -22,6 +22,7 @@ import type {
   GuardedOperation,
   InnerRequest,
   Method,
+  Operation,
   Outcome,
   Requirement,
 } from "./operation.ts";
@@ -124,10 +125,39 @@ async function authorize(
       return shown(rights);
     }
   }
+  const { address } = job;
+  const body = (): Json | undefined => sentBody(job);
+  const refused = { operation, required, address, body, decision };
+  const elsewhere = await decideElsewhere(performer, rights, refused);
+  if (elsewhere !== undefined) {
+    job.trace.decisions.push(elsewhere);
+    return undefined;
+  }
   job.trace.decisions.push(decision);
   if (!decision.allowed) throw refusal(job.caller, required, decision);
   if (operation.filtered === true && rights.deniedBelow(filteredScope(required))) return shown(rights);
   return undefined;
+}
+
+interface Decided {
+  readonly operation: Operation;
+  readonly required: Requirement;
+  readonly address: Address;
+  readonly body: () => Json | undefined;
+  readonly decision: Decision;
+}
+
+/** The decision that allows what no role grants at the id itself, where the row says that one elsewhere is enough. */
+async function decideElsewhere(
+  { plane }: Performer,
+  rights: CallerRights,
+  { operation, required, address, body, decision }: Decided,
+): Promise<Decision | undefined> {
+  if (decision.allowed || decision.deny !== undefined || operation.action === "public") return undefined;
+  const scope = await operation.enoughAt?.(plane, address, body());
+  if (scope === undefined) return undefined;
+  const there = rights.decide(required.action, scope);
+  return there.allowed ? there : undefined;
 }
 
 /** The body for the decision, which leaves what is wrong with it to the handler. */
@@ -195,8 +225,8 @@ function callOf(
 ): Call {
   const { plane } = performer;
   const { caller, trace } = job;
-  const decide = async (action: string, scope: string, isRehearsal = false): Promise<Decision> => {
-    const decision = (await rightsOf(performer, caller)).decide(action, scope, { isRehearsal });
+  const decide = async (action: string, scope: string): Promise<Decision> => {
+    const decision = (await rightsOf(performer, caller)).decide(action, scope);
     trace.decisions.push(decision);
     return decision;
   };
@@ -214,17 +244,20 @@ function callOf(
     correlationId: trace.correlationId,
     nested: job.nested,
     shownTemplate: job.shownTemplate,
-    decide: (action, scope) => decide(action, scope),
+    decide,
     async require(action, scope) {
       const decision = await decide(action, scope);
       if (!decision.allowed) throw refusal(caller, { action, scope }, decision);
     },
-    async check(method, id, apiVersion) {
-      const required = await requirementFor(performer, method, id, apiVersion);
-      return {
-        ...required,
-        decision: await decide(required.action, required.scope, hasAttributes(required.action)),
-      };
+    async check(method, id, apiVersion, body) {
+      const { operation: checked, address, ...required } = routeOf(performer, method, id, apiVersion);
+      const rights = await rightsOf(performer, caller);
+      const isRehearsal = hasAttributes(required.action);
+      const own = rights.decide(required.action, required.scope, { isRehearsal });
+      const asked = { operation: checked, required, address, body, decision: own };
+      const decision = (await decideElsewhere(performer, rights, asked)) ?? own;
+      trace.decisions.push(decision);
+      return { ...required, decision };
     },
     dispatch: (inner) => dispatch(performer, job, inner),
     reportFault: performer.reportFault,
@@ -237,14 +270,15 @@ function bodyOf(job: Job, operation: GuardedOperation): Json | undefined {
   return parseBody(job.rawBody);
 }
 
-async function requirementFor(
+function routeOf(
   performer: Performer,
   method: Method,
   id: string,
   apiVersion: string,
-): Promise<Requirement> {
+): Requirement & { readonly operation: Operation; readonly address: Address } {
   const address = parseId(id, new Map([["api-version", apiVersion]]));
-  return requirementOf(findRoute(performer.table, method, address, apiVersion), address);
+  const route = findRoute(performer.table, method, address, apiVersion);
+  return { ...requirementOf(route, address), operation: route.operation, address };
 }
 
 /** A request that a running deployment makes as its caller; it is recorded on its own. */

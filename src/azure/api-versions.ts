@@ -85,6 +85,12 @@ export const namespaces: readonly NamespaceInfo[] = [
     ["2024-11-30", "2023-01-31", "2018-11-30"],
     ["userAssignedIdentities", "userAssignedIdentities/federatedIdentityCredentials"],
   ),
+  // Gives other tenants access, which nothing here does.
+  listed(
+    "Microsoft.ManagedServices",
+    ["2022-10-01", "2020-02-01-preview"],
+    ["registrationDefinitions", "registrationAssignments"],
+  ),
   listed(
     "Microsoft.Resources",
     ["2025-04-01", "2024-03-01", "2022-09-01", "2021-04-01", "2020-10-01"],

@@ -274,6 +274,51 @@ describe("what a service takes and never shows is not read by a Reader either", 
     ],
     ["Microsoft.Network/connections/x", { connectionType: kept, sharedKey: secret }],
     ["Microsoft.Web/certificates/x", { hostNames: [kept], pfxBlob: secret, password: secret }],
+    [
+      "Microsoft.App/containerApps/y",
+      { configuration: { Secrets: [{ Name: kept, Value: secret }] }, template: { containers: [] } },
+    ],
+    [
+      "Microsoft.App/managedEnvironments/a/daprComponents/x",
+      { componentType: kept, secrets: [{ name: "n", value: secret }] },
+    ],
+    [
+      "Microsoft.App/managedEnvironments/a/storages/x",
+      { azureFile: { accountName: kept, accountKey: secret, shareName: "s" } },
+    ],
+    [
+      "Microsoft.App/managedEnvironments/a/certificates/x",
+      { subjectName: kept, password: secret, value: secret },
+    ],
+    ["Microsoft.ApiManagement/service/a/identityProviders/x", { clientId: kept, clientSecret: secret }],
+    [
+      "Microsoft.ApiManagement/service/a/subscriptions/x",
+      { displayName: kept, primaryKey: secret, secondaryKey: secret },
+    ],
+    [
+      "Microsoft.CognitiveServices/accounts/a/connections/x",
+      { category: kept, credentials: { key: secret } },
+    ],
+    [
+      "Microsoft.Compute/virtualMachines/a/runCommands/x",
+      { runAsUser: kept, runAsPassword: secret, protectedParameters: [{ name: "n", value: secret }] },
+    ],
+    [
+      "Microsoft.ContainerService/managedClusters/y",
+      { aadProfile: { tenantID: kept, serverAppSecret: secret } },
+    ],
+    [
+      "Microsoft.Network/applicationGateways/x",
+      { sslCertificates: [{ name: kept, properties: { data: secret, password: secret } }] },
+    ],
+    ["Microsoft.Sql/servers/a/auditingSettings/x", { state: kept, storageAccountAccessKey: secret }],
+    [
+      "Microsoft.Synapse/workspaces/x",
+      { sqlAdministratorLogin: kept, sqlAdministratorLoginPassword: secret },
+    ],
+    ["Microsoft.Web/connections/x", { displayName: kept, parameterValues: { token: secret } }],
+    ["Microsoft.Web/sites/a/functions/f/keys/x", { name: kept, value: secret }],
+    ["Microsoft.Web/staticSites/a/config/plain-to-see", { KEY: secret }],
     ["Microsoft.KeyVault/vaults/a/secrets/x", { value: secret, contentType: kept }],
     [
       "Microsoft.Web/sites/x",
@@ -295,9 +340,16 @@ describe("what a service takes and never shows is not read by a Reader either", 
       "Automation/automationAccounts",
       "ApiManagement/service",
       "DataFactory/factories",
+      "App/managedEnvironments",
+      "CognitiveServices/accounts",
+      "Compute/virtualMachines",
+      "Sql/servers",
+      "Web/sites",
+      "Web/staticSites",
     ]) {
       await fixture.send("PUT", `${group}/providers/Microsoft.${parent}/a`, { body: located });
     }
+    await fixture.send("PUT", `${group}/providers/Microsoft.Web/sites/a/functions/f`, { body: located });
     const properties = { tenantId, sku: { family: "A", name: "standard" } };
     await fixture.send("PUT", `${group}/providers/Microsoft.KeyVault/vaults/abc`, {
       body: { ...located, properties },

@@ -285,6 +285,8 @@ describe("an account is restored by who may take the data", () => {
   for (const [who, restoreSource, expected] of [
     ["caller", source, "403 LinkedAuthorizationFailed"],
     ["caller", provider("DocumentDB/databaseAccounts/shop", theirs), "403 LinkedAuthorizationFailed"],
+    ["caller", provider("DocumentDB/databaseAccounts/shop"), "400 BadRequest"],
+    ["caller", `${group}/providers/Microsoft.DocumentDB`, "400 BadRequest"],
     ["caller", "", "400 BadRequest"],
     ["owner", source, "200"],
   ] as const) {

@@ -122,12 +122,7 @@ describe("a path needs this action at this id", () => {
       "Microsoft.Resources/deployments/operations/read",
       `${group}/deployments/d`,
     ],
-    [
-      "POST",
-      `${sub}/providers/Microsoft.Web/register`,
-      "Microsoft.Resources/subscriptions/providers/register/action",
-      sub,
-    ],
+    ["POST", `${sub}/providers/Microsoft.Web/register`, "Microsoft.Web/register/action", sub],
   ];
   for (const [method, target, action, scope] of cases) {
     test(`${method} ${target}`, () => {

@@ -3,7 +3,7 @@
  * in a vault becomes a reference to it, so that the secret itself never passes through the compiler.
  */
 import { ArmError } from "../../azure/arm-error.ts";
-import { evaluateValue } from "../deployments/evaluate.ts";
+import { evaluateValue, newBudget } from "../deployments/evaluate.ts";
 import { ExpressionError } from "../deployments/expressions.ts";
 import { createScope, type Scope } from "../deployments/scope-functions.ts";
 import type { Json, JsonObject } from "../json.ts";
@@ -134,6 +134,7 @@ function scopeOf(variables: Value, functions: Value): Scope {
     ...{ tenant: nothing, environment: nothing, deployment: nothing, deployer: nothing },
     clock: { now: () => 0 },
     entropy: { bytes: (length) => new Uint8Array(length) },
+    budget: newBudget(),
   });
 }
 

@@ -14,7 +14,7 @@ import { expandInput } from "./evaluate.ts";
 import { ExpressionError } from "./expressions.ts";
 import type { ResourceInstance } from "./instances.ts";
 import { resolveRelative } from "./links.ts";
-import { followReference, isSecure, isUntyped, readType, typeOfValue } from "./parameters.ts";
+import { followReference, isUntyped, readType, typeOfValue } from "./parameters.ts";
 import { bodyOf, isNestedDeployment, type PreparedDeployment } from "./prepare.ts";
 import {
   type DeploymentOperationRecord,
@@ -23,6 +23,7 @@ import {
   putOperation,
 } from "./records.ts";
 import { evaluateRunning, evaluateShown } from "./runtime-values.ts";
+import { shownValue } from "./secure-values.ts";
 import { deploymentFailed, resourceExpressionFailed } from "./template-errors.ts";
 
 export interface RunResult {
@@ -129,7 +130,8 @@ async function evaluateOutput(run: Run, name: string, declared: Json): Promise<J
   const value =
     copy === undefined ? await evaluate(member(declared, "value") ?? null) : await loop(run, name, copy);
   const type = declaredType ?? typeOfValue(value);
-  return isSecure(type) ? { type } : { type, value };
+  const shown = shownValue(value, schema, template.definitions).value;
+  return shown === undefined ? { type } : { type, value: shown };
 }
 
 /** An output loop is a property loop of one name, so that reads inside it work alike. */
@@ -248,23 +250,24 @@ export async function shownTemplate(
   );
 }
 
-/** The body of the write that a resource stands for, evaluated; of a nested deployment only what is outside. */
+/**
+ * The body of the write that a resource stands for, evaluated; of a nested deployment only what is outside. `evaluate`
+ * reads what only the running deployment knows, unless told otherwise.
+ */
 export async function makeBody(
   call: Call,
   prepared: PreparedDeployment,
   instance: ResourceInstance,
+  evaluate: (value: Json) => Promise<Json> = (value) =>
+    evaluateRunning(call, prepared.index, value, instance.environment),
 ): Promise<Json> {
   const body = bodyOf(instance);
-  if (!isNestedDeployment(instance)) {
-    return evaluateRunning(call, prepared.index, body, instance.environment);
-  }
+  if (!isNestedDeployment(instance)) return evaluate(body);
   const properties = objectMember(body, "properties") ?? {};
   const template = member(properties, "template") ?? null;
   const outside = { ...body, properties: { ...properties, template: null } };
-  const evaluated = await evaluateRunning(call, prepared.index, outside, instance.environment);
-  const own = isInner(properties)
-    ? template
-    : escapeExpressions(await evaluateRunning(call, prepared.index, template, instance.environment));
+  const evaluated = await evaluate(outside);
+  const own = isInner(properties) ? template : escapeExpressions(await evaluate(template));
   const { template: _, ...rest } = objectMember(evaluated, "properties") ?? {};
   const link = objectMember(rest, "templateLink");
   const content =
@@ -287,7 +290,22 @@ function escapeExpressions(value: Json): Json {
   );
 }
 
-/** Complete mode: what the group has and the template does not list goes, children before their parents. */
+/** Adds what the nested deployments among `ids` have written, to any depth. */
+async function addNested(call: Call, ids: readonly string[], listed: Set<string>): Promise<void> {
+  for (const id of ids) {
+    const [scopeId = "", name] = id.split(/\/providers\/Microsoft\.Resources\/deployments\//i);
+    if (name === undefined) continue;
+    const { outputResources = [] } = (await getDeployment(call.plane.store, scopeId, name)) ?? {};
+    const fresh = outputResources.filter((each) => !listed.has(normalizeResourceId(each)));
+    for (const each of fresh) listed.add(normalizeResourceId(each));
+    await addNested(call, fresh, listed);
+  }
+}
+
+/**
+ * Complete mode: what the group has and neither the template nor those inside it list goes, children before their parents
+ * ("Azure Resource Manager deployment modes", nested templates).
+ */
 async function deleteUnlisted(run: Run): Promise<void> {
   const { call, prepared } = run;
   const listed = new Set(
@@ -295,6 +313,7 @@ async function deleteUnlisted(run: Run): Promise<void> {
       .filter((instance) => instance.enabled || instance.existing)
       .map((instance) => normalizeResourceId(instance.id)),
   );
+  await addNested(call, run.succeeded, listed);
   const present = (await listResources(call.plane.store, prepared.scopeId)).filter(isTracked);
   for (const resource of present.reverse()) {
     if (listed.has(normalizeResourceId(resource.id))) continue;

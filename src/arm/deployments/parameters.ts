@@ -10,6 +10,8 @@ export interface ParameterValue {
   readonly name: string;
   readonly type: ParameterType;
   readonly value: Json;
+  /** The declared type. */
+  readonly declaration: JsonObject;
   /** Where the value came from, when it is a secret of a key vault: shown in place of the value. */
   readonly reference?: JsonObject;
 }
@@ -26,7 +28,7 @@ const types: readonly ParameterType[] = [
   "Array",
 ];
 
-export function isSecure(type: ParameterType): boolean {
+function isSecure(type: ParameterType): boolean {
   return type === "SecureString" || type === "SecureObject";
 }
 
@@ -139,7 +141,7 @@ export function readParameter(
   let value = sent;
   if (value === undefined || (value === null && !nullable)) {
     if (initial !== undefined) value = evaluateDefault(initial);
-    else if (nullable) return { name, type: declaredType ?? typeOfValue(null), value: null };
+    else if (nullable) return { name, type: declaredType ?? typeOfValue(null), value: null, declaration };
     else {
       throw invalidTemplate(
         `The value for the template parameter '${name}' ${place(position)} is not provided. Please see https://aka.ms/arm-create-parameter-file for usage details.`,
@@ -148,11 +150,11 @@ export function readParameter(
     }
   }
   const type = declaredType ?? typeOfValue(value);
-  if (value === null && nullable) return { name, type, value };
+  if (value === null && nullable) return { name, type, value, declaration };
   checkType(name, type, value);
   checkLimits(name, declaration, value, secret !== undefined || isSecure(type));
   const reference = secret === undefined ? undefined : objectMember(member(given, name), "reference");
-  return { name, type, value, ...(reference === undefined ? {} : { reference }) };
+  return { name, type, value, declaration, ...(reference === undefined ? {} : { reference }) };
 }
 
 function sentValue(sent: Json | undefined, name: string): Json | undefined {

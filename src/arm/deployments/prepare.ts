@@ -1,22 +1,22 @@
 /**
- * Everything about a deployment that is decided before anything is changed: parameters, the resources it means,
- * their order, and whether the caller may write each of them. `validate` and the deployment itself share it.
+ * Everything about a deployment that is decided before anything is changed: parameters, the resources it means and
+ * their order. `validate` and the deployment itself share it.
  */
-import { ArmError, type ArmErrorDetail } from "../../azure/arm-error.ts";
 import { describeEnvironment } from "../cloud-metadata.ts";
 import { isObject, type Json, type JsonObject, member, without } from "../json.ts";
 import type { Call } from "../operation.ts";
-import { type Environment, evaluateValue, RuntimeValueNeeded } from "./evaluate.ts";
+import { type Budget, type Environment, evaluateValue, newBudget, RuntimeValueNeeded } from "./evaluate.ts";
 import { ExpressionError } from "./expressions.ts";
 import { templateHash } from "./hashes.ts";
 import { expandResources, type ResourceInstance } from "./instances.ts";
 import { shownLink } from "./links.ts";
 import { buildGraph, type DeploymentGraph, type InstanceIndex, indexInstances } from "./order.ts";
-import { isSecure, type ParameterValue } from "./parameters.ts";
+import type { ParameterValue } from "./parameters.ts";
 import { createScope } from "./scope-functions.ts";
+import { shownValue } from "./secure-values.ts";
 import { type DeploymentTarget, deploymentId, describePlace, scopeIdOf } from "./target.ts";
 import type { DeploymentRequest } from "./template.ts";
-import { invalidDeployment, resourceExpressionFailed } from "./template-errors.ts";
+import { resourceExpressionFailed } from "./template-errors.ts";
 
 export interface PreparedDeployment {
   readonly id: string;
@@ -33,11 +33,12 @@ export interface PreparedDeployment {
   readonly templateHash: string;
 }
 
-/** Throws ArmError 400 for the template or its parameters, and for rights that the caller lacks. */
+/** Throws ArmError 400 for the template or its parameters. Evaluates no more than `budget` lets it. */
 export async function prepareDeployment(
   call: Call,
   target: DeploymentTarget,
   request: DeploymentRequest,
+  budget: Budget = newBudget(),
 ): Promise<PreparedDeployment> {
   const { template } = request;
   const scopeId = scopeIdOf(target);
@@ -60,13 +61,13 @@ export async function prepareDeployment(
     },
     clock: call.plane.clock,
     entropy: call.plane.entropy,
+    budget,
   });
   const { environment, parameters, shownFunctions } = scope;
   const expanded = expandResources(template, environment, { scopeId, subscriptionId });
   const index = indexInstances(expanded.instances);
   const graph = buildGraph(expanded, index);
   for (const instance of expanded.instances) checkBody(instance);
-  await preflight(call, expanded.instances);
   return {
     id: deploymentId(target),
     scopeId,
@@ -153,39 +154,13 @@ function checkPart(instance: ResourceInstance, part: Json): void {
   }
 }
 
-/** Asks for every resource whether the caller may write it, or read it if it only exists. */
-async function preflight(call: Call, instances: readonly ResourceInstance[]): Promise<void> {
-  const failures: ArmErrorDetail[] = [];
-  for (const instance of instances) {
-    if (!instance.enabled || instance.existing) continue;
-    const failure = await preflightOne(call, instance);
-    if (failure !== undefined) failures.push(failure);
-  }
-  if (failures.length > 0) throw invalidDeployment(failures);
-}
-
-async function preflightOne(call: Call, instance: ResourceInstance): Promise<ArmErrorDetail | undefined> {
-  try {
-    const { action, scope, decision } = await call.check("PUT", instance.id, instance.apiVersion);
-    if (decision.allowed) return undefined;
-    const { name, objectId } = call.caller;
-    return {
-      code: "AuthorizationFailed",
-      target: instance.id,
-      message: `Authorization failed for template resource '${instance.name}' of type '${instance.type}'. The client '${name}' with object id '${objectId}' does not have permission to perform action '${action}' at scope '${scope}'.`,
-    };
-  } catch (error) {
-    if (error instanceof ArmError) return { ...error.detail, target: instance.id };
-    throw error;
-  }
-}
-
-/** `{name: {type, value}}` as a deployment shows its parameters: secret ones without their value. */
-export function renderParameters(parameters: readonly ParameterValue[]): JsonObject {
+/** `{name: {type, value}}` as a deployment shows its parameters: secret ones, and secret parts, without their value. */
+export function renderParameters({ parameters, request }: PreparedDeployment): JsonObject {
   return Object.fromEntries(
-    parameters.map(({ name, type, value, reference }) => {
+    parameters.map(({ name, type, value, declaration, reference }) => {
       if (reference !== undefined) return [name, { type, reference }];
-      return [name, isSecure(type) ? { type } : { type, value }];
+      const shown = shownValue(value, declaration, request.template.definitions).value;
+      return [name, shown === undefined ? { type } : { type, value: shown }];
     }),
   );
 }

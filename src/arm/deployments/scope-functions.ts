@@ -5,11 +5,11 @@
 import { type Clock, type Entropy, uuid } from "../../clock.ts";
 import { isArray, isObject, type Json, type JsonObject, member, memberName, objectMember } from "../json.ts";
 import {
+  type Budget,
   type Environment,
   evaluateValue,
   expandInput,
   isPropertyCopy,
-  newBudget,
   type RuntimeRead,
   RuntimeValueNeeded,
   type TemplateFunction,
@@ -18,14 +18,9 @@ import { ExpressionError } from "./expressions.ts";
 import { at, refuse, text } from "./functions/arguments.ts";
 import { compactFormat, formatDate } from "./functions/dates.ts";
 import { pureFunctions } from "./functions.ts";
-import {
-  type GivenParameters,
-  isSecure,
-  type ParameterValue,
-  readParameter,
-  rejectUnknown,
-} from "./parameters.ts";
+import { type GivenParameters, type ParameterValue, readParameter, rejectUnknown } from "./parameters.ts";
 import { resourceIdFunctions } from "./resource-id-functions.ts";
+import { shownValue } from "./secure-values.ts";
 import type { Template } from "./template.ts";
 import { invalidTemplate } from "./template-errors.ts";
 
@@ -46,6 +41,8 @@ export interface ScopeFacts extends GivenParameters {
   readonly deployer: JsonObject;
   readonly clock: Clock;
   readonly entropy: Entropy;
+  /** What its evaluation may cost. */
+  readonly budget: Budget;
 }
 
 export interface Scope {
@@ -77,7 +74,7 @@ export function createScope(facts: ScopeFacts): Scope {
     copies: new Map(),
     lambdaVariables: new Map(),
     runtime: () => undefined,
-    budget: newBudget(),
+    budget: facts.budget,
   };
   const parameters = parameterReader(facts, base);
   functions.set(
@@ -90,9 +87,9 @@ export function createScope(facts: ScopeFacts): Scope {
   return { environment: base, parameters: all, shownFunctions: withoutSecrets(facts, base, all) };
 }
 
-/** True for what is never shown: by its type, or because it came from a key vault. */
-export function isSecret({ type, reference }: ParameterValue): boolean {
-  return isSecure(type) || reference !== undefined;
+/** True for what is never shown, or not as a whole: by its type, or because it came from a key vault. */
+function isSecret({ value, declaration, reference }: ParameterValue, { definitions }: Template): boolean {
+  return reference !== undefined || shownValue(value, declaration, definitions).hides;
 }
 
 function withoutSecrets(
@@ -100,7 +97,9 @@ function withoutSecrets(
   base: Environment,
   parameters: readonly ParameterValue[],
 ): Environment["functions"] | undefined {
-  const secrets = new Set(parameters.filter(isSecret).map(({ name }) => name.toLowerCase()));
+  const secrets = new Set(
+    parameters.filter((each) => isSecret(each, facts.template)).map(({ name }) => name.toLowerCase()),
+  );
   if (secrets.size === 0) return undefined;
   const functions = new Map(base.functions);
   const values = new Map(parameters.map(({ name, value }) => [name.toLowerCase(), value]));
@@ -109,9 +108,18 @@ function withoutSecrets(
     throw new ExpressionError(`The template parameter '${name}' is a secret.`);
   };
   functions.set("parameters", lookUp("parameter", read));
+  functions.set("deployment", constant(withoutGiven(facts.deployment, secrets)));
   for (const [name, definition] of userFunctions(facts.template, functions)) functions.set(name, definition);
   const variables = variableReader(facts.template, { ...base, functions });
   return functions.set("variables", lookUp("variable", variables));
+}
+
+/** What `deployment()` answers, without the parameters that are secrets. */
+function withoutGiven(deployment: JsonObject, secrets: ReadonlySet<string>): JsonObject {
+  const properties = objectMember(deployment, "properties") ?? {};
+  const given = Object.entries(objectMember(properties, "parameters") ?? {});
+  const parameters = Object.fromEntries(given.filter(([name]) => !secrets.has(name.toLowerCase())));
+  return { ...deployment, properties: { ...properties, parameters } };
 }
 
 function lookUp(kind: string, read: (name: string) => Json | undefined): TemplateFunction {

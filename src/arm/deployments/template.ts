@@ -42,6 +42,8 @@ export interface DeploymentRequest {
   readonly templateLink: ContentLink | undefined;
   readonly parametersLink: ContentLink | undefined;
   readonly mode: "Incremental" | "Complete";
+  /** How much is looked at before the run: rights to write, rights to read, or the template alone. */
+  readonly validationLevel: "Provider" | "ProviderNoRbac" | "Template";
   readonly location: string | undefined;
   readonly tags: JsonObject | undefined;
 }
@@ -56,12 +58,9 @@ const schemaPattern =
 export async function loadDeployment(call: Call, document: LenientDocument): Promise<DeploymentRequest> {
   const properties = objectMember(document.value, "properties");
   if (properties === undefined) throw invalidRequest("The property 'properties' is required.");
-  const mode = stringMember(properties, "mode") ?? "Incremental";
-  const known = (["Incremental", "Complete"] as const).find(
-    (each) => each.toLowerCase() === mode.toLowerCase(),
-  );
-  if (known === undefined)
-    throw invalidRequest(`The deployment mode '${mode.slice(0, 100)}' is not supported.`);
+  const mode = choice(properties, "mode", ["Incremental", "Complete"], "deployment mode");
+  const levels = ["Provider", "ProviderNoRbac", "Template"] as const;
+  const validationLevel = choice(properties, "validationLevel", levels, "validation level");
   const { template, link: templateLink } = await loadTemplate(call, properties, document);
   const { parameters, link: parametersLink } = await loadParameters(call, properties);
   return {
@@ -70,10 +69,32 @@ export async function loadDeployment(call: Call, document: LenientDocument): Pro
     secrets: await resolveSecrets(call, template.parameters, parameters),
     templateLink,
     parametersLink,
-    mode: known,
+    mode,
+    validationLevel,
     location: stringMember(document.value, "location"),
     tags: objectMember(document.value, "tags"),
   };
+}
+
+/** Throws ArmError 400 for a nested deployment that would delete: only the outermost may ("deployment modes"). */
+export function requireIncremental({ mode }: DeploymentRequest, name: string): void {
+  if (mode === "Incremental") return;
+  throw invalidTemplate(
+    `The nested deployment '${clip(name)}' has the mode '${mode}'. Only root-level templates support it; nested and linked ones must use 'Incremental'`,
+  );
+}
+
+/** The member as one of `known`, the first of which it is when it is absent. */
+function choice<T extends string>(
+  properties: JsonObject,
+  name: string,
+  known: readonly [T, ...T[]],
+  what: string,
+): T {
+  const sent = stringMember(properties, name) ?? known[0];
+  const found = known.find((each) => each.toLowerCase() === sent.toLowerCase());
+  if (found !== undefined) return found;
+  throw invalidRequest(`The ${what} '${sent.slice(0, 100)}' is not supported.`);
 }
 
 async function loadTemplate(

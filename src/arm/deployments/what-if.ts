@@ -14,6 +14,7 @@ import { isTracked, listResources } from "../resources.ts";
 import { makeBody, shownTemplate } from "./apply.ts";
 import { ExpressionError } from "./expressions.ts";
 import type { ResourceInstance } from "./instances.ts";
+import { preflight } from "./preflight.ts";
 import { bodyOf, isNestedDeployment, type PreparedDeployment, prepareDeployment } from "./prepare.ts";
 import { evaluateShown } from "./runtime-values.ts";
 import { targetOfId } from "./target.ts";
@@ -60,7 +61,9 @@ async function predictNested(
     const request = await loadDeployment(call, { value: body, positionOf: () => undefined });
     const { store, tenantId } = call.plane;
     const target = await targetOfId(store, tenantId, instance.id, instance.name);
-    const inner = await prepareDeployment(call, target, { ...request, mode: "Incremental" });
+    const { validationLevel } = prepared.request;
+    const inner = await prepareDeployment(call, target, { ...request, mode: "Incremental", validationLevel });
+    await preflight(call, inner, false);
     return (await predictChanges(call, inner)).filter(({ changeType }) => changeType !== "Ignore");
   } catch (error) {
     if (!(error instanceof ArmError) && !(error instanceof ExpressionError)) throw error;

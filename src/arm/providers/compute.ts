@@ -86,7 +86,7 @@ async function readImage(call: Call): Promise<Outcome> {
 
 /** The machine in the path, also when an action follows its name. Throws ArmError 404. */
 async function machineOf(call: Call): Promise<StoredResource> {
-  const [path = ""] = /^.*?\/virtualMachines\/[^/]+/i.exec(call.address.path) ?? [];
+  const [path = ""] = /^.*?\/Microsoft\.Compute\/virtualMachines\/[^/]+/i.exec(call.address.path) ?? [];
   return requireResource(call.plane.store, await resolveResource(call.plane.store, path));
 }
 

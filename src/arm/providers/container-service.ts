@@ -4,6 +4,7 @@
  * identity in it, and the issuer of its service-account tokens, which `celestite issuer` mints.
  */
 import { ArmError } from "../../azure/arm-error.ts";
+import { sameResourceId } from "../../azure/resource-id.ts";
 import type { Transaction } from "../../storage/port.ts";
 import { requireAssignRights } from "../identity-block.ts";
 import {
@@ -57,7 +58,8 @@ const operations: readonly Operation[] = [
 export const containerServiceProvider: Provider = { operations: [...operations, ...agentPoolOperations] };
 
 async function putCluster(call: Call): Promise<Outcome> {
-  const add = podIdentityIds(objectBody(call));
+  const body = objectBody(call);
+  const add = [...podIdentityIds(body), ...(await otherKubelet(call, body))];
   await requireAssignRights(call, { system: false, user: true, add, remove: [] });
   return writeResource(call, false, (transaction, cluster) => complete(call, transaction, cluster));
 }
@@ -68,6 +70,17 @@ function podIdentityIds(body: JsonObject): readonly string[] {
   const bound = member(profile, "userAssignedIdentities");
   if (!isArray(bound)) return [];
   return bound.flatMap((each) => stringMember(objectMember(each, "identity"), "resourceId") ?? []);
+}
+
+/** The identity that the nodes are to have, unless it is the one that the cluster made and shows. */
+async function otherKubelet({ plane, address }: Call, body: JsonObject): Promise<readonly string[]> {
+  const kubeletOf = (properties: JsonObject | undefined): string | undefined =>
+    stringMember(objectMember(objectMember(properties, "identityProfile"), "kubeletidentity"), "resourceId");
+  const wanted = kubeletOf(objectMember(body, "properties"));
+  if (wanted === undefined) return [];
+  const present = await getResource(plane.store, (await resolveResource(plane.store, address.path)).id);
+  const own = present === undefined ? undefined : kubeletOf(propertiesOf(present));
+  return own !== undefined && sameResourceId(own, wanted) ? [] : [wanted];
 }
 
 const nodeGroupNameMax = 80;
@@ -86,6 +99,8 @@ async function complete(
   const kept = before === undefined ? undefined : stringMember(propertiesOf(before), "nodeResourceGroup");
   const made = `MC_${parameter(call, "group")}_${cluster.name}_${location}`.slice(0, nodeGroupNameMax);
   const nodeGroup = kept ?? stringMember(own, "nodeResourceGroup") ?? made;
+  const managedBy = kept === undefined ? undefined : cluster.id;
+  await rejectForeignGroup(transaction, subscription, nodeGroup, managedBy);
   const group = await putNodeGroup(transaction, subscription, nodeGroup, location, cluster.id);
   const kubelet = await putKubelet(call, transaction, group, cluster, location);
   const dnsPrefix = stringMember(own, "dnsPrefix") ?? cluster.name;
@@ -128,14 +143,27 @@ async function putNodeGroup(
       location,
       managedBy,
     });
-  } else if (present.managedBy !== managedBy) {
-    throw new ArmError(
-      409,
-      "NodeResourceGroupAlreadyExists",
-      `The resource group '${name}' for the nodes exists already and belongs to something else.`,
-    );
   }
   return `/subscriptions/${subscription}/resourceGroups/${present?.name ?? name}`;
+}
+
+/**
+ * The group goes with the cluster, so it must have come with it. What a group says it is managed by, whoever may write
+ * the group has said.
+ */
+async function rejectForeignGroup(
+  transaction: Transaction,
+  subscription: string,
+  name: string,
+  managedBy: string | undefined,
+): Promise<void> {
+  const present = await getGroup(transaction, subscription, name);
+  if (present === undefined || (managedBy !== undefined && present.managedBy === managedBy)) return;
+  throw new ArmError(
+    409,
+    "NodeResourceGroupAlreadyExists",
+    `The resource group '${name}' for the nodes exists already and belongs to something else.`,
+  );
 }
 
 async function putKubelet(
@@ -192,8 +220,15 @@ async function listCredential(call: Call): Promise<Outcome> {
   const { store } = call.plane;
   const path = call.address.path.replace(/\/[^/]+$/, "");
   const cluster = await requireResource(store, await resolveResource(store, path));
+  const isAdmin = /\/listClusterAdminCredential$/i.test(call.address.path);
+  if (isAdmin && member(propertiesOf(cluster), "disableLocalAccounts") === true) {
+    throw new ArmError(
+      400,
+      "BadRequest",
+      "Getting static credential is not allowed because this cluster is set to disable local accounts.",
+    );
+  }
   const { primary } = await keysOf(call, cluster);
-  const isAdmin = /Admin/i.test(call.address.path);
   const user = `cluster${isAdmin ? "Admin" : "User"}_${parameter(call, "group")}_${cluster.name}`;
   const context = isAdmin ? `${cluster.name}-admin` : cluster.name;
   const lines = [

@@ -29,6 +29,7 @@ import {
 } from "../deployments/render.ts";
 import { type DeploymentTarget, deploymentId, resolveTarget, scopeIdOf } from "../deployments/target.ts";
 import { clip } from "../errors.ts";
+import { readIdentityBlock, requireAssignRights } from "../identity-block.ts";
 import { decodeBody, objectMember, stringMember } from "../json.ts";
 import { normalizeLocation } from "../locations.ts";
 import { type Call, type Operation, type Outcome, parameter } from "../operation.ts";
@@ -125,11 +126,15 @@ async function prepare(call: Call): Promise<PreparedDeployment> {
   const target = await targetOf(call);
   checkName(target.name);
   // The template engine is loaded by the first deployment: a server that only answers starts without it.
-  const [{ loadDeployment }, { prepareDeployment }] = await Promise.all([
+  const [{ loadDeployment, requireIncremental }, { prepareDeployment }, { preflight }] = await Promise.all([
     import("../deployments/template.ts"),
     import("../deployments/prepare.ts"),
+    import("../deployments/preflight.ts"),
   ]);
-  const request = await loadDeployment(call, documentOf(call));
+  const document = documentOf(call);
+  await requireAssignRights(call, readIdentityBlock(document.value));
+  const request = await loadDeployment(call, document);
+  if (call.nested) requireIncremental(request, target.name);
   if (target.group === undefined && request.location === undefined && !call.nested) {
     throw new ArmError(
       400,
@@ -144,7 +149,10 @@ async function prepare(call: Call): Promise<PreparedDeployment> {
       "The deployment mode 'Complete' is not supported at this scope; only deployments to a resource group delete what they do not list.",
     );
   }
-  return prepareDeployment(call, target, request);
+  const prepared = await prepareDeployment(call, target, request);
+  // What is inside a nested one was asked about with the outermost one.
+  await preflight(call, prepared, !call.nested);
+  return prepared;
 }
 
 async function putHandler(call: Call): Promise<Outcome> {
@@ -238,7 +246,7 @@ async function startRecord(
     ...(request.tags === undefined ? {} : { tags: request.tags }),
     templateHash: prepared.templateHash,
     ...linksOf(prepared),
-    parameters: renderParameters(prepared.parameters),
+    parameters: renderParameters(prepared),
     outputResources: [],
     providers: describeProviders(prepared.instances),
     dependencies: describeDependencies(prepared.graph),
@@ -361,7 +369,7 @@ async function validateHandler(call: Call): Promise<Outcome> {
       properties: {
         templateHash: prepared.templateHash,
         ...linksOf(prepared),
-        parameters: renderParameters(prepared.parameters),
+        parameters: renderParameters(prepared),
         mode: request.mode,
         provisioningState: "Succeeded",
         timestamp: new Date(call.plane.clock.now()).toISOString(),

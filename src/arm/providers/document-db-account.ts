@@ -131,7 +131,7 @@ async function writeAccount(
   await requireRestoreRights(call, body);
   const before = await resolveResource(plane.store, call.address.path);
   const { authorization } = settingsOf(call, before, next(await getResource(plane.store, before.id)));
-  if (authorization === "audit") await requireDataRoles(call, name, before.id);
+  const mayAudit = authorization === "audit" && (await requireDataRoles(call, name, before.id));
   const port = await plane.cosmos.reservePort(name);
   const locks = [armLock, directoryLock, cosmosLock(name)];
   const written = asCosmos(call, () =>
@@ -142,6 +142,7 @@ async function writeAccount(
       await rejectForeignName(call, transaction, existing);
       const members = next(existing);
       const settings = settingsOf(call, address, members, existing);
+      if (settings.authorization === "audit" && !mayAudit) await requireAudit(call, transaction, name);
       const account = await plane.cosmos.putAccount(transaction, settings, port);
       const resource = accountRecord(plane, address, existing, members);
       putResource(transaction, resource);
@@ -154,12 +155,20 @@ async function writeAccount(
 
 /**
  * Switching to audit mode gives every principal what data roles would give, so it needs the right to give those: who may
- * only write the account, such as a Cosmos DB Operator, has no way to its data.
+ * only write the account, such as a Cosmos DB Operator, has no way to its data. False for an account that is in that
+ * mode, which asks nothing.
  */
-async function requireDataRoles(call: Call, name: string, id: string): Promise<void> {
+async function requireDataRoles(call: Call, name: string, id: string): Promise<boolean> {
   const present = await call.plane.cosmos.getAccount(call.plane.store, name);
-  if (present?.authorization === "audit") return;
+  if (present?.authorization === "audit") return false;
   await call.require(`${type}/sqlRoleAssignments/write`, id);
+  return true;
+}
+
+/** For a write that found the account in audit mode: it may have been taken out of it since. */
+async function requireAudit(call: Call, reader: Reader, name: string): Promise<void> {
+  if ((await call.plane.cosmos.getAccount(reader, name))?.authorization === "audit") return;
+  throw cosmosError(call, 409, "Conflict", "The account was changed by another request; please retry.");
 }
 
 function checkName(call: Call, name: string): void {

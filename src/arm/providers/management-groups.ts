@@ -5,9 +5,10 @@
 import { ArmError } from "../../azure/arm-error.ts";
 import { managementGroupId, managementGroupNameOf, managementGroupType } from "../../azure/resource-id.ts";
 import type { Reader } from "../../storage/port.ts";
+import type { Address } from "../address.ts";
 import { deleteDeploymentsUnder } from "../deployments/records.ts";
 import { clip } from "../errors.ts";
-import { type JsonObject, objectMember, stringMember } from "../json.ts";
+import { isObject, type Json, type JsonObject, objectMember, stringMember } from "../json.ts";
 import {
   getManagementGroup,
   listManagementGroups,
@@ -19,7 +20,14 @@ import {
   requireManagementGroup,
   subscriptionPlaceKey,
 } from "../management-groups.ts";
-import { type Call, type Operation, type Outcome, type Provider, parameter } from "../operation.ts";
+import {
+  type Call,
+  type ControlPlane,
+  type Operation,
+  type Outcome,
+  type Provider,
+  parameter,
+} from "../operation.ts";
 import { armLock, deleteRecord, getRecord, putRecord } from "../records.ts";
 import { listSubscriptions, requireSubscription } from "../resource-groups.ts";
 import { removeTree } from "../resources.ts";
@@ -44,6 +52,7 @@ const managementGroupOperations: readonly Operation[] = [
     method: "PUT",
     path: one,
     action: `${managementGroupType}/write`,
+    enoughAt: newParent,
     handler: (call) => writeGroup(call, false),
   },
   {
@@ -155,6 +164,18 @@ function sentGroup(body: JsonObject): { displayName: string | undefined; parentI
   };
 }
 
+/** The group below which a new one is to be made: nobody holds roles yet on what is not there. */
+async function newParent(
+  { store, tenantId }: ControlPlane,
+  address: Address,
+  body: Json | undefined,
+): Promise<string | undefined> {
+  const name = managementGroupNameOf(address.path) ?? "";
+  if ((await getManagementGroup(store, tenantId, name)) !== undefined) return undefined;
+  const { parentId = managementGroupId(tenantId) } = sentGroup(isObject(body) ? body : {});
+  return (await getManagementGroup(store, tenantId, managementGroupNameOf(parentId) ?? ""))?.id;
+}
+
 async function writeGroup(call: Call, patching: boolean): Promise<Outcome> {
   const { plane } = call;
   const { tenantId } = plane;
@@ -169,6 +190,8 @@ async function writeGroup(call: Call, patching: boolean): Promise<Outcome> {
     if (before !== undefined && before.parentId === undefined) {
       return { status: 200, body: await render(transaction, tenantId, before) };
     }
+    // It may have been made by somebody else since the caller was allowed to make it.
+    if (before !== undefined) await call.require(`${managementGroupType}/write`, before.id);
     const parent = await requireManagementGroup(
       transaction,
       tenantId,

@@ -38,6 +38,12 @@ const primaryAndSecondary = ({ primary, secondary }: Keys): JsonObject => ({
 
 const firstAndSecond = ({ primary, secondary }: Keys): JsonObject => ({ key1: primary, key2: secondary });
 
+/** An account whose keys are switched off does not tell them. */
+function cognitiveKeys(keys: Keys, account: StoredResource): JsonObject {
+  if (member(propertiesOf(account), "disableLocalAuth") !== true) return firstAndSecond(keys);
+  throw new ArmError(400, "BadRequest", "Failed to list key. disableLocalAuth is set to be true");
+}
+
 /** Storage, the names of whose keys are also those that it takes. */
 function storageKeys({ primary, secondary }: Keys, resource: StoredResource): JsonObject {
   const creationTime = new Date(resource.createdAt).toISOString();
@@ -155,7 +161,7 @@ const keyLists: readonly KeyList[] = [
   {
     type: "Microsoft.CognitiveServices/accounts",
     list: "listKeys",
-    shape: firstAndSecond,
+    shape: cognitiveKeys,
     regenerate: ["regenerateKey", "keyName", "Key1", "Key2"],
   },
   {
@@ -261,6 +267,8 @@ async function answerKeys(
   const { store } = call.plane;
   const path = call.address.path.replace(/\/[^/]+$/, "");
   const resource = await requireFound(store, await resolveResource(store, path));
+  // Refused where they are switched off, before one of them is replaced.
+  known.shape({ primary: "", secondary: "" }, resource);
   const keys = await keysOf(call, resource, known.bytes, change);
   return { status: 200, body: known.shape(keys, resource) };
 }

@@ -278,10 +278,38 @@ export async function deleteRoleAssignment(call: Call): Promise<Outcome> {
   return call.plane.store.transact([armLock], async (transaction) => {
     const found = await getAssignment(transaction, assignmentPath(call));
     if (found === undefined) return { status: 204 };
+    await rejectLastOwner(call, transaction, found);
     const { clock, roleDelay } = call.plane;
     await retireAssignment(transaction, found, clock.now(), roleDelay);
     return { status: 200, body: renderAssignment(found) };
   });
+}
+
+const owner = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
+const userAccessAdministrator = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9";
+
+/**
+ * A subscription keeps an owner, or for want of one who may make one: only a Global Administrator takes the last away
+ * ("Troubleshoot Azure RBAC"). Throws ArmError 400.
+ */
+async function rejectLastOwner(call: Call, reader: Reader, leaving: RoleAssignmentRecord): Promise<void> {
+  const role = roleNameOf(leaving.roleDefinitionId);
+  const isSubscription = /^\/subscriptions\/[^/]+$/i.test(leaving.scope);
+  const isAdministrator = sameGuid(call.caller.objectId, call.plane.bootstrapObjectId);
+  if (!isSubscription || isAdministrator || (role !== owner && role !== userAccessAdministrator)) return;
+  const enough = role === owner ? [owner] : [owner, userAccessAdministrator];
+  const others = (await listAssignments(reader)).filter(
+    (each) =>
+      sameResourceId(each.scope, leaving.scope) &&
+      !sameResourceId(each.id, leaving.id) &&
+      enough.includes(roleNameOf(each.roleDefinitionId)),
+  );
+  if (others.length > 0) return;
+  throw new ArmError(
+    400,
+    "CannotDeleteLastRbacAdminAssignment",
+    "Cannot delete the last RBAC admin assignment.",
+  );
 }
 
 export async function listRoleAssignments(call: Call): Promise<Outcome> {

@@ -21,6 +21,7 @@ import {
   getDefinition,
   listAssignments,
   listCustomDefinitions,
+  loadScopeCover,
   putDefinition,
   type RoleDefinitionRecord,
   roleNameOf,
@@ -157,7 +158,9 @@ function invalidDefinition(message: string): ArmError {
 export async function readRoleDefinition(call: Call): Promise<Outcome> {
   const scope = await canonicalScope(call.plane.store, parameter(call, "scope"));
   const found = await getDefinition(call.plane.store, parameter(call, "name"));
-  if (found === undefined) throw definitionNotFound(parameter(call, "name"));
+  const covers = await loadScopeCover(call.plane.store);
+  const isHere = found?.assignableScopes.some((each) => covers(each, scope) || covers(scope, each));
+  if (found === undefined || isHere !== true) throw definitionNotFound(parameter(call, "name"));
   return { status: 200, body: renderDefinition(scope, found) };
 }
 

@@ -8,7 +8,7 @@ const outboundNumbers = ["1", "2", "3", "4"];
 
 /** The host name: `site` or `site-slot`. */
 export function siteHost({ id }: StoredResource): string {
-  const [, site = "", slot] = /\/sites\/([^/]+)(?:\/slots\/([^/]+))?/i.exec(id) ?? [];
+  const [, site = "", slot] = /\/Microsoft\.Web\/sites\/([^/]+)(?:\/slots\/([^/]+))?/i.exec(id) ?? [];
   return slot === undefined ? site : `${site}-${slot}`;
 }
 

@@ -2,6 +2,7 @@
  * Microsoft.Sql: the administrator of a server is one fact with two places, the server's own `administrators` and the
  * child resources that tools write; both are kept alike. Also what a region can host, which tools read to name a size.
  */
+import { ArmError } from "../../azure/arm-error.ts";
 import type { Transaction } from "../../storage/port.ts";
 import { type JsonObject, member, objectMember, without } from "../json.ts";
 import { type Call, type Operation, type Outcome, type Provider, parameter } from "../operation.ts";
@@ -30,6 +31,7 @@ const operations: readonly Operation[] = [
     handler: removeAdministrator,
   },
   { method: "PUT", path: only, action: `${type}/azureADOnlyAuthentications/write`, handler: writeOnly },
+  { method: "DELETE", path: only, action: `${type}/azureADOnlyAuthentications/delete`, handler: removeOnly },
   {
     method: "GET",
     path: "/subscriptions/{subscription}/providers/Microsoft.Sql/locations/{location}/capabilities",
@@ -47,17 +49,38 @@ function administratorsOf(server: StoredResource): JsonObject | undefined {
   return objectMember(propertiesOf(server), "administrators");
 }
 
-/** A write that says nothing of administrators leaves them as they are. */
+function isOnly(server: StoredResource | undefined): boolean {
+  const administrators = server === undefined ? undefined : administratorsOf(server);
+  return member(administrators, "azureADOnlyAuthentication") === true;
+}
+
+/**
+ * A write that says nothing of administrators leaves them as they are. Whether passwords are taken besides is said when
+ * the server is made; later it is changed by its own child alone, which takes a right of its own (servers, "Create or
+ * update", `administrators`).
+ */
 function writeServer(call: Call, patching: boolean): Promise<Outcome> {
+  const password = member(objectMember(call.body, "properties"), "administratorLoginPassword");
   return writeResource(call, patching, async (transaction, server) => {
     const before = await getResource(transaction, server.id);
+    const only = isOnly(before);
+    if (only && password !== undefined && password !== null) throw onlyEntra();
     const sent = administratorsOf(server);
     const administrators = sent ?? (before === undefined ? undefined : administratorsOf(before));
     if (administrators === undefined) return server;
-    const whole = completed(call, administrators);
+    const kept = before === undefined ? {} : { azureADOnlyAuthentication: only };
+    const whole = completed(call, { ...administrators, ...kept });
     if (sent !== undefined) putChildren(call, transaction, server, whole);
     return withAdministrators(server, whole);
   });
+}
+
+function onlyEntra(): ArmError {
+  return new ArmError(
+    400,
+    "AadOnlyAuthenticationIsEnabled",
+    "Azure Active Directory Only Authentication is enabled. Please contact your system administrator.",
+  );
 }
 
 function completed({ plane }: Call, administrators: JsonObject): JsonObject {
@@ -121,8 +144,10 @@ function writeAdministrator(call: Call): Promise<Outcome> {
 }
 
 async function removeAdministrator(call: Call): Promise<Outcome> {
-  const outcome = await removeResource(call);
   const path = call.address.path.replace(/\/administrators\/[^/]+$/i, "");
+  // Without its one administrator nobody could sign in, or passwords would be taken again.
+  if (isOnly(await getResource(call.plane.store, path))) throw onlyEntra();
+  const outcome = await removeResource(call);
   await call.plane.store.transact([armLock], async (transaction) => {
     const server = await getResource(transaction, path);
     if (server !== undefined) putResource(transaction, withAdministrators(server, undefined));
@@ -130,14 +155,34 @@ async function removeAdministrator(call: Call): Promise<Outcome> {
   return outcome;
 }
 
+/** Passwords are taken again. */
+async function removeOnly(call: Call): Promise<Outcome> {
+  const outcome = await removeResource(call);
+  const path = call.address.path.replace(/\/azureADOnlyAuthentications\/[^/]+$/i, "");
+  await call.plane.store.transact([armLock], async (transaction) =>
+    putOnly(transaction, await getResource(transaction, path), false),
+  );
+  return outcome;
+}
+
+function putOnly(transaction: Transaction, server: StoredResource | undefined, only: boolean): void {
+  const before = server === undefined ? undefined : administratorsOf(server);
+  if (server === undefined || before === undefined) return;
+  putResource(transaction, withAdministrators(server, { ...before, azureADOnlyAuthentication: only }));
+}
+
 function writeOnly(call: Call): Promise<Outcome> {
   return writeResource(call, false, async (transaction, child) => {
-    const server = await serverOf(transaction, child);
-    const before = server === undefined ? undefined : administratorsOf(server);
     const azureADOnlyAuthentication = member(propertiesOf(child), "azureADOnlyAuthentication") === true;
-    if (server !== undefined && before !== undefined) {
-      putResource(transaction, withAdministrators(server, { ...before, azureADOnlyAuthentication }));
+    const server = await serverOf(transaction, child);
+    if (azureADOnlyAuthentication && server !== undefined && administratorsOf(server) === undefined) {
+      throw new ArmError(
+        400,
+        "InvalidServerAADOnlyAuthNoAADAdminPropertyName",
+        "Azure Active Directory Only Authentication cannot be enabled without an Azure Active Directory administrator.",
+      );
     }
+    putOnly(transaction, server, azureADOnlyAuthentication);
     return { ...child, body: { ...child.body, properties: { azureADOnlyAuthentication } } };
   });
 }

@@ -37,7 +37,7 @@ export const subscriptionOperations: readonly Operation[] = [
   {
     method: "POST",
     path: `${one}/providers/{namespace}/register`,
-    action: "Microsoft.Resources/subscriptions/providers/register/action",
+    action: "{namespace}/register/action",
     scope: subscriptionScope,
     handler: readProvider,
   },

@@ -94,7 +94,7 @@ async function listRegions(call: Call): Promise<Outcome> {
 
 /** The site or slot that the path is in. */
 async function siteOf(call: Call): Promise<StoredResource> {
-  const [path = ""] = /^.*?\/sites\/[^/]+(?:\/slots\/[^/]+)?/i.exec(call.address.path) ?? [];
+  const [path = ""] = /^.*?\/Microsoft\.Web\/sites\/[^/]+(?:\/slots\/[^/]+)?/i.exec(call.address.path) ?? [];
   return requireResource(call.plane.store, await resolveResource(call.plane.store, path));
 }
 

@@ -121,14 +121,14 @@ async function authenticate(options: GraphOptions, request: Request): Promise<Ac
  */
 function authorize(
   { directory }: GraphOptions,
-  { access, path }: GraphOperation,
+  operation: GraphOperation,
   { oid, idtyp, scp }: AccessTokenClaims,
 ): void {
+  const { access } = operation;
   // Of an application the handler says that it is nobody's self.
   if (access === "self" && idtyp === "app") return;
-  const writes = access === "write";
-  const may = writes ? oid === directory.bootstrapUserId : idtyp === "user";
-  if (may && scopesAllow(scp, path, writes)) return;
+  const may = access === "write" ? oid === directory.bootstrapUserId : idtyp === "user";
+  if (may && scopesAllow(scp, operation)) return;
   throw new GraphError(
     403,
     "Authorization_RequestDenied",
@@ -136,14 +136,7 @@ function authorize(
   );
 }
 
-/** Permissions that let a client write for its user, besides those on the whole directory, by what a path is about. */
-const writing: Readonly<Record<string, readonly string[]>> = {
-  applications: ["application.readwrite.all"],
-  groups: ["group.readwrite.all"],
-  "groups/{id}/members": ["groupmember.readwrite.all"],
-  servicePrincipals: ["application.readwrite.all"],
-  users: ["user.readwrite.all"],
-};
+const wholeDirectory = "directory.readwrite.all";
 
 const readsUsers = ["user.read.all", "user.readbasic.all", "user.readwrite.all"];
 const readsGroups = [
@@ -153,30 +146,47 @@ const readsGroups = [
   "groupmember.readwrite.all",
 ];
 const readsApplications = ["application.read.all", "application.readwrite.all"];
+const writesApplications = ["application.readwrite.all"];
 
-/** The same for reading; what signs a user in (`openid` and its like) reads nothing. */
-const reading: Readonly<Record<string, readonly string[]>> = {
-  applications: readsApplications,
-  groups: readsGroups,
-  me: ["user.read", "user.readwrite", ...readsUsers],
-  organization: ["organization.read.all", "user.read"],
-  servicePrincipals: readsApplications,
-  users: readsUsers,
-  "users/{id}/transitiveMemberOf": ["groupmember.read.all"],
-};
+/**
+ * Permissions that let a client do something for its user, by the method and the beginning of the path (Microsoft Graph,
+ * "Permissions" of each operation); of several the first counts. What is not here takes the whole directory. The right
+ * to write that deletes neither users nor groups and touches no application. What signs a user in (`openid` and its
+ * like) reads nothing.
+ */
+const permissions: readonly (readonly [
+  method: GraphOperation["method"],
+  start: string,
+  names: readonly string[],
+])[] = [
+  ["GET", "applications", readsApplications],
+  ["POST", "applications/{id}", writesApplications],
+  ["POST", "applications", [...writesApplications, "appregistration.create"]],
+  ["DELETE", "applications", writesApplications],
+  ["GET", "groups", readsGroups],
+  ["POST", "groups/{id}/members", ["groupmember.readwrite.all", "group.readwrite.all", wholeDirectory]],
+  ["DELETE", "groups/{id}/members", ["groupmember.readwrite.all", "group.readwrite.all", wholeDirectory]],
+  ["POST", "groups", ["group.readwrite.all", wholeDirectory]],
+  ["DELETE", "groups", ["group.readwrite.all"]],
+  ["GET", "me", ["user.read", "user.readwrite", ...readsUsers]],
+  ["GET", "organization", ["organization.read.all", "user.read"]],
+  ["GET", "servicePrincipals", readsApplications],
+  ["POST", "servicePrincipals", [...writesApplications, wholeDirectory]],
+  ["GET", "users/{id}/transitiveMemberOf", ["user.read.all", "group.read.all", "groupmember.read.all"]],
+  ["GET", "users", readsUsers],
+  ["POST", "users", ["user.readwrite.all", wholeDirectory]],
+  ["DELETE", "users", ["user.readwrite.all", "user.deleterestore.all"]],
+];
 
 /**
  * What a client was not given, its user cannot do through it: a token names the client's permissions. One that was asked
  * for by `.default` names `user_impersonation` and stands for all.
  */
-function scopesAllow(scopes: string | undefined, path: string, writes: boolean): boolean {
+function scopesAllow(scopes: string | undefined, { access, method, path }: GraphOperation): boolean {
   const given = (scopes ?? "").toLowerCase().split(" ");
-  const whole = ["user_impersonation", "directory.accessasuser.all", "directory.readwrite.all"];
-  if (!writes) whole.push("directory.read.all");
-  const about = Object.entries(writes ? writing : reading).filter(([start]) =>
-    `${path}/`.startsWith(`${start}/`),
-  );
-  const enough = [...whole, ...about.flatMap(([, names]) => names)];
+  const about = permissions.find(([verb, start]) => verb === method && `${path}/`.startsWith(`${start}/`));
+  const reads = access === "write" ? [] : ["directory.read.all", wholeDirectory];
+  const enough = ["user_impersonation", "directory.accessasuser.all", ...reads, ...(about?.[2] ?? [])];
   return given.some((name) => enough.includes(name));
 }
 

@@ -672,6 +672,66 @@ describe("modes and scopes", () => {
     assert.deepEqual(await resourceNames(fixture), ["kept"]);
   });
 
+  const inside = (name: string, more: object, document: object): object => ({
+    type: "Microsoft.Resources/deployments",
+    apiVersion: "2022-09-01",
+    name,
+    properties: { mode: "Incremental", template: document, ...more },
+  });
+
+  test("Complete keeps what the templates inside it list, at any depth", async () => {
+    const fixture = await openGroupFixture();
+    await fixture.send("PUT", `${sites}/stray`, { body: { location: "westeurope" } });
+    const deeper = inside("deeper", {}, template({ resources: [site("deep")] }));
+    const outer = template({
+      resources: [site("kept"), inside("nested", {}, template({ resources: [site("inner"), deeper] }))],
+    });
+    for (const expected of ["201", "200"]) {
+      assert.equal(outcome(await deploy(fixture, outer, { mode: "Complete" })), expected);
+      assert.deepEqual(await resourceNames(fixture), ["deep", "inner", "kept"]);
+    }
+    const less = template({ resources: [site("kept"), inside("nested", {}, template({ resources: [] }))] });
+    assert.equal(outcome(await deploy(fixture, less, { mode: "Complete" })), "200");
+    assert.deepEqual(
+      await resourceNames(fixture),
+      ["kept"],
+      "what a former run of it wrote is not listed now",
+    );
+  });
+
+  test("a nested deployment deletes nothing: it cannot be Complete", async () => {
+    const fixture = await openGroupFixture();
+    const theirs = `${subscription}/resourceGroups/theirs`;
+    await fixture.send("PUT", theirs, { body: { location: "westeurope" } });
+    for (const scope of [group, theirs]) {
+      await fixture.send("PUT", `${scope}/providers/Microsoft.Web/sites/stray`, {
+        body: { location: "westeurope" },
+      });
+    }
+    const complete = { mode: "Complete" };
+    const into = { ...inside("nested", complete, template({})), resourceGroup: "theirs" };
+    const later = inside(
+      "later",
+      { mode: "[if(empty(reference('stray').state), '', 'Complete')]" },
+      template({}),
+    );
+    for (const [resource, expected] of [
+      [inside("nested", complete, template({})), "400 InvalidTemplate"],
+      [into, "400 InvalidTemplate"],
+      [inside("nested", {}, template({})), "201"],
+    ] as const) {
+      assert.equal(outcome(await deploy(fixture, template({ resources: [resource] }))), expected);
+      assert.equal(
+        outcome(await fixture.send("GET", `${theirs}/providers/Microsoft.Web/sites/stray`)),
+        "200",
+      );
+    }
+    const document = template({ resources: [site("stray"), { ...later, dependsOn: ["stray"] }] });
+    const ended = await poll(fixture, await deploy(fixture, document));
+    assert.match(JSON.stringify(ended), /must use 'Incremental'/);
+    assert.deepEqual(await resourceNames(fixture), ["stray"]);
+  });
+
   test("at subscription scope a template makes a group and deploys into it", async () => {
     const fixture = await openGroupFixture();
     const module = template({ resources: [site("inside", { location: "[resourceGroup().location]" })] });

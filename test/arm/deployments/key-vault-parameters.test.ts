@@ -11,7 +11,7 @@ import {
   subscription,
   tenantId,
 } from "../fixture.ts";
-import { deploymentUrl, outputsOf, poll, site, stateOf, template } from "./templates.ts";
+import { deploymentUrl, outputsOf, site, stateOf, template } from "./templates.ts";
 
 const vaultId = `${group}/providers/Microsoft.KeyVault/vaults/Vault1`;
 const value = "S3cret-of-the-vault";
@@ -184,11 +184,9 @@ describe("a secret of a key vault as a parameter", () => {
     assert.equal(inner.body["properties"]?.["outputs"]?.["length"]?.["value"] as unknown, value.length);
     assert.ok(!JSON.stringify(inner.body).includes(value));
     const stranger = await fixture.user("nested", "DocumentDB Account Contributor", group);
-    const ended = await poll(
-      fixture,
-      await fixture.send("PUT", deploymentUrl("outer"), { body, as: stranger }),
-    );
-    assert.match(JSON.stringify(ended), /KeyVaultParameterReferenceAuthorizationFailed/);
+    const denied = await fixture.send("PUT", deploymentUrl("outer"), { body, as: stranger });
+    assert.equal(outcome(denied), "400 InvalidTemplateDeployment");
+    assert.match(JSON.stringify(denied.body), /KeyVaultParameterReferenceAuthorizationFailed/);
   });
 
   const refused: readonly (readonly [string, object, object, string, string])[] = [

@@ -186,6 +186,51 @@ describe("the tree of management groups", () => {
     );
   });
 
+  const makers: readonly (readonly [role: string, at: string, parent: string | undefined, made: string])[] = [
+    ["Owner", team, team, "200"],
+    ["Management Group Contributor", team, team.toUpperCase(), "200"],
+    ["Owner", rootGroup, undefined, "200"],
+    ["Owner", rootGroup, team, "200"],
+    ["Reader", team, team, "403 AuthorizationFailed"],
+    ["User Access Administrator", team, team, "403 AuthorizationFailed"],
+    ["Owner", team, undefined, "403 AuthorizationFailed"],
+    ["Owner", team, rootGroup, "403 AuthorizationFailed"],
+    ["Owner", team, `${management}/other`, "403 AuthorizationFailed"],
+    ["Owner", team, `${management}/absent`, "403 AuthorizationFailed"],
+    ["Owner", team, `/subscriptions/${subscriptionId}`, "403 AuthorizationFailed"],
+  ];
+  for (const [role, at, parent, expected] of makers) {
+    test(`a new group below ${parent ?? "nothing said"}, by ${role} of ${at}: ${expected}`, async () => {
+      const fixture = await openElevated();
+      for (const name of ["Team", "other"]) await putGroup(fixture, name);
+      const as = await fixture.user("maker", role, at);
+      const details = parent === undefined ? {} : { details: { parent: { id: parent } } };
+      const body = { properties: { displayName: "New", ...details } };
+      const put = (name: string): Promise<Answer> =>
+        fixture.send("PUT", `${management}/${name}`, { ...version, as, body });
+      assert.equal(outcome(await put("new")), expected);
+      assert.equal(
+        (await fixture.send("GET", `${management}/new`, version)).status,
+        expected === "200" ? 200 : 404,
+      );
+      // One that is there is written by who may write it, whatever it is to hang below.
+      if (at === team) assert.equal(outcome(await put("other")), "403 AuthorizationFailed");
+      const template = templateFor("tenant", {
+        resources: [
+          {
+            type: "Microsoft.Management/managementGroups",
+            apiVersion: "2023-04-01",
+            name: "second",
+            ...body,
+          },
+        ],
+      });
+      await fixture.grant(as, "DocumentDB Account Contributor", "/");
+      const allowed = expected === "200" ? "201" : "400 InvalidTemplateDeployment";
+      assert.equal(outcome(await deployAt(fixture, "", template, { as })), allowed);
+    });
+  }
+
   test("a subscription leaves only the group that it is in, with a say of that group", async () => {
     const fixture = await openElevated();
     for (const name of ["mine", "corp"]) await putGroup(fixture, name);
@@ -245,6 +290,29 @@ describe("what is above a subscription", () => {
     assert.deepEqual(await both(), ["200", "403 DenyAssignmentAuthorizationFailed"], "the group has moved");
     await fixture.send("DELETE", place(mine), version);
     assert.deepEqual(await both(), [refused, "200"]);
+  });
+
+  test("a denial at the parent is one to making a group below it", async () => {
+    const fixture = await openElevated();
+    for (const name of ["corp", "mine"]) await putGroup(fixture, name);
+    const maker = await fixture.user("maker", "Owner", corp);
+    await fixture.grant(maker, "Owner", mine);
+    const deny = `${corp}/providers/Microsoft.Authorization/denyAssignments/00000000-0000-4000-a000-0000000000d3`;
+    const properties = {
+      denyAssignmentName: "no more groups",
+      permissions: [{ actions: ["Microsoft.Management/managementGroups/write"] }],
+      principals: [{ id: maker, type: "User" }],
+    };
+    assert.equal(
+      (await fixture.send("PUT", deny, { apiVersion: "2022-04-01", body: { properties } })).status,
+      201,
+    );
+    const make = async (name: string, parent: string): Promise<string> => {
+      const body = { properties: { details: { parent: { id: parent } } } };
+      return outcome(await fixture.send("PUT", `${management}/${name}`, { ...version, as: maker, body }));
+    };
+    assert.equal(await make("below-corp", corp), refused);
+    assert.equal(await make("below-mine", mine), "200");
   });
 
   test("a deny assignment is not left behind by who is denied the move", async () => {

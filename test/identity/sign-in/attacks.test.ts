@@ -135,11 +135,28 @@ describe("what a user may read, through a client with fewer rights", () => {
   }
 });
 
+describe("somebody else's groups are read with a right to groups or to whole users", () => {
+  for (const [scope, expected] of [
+    [`${graph}/User.ReadBasic.All`, 403],
+    [`${graph}/User.ReadWrite.All`, 403],
+    [`${graph}/User.Read.All`, 200],
+    [`${graph}/GroupMember.Read.All`, 200],
+  ] as const) {
+    test(`${scope}: ${expected}`, async () => {
+      const { body } = await signedIn(room.native, scope);
+      const headers = { authorization: `Bearer ${String(body["access_token"])}` };
+      const path = `/v1.0/users/${room.userId}/transitiveMemberOf`;
+      assert.equal((await send(room.identity.authority, "GET", path, headers)).status, expected);
+    });
+  }
+});
+
 describe("what an administrator may do, through a client with fewer rights", () => {
   const cases: readonly (readonly [scope: string, group: number, user: number, application: number])[] = [
     [`${graph}/.default`, 201, 201, 201],
     [`${graph}/Directory.AccessAsUser.All`, 201, 201, 201],
-    [`${graph}/Directory.ReadWrite.All`, 201, 201, 201],
+    [`${graph}/Directory.ReadWrite.All`, 201, 201, 403],
+    [`${graph}/AppRegistration.Create`, 403, 403, 201],
     [`${graph}/Group.ReadWrite.All`, 201, 403, 403],
     [`${graph}/user.readwrite.all ${graph}/User.Read`, 403, 201, 403],
     [`${graph}/Application.ReadWrite.All`, 403, 403, 201],
@@ -171,6 +188,60 @@ describe("what an administrator may do, through a client with fewer rights", () 
         ],
         expected,
       );
+    });
+  }
+
+  type Deleted = readonly [group: number, user: number, application: number, member: number];
+  const deletions: readonly (readonly [scope: string, ...Deleted])[] = [
+    [`${graph}/.default`, 204, 204, 204, 204],
+    [`${graph}/Directory.ReadWrite.All`, 403, 403, 403, 204],
+    [`${graph}/Group.ReadWrite.All`, 204, 403, 403, 204],
+    [`${graph}/GroupMember.ReadWrite.All`, 403, 403, 403, 204],
+    [`${graph}/User.ReadWrite.All`, 403, 204, 403, 403],
+    [`${graph}/Application.ReadWrite.All`, 403, 403, 204, 403],
+    [`${graph}/AppRegistration.Create`, 403, 403, 403, 403],
+  ];
+  for (const [scope, ...expected] of deletions) {
+    test(`what is deleted with ${scope}: ${expected.join(" ")}`, async () => {
+      const { directory, applications, authority } = room.identity;
+      const { body } = await signedIn(room.native, scope);
+      const headers = { authorization: `Bearer ${String(body["access_token"])}` };
+      const name = `d${made++}`;
+      const group = await directory.addGroup({ displayName: name });
+      const other = await directory.addGroup({ displayName: name, members: [room.userId] });
+      const person = await directory.addUser({
+        displayName: name,
+        userPrincipalName: `${name}@${directory.domain}`,
+      });
+      const application = await applications.add({ displayName: name });
+      const found: number[] = [];
+      for (const path of [
+        `groups/${group.objectId}`,
+        `users/${person.objectId}`,
+        `applications/${application.id}`,
+        `groups/${other.objectId}/members/${room.userId}/$ref`,
+      ]) {
+        found.push((await send(authority, "DELETE", `/v1.0/${path}`, headers)).status);
+      }
+      assert.deepEqual(found, expected);
+    });
+  }
+
+  for (const [scope, expected] of [
+    [`${graph}/Application.ReadWrite.All`, 200],
+    [`${graph}/AppRegistration.Create`, 403],
+    [`${graph}/Directory.ReadWrite.All`, 403],
+  ] as const) {
+    test(`an application's secret is made with ${scope}: ${expected}`, async () => {
+      const { body } = await signedIn(room.native, scope);
+      const headers = {
+        authorization: `Bearer ${String(body["access_token"])}`,
+        "content-type": "application/json",
+      };
+      const { id } = await room.identity.applications.add({ displayName: `s${made++}` });
+      const path = `/v1.0/applications/${id}/addPassword`;
+      const reply = await send(room.identity.authority, "POST", path, headers, "{}");
+      assert.equal(reply.status, expected);
     });
   }
 
