@@ -12,6 +12,7 @@ import {
 } from "../config.ts";
 import type { ServerStatus } from "../operator/gateway.ts";
 import { type Command, CommandError, UsageError } from "./command.ts";
+import { listening } from "./listening.ts";
 import { findServer } from "./server.ts";
 import {
   seedingHelp,
@@ -21,7 +22,6 @@ import {
   templateHostsOf,
   untilStopped,
 } from "./start-seeding.ts";
-import { listening } from "./status.ts";
 
 const help = `Usage: celestite start [--data DIR] [--memory | --store URL] [--deploy PATH]... [--any-ports] [--json]
 

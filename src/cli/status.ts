@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { dataDirectoryDefault } from "../config.ts";
 import type { ServerStatus } from "../operator/gateway.ts";
 import { type Command, CommandError, UsageError } from "./command.ts";
+import { listening } from "./listening.ts";
 import { printable } from "./printable.ts";
 import { findServer, operator, requireArm, requireServer, type Server } from "./server.ts";
 
@@ -105,22 +106,4 @@ function identityList(identities: readonly ListedIdentity[]): string {
       `  ${printable(name).padEnd(width)}  client id ${clientId}  principal id ${principalId}\n`,
   );
   return `User-assigned identities:\n${lines.join("")}`;
-}
-
-/** What listens where, and what is needed to connect: the same for who starts a server and who finds one. */
-export function listening(status: ServerStatus, directory: string): string {
-  const accounts =
-    status.accounts.length === 0
-      ? "  no Cosmos account yet: celestite deploy main.json -g my-group\n"
-      : status.accounts
-          .map((account) => `  Cosmos ${account.name.padEnd(22)} ${account.endpoint}\n`)
-          .join("");
-  return `  managed identity              ${status.endpoints.managedIdentity}
-  Entra authority               ${status.endpoints.authority}/${status.tenantId}
-  Azure Resource Manager        ${status.endpoints.arm}/subscriptions/${status.subscriptionId}
-${accounts}
-  data directory                ${directory}
-  certificate authority         ${status.caFile}
-  the same plus system roots    ${status.caBundleFile}
-`;
 }
