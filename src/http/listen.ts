@@ -113,10 +113,25 @@ function serverFor(
           },
         };
   const { key, cert } = tls;
-  return createHttpsServer(
+  const server = createHttpsServer(
     { maxHeaderSize: headerBytesMax, key, cert, ALPNProtocols: ["http/1.1"], ...sni },
     handler,
   );
+  return server.prependListener("secureConnection", keepReading);
+}
+
+/** Most bytes of replies that wait in a connection before no more requests are read from it. */
+const waitingBytesMax = 16 << 20;
+
+/**
+ * Node stops reading a connection while more than some kilobytes of an earlier reply are not reported as sent. That report
+ * may come after the client's next request; and when the body of that comes in a TLS record of its own, Node's parser is
+ * fed while it is stopped and fails (`HPE_PAUSED`): a sound request would be answered with 400. No option sets the limit
+ * for TLS sockets, hence this.
+ */
+function keepReading(socket: Socket): void {
+  const state: unknown = Reflect.get(socket, "_writableState");
+  if (typeof state === "object" && state !== null) Reflect.set(state, "highWaterMark", waitingBytesMax);
 }
 
 /** Turns of the event loop. */
