@@ -42,6 +42,19 @@ class Items(unittest.TestCase):
         with self.assertRaises(exceptions.CosmosAccessConditionFailedError):
             self.worker.replace_item("replaced", item, **match)
 
+    def test_items_as_they_were_read(self):
+        """Given an item instead of its id, the client addresses it by its rid."""
+        item = self.worker.upsert_item({"id": "held", "partitionKey": PK, "v": 1})
+        replaced = self.worker.replace_item(item, {"id": "held", "partitionKey": PK, "v": 2})
+        self.assertEqual(self.worker.read_item(replaced, partition_key=PK)["v"], 2)
+        with self.assertRaises(exceptions.CosmosHttpResponseError) as denied:
+            self.reader.delete_item(replaced, partition_key=PK)
+        self.assertEqual((denied.exception.status_code, denied.exception.sub_status), (403, 5303))
+        for found in self.worker.query_items("SELECT * FROM c WHERE c.id = 'held'", partition_key=PK):
+            self.worker.delete_item(found, partition_key=PK)
+        with self.assertRaises(exceptions.CosmosResourceNotFoundError):
+            self.worker.read_item(replaced, partition_key=PK)
+
     def test_query_one_partition_and_all(self):
         query = "SELECT VALUE c.n FROM c WHERE c.n > @n AND STARTSWITH(c.id, 'p-') ORDER BY c.n"
         parameters = [{"name": "@n", "value": 8}]

@@ -262,7 +262,7 @@ const rows: readonly Row[] = [
     error: "400/1024",
     what: "a container made anew",
     send: signed("GET", `${docs}/there`, { ...a, "x-ms-cosmos-intended-collection-rid": "AAAAAAAAAAA=" }),
-    message: /does not match the current one/,
+    message: /Collection rid provided by the user does not match the existing collection\./,
   },
   {
     error: "400/3205",

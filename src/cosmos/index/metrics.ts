@@ -55,16 +55,17 @@ interface IndexUse {
   readonly CompositeIndexes: readonly CompositeIndex[];
 }
 
+export interface IndexMetrics {
+  readonly Utilized: IndexUse;
+  readonly Potential: IndexUse;
+}
+
 /**
  * The index metrics of a query under a policy, by its shape alone: the paths that it filters and sorts by, which of
  * them are indexed, and composite and vector indexes that are used or would help. How the service names vector indexes
  * here is not documented: they stand among the single ones, as the path that a policy names.
  */
-export function indexMetrics(
-  facts: Facts,
-  policy: IndexPolicy,
-  nearest?: Nearest,
-): { readonly Utilized: IndexUse; readonly Potential: IndexUse } {
+export function indexMetrics(facts: Facts, policy: IndexPolicy, nearest?: Nearest): IndexMetrics {
   const used = filteredPaths(facts);
   for (const { path } of facts.orderBy?.length === 1 ? facts.orderBy : [])
     addPath(used, indexPath(path), false);
@@ -105,10 +106,47 @@ export function indexMetrics(
   };
 }
 
-/** The value of `x-ms-cosmos-index-utilization`: URL-encoded JSON in version 2, base64 of JSON before. */
-export function encodeIndexMetrics(metrics: object, version: 1 | 2): string {
-  const text = JSON.stringify(metrics);
-  return version === 2 ? encodeURIComponent(text) : Buffer.from(text, "utf8").toString("base64");
+/** The value of `x-ms-cosmos-index-utilization` for clients that ask for version 2: URL-encoded JSON. */
+export function encodeIndexMetrics(metrics: IndexMetrics): string {
+  return encodeURIComponent(JSON.stringify(metrics));
+}
+
+/**
+ * The same for clients that ask for the first version: base64 of JSON, in the form that azure-cosmos for Python and
+ * .NET's `IndexUtilizationInfo` parse. Where one partition was asked for, its key counts as a filter: `partitionKey` has
+ * the key's paths. The live tests of azure-cosmos see filter expressions empty.
+ */
+export function encodeIndexMetricsV1(
+  { Utilized, Potential }: IndexMetrics,
+  partitionKey: readonly IndexPath[],
+): string {
+  const single = ({ IndexSpec, IndexImpactScore }: SingleIndex): object => ({
+    FilterExpression: "",
+    IndexSpec,
+    FilterPreciseSet: true,
+    IndexPreciseSet: true,
+    IndexImpactScore,
+  });
+  const composite = ({ IndexSpecs, IndexImpactScore }: CompositeIndex): object => ({
+    IndexSpecs,
+    IndexPreciseSet: true,
+    IndexImpactScore,
+  });
+  const key = partitionKey.map(
+    (path): SingleIndex => ({
+      IndexSpec: `${specOf(path)}/?`,
+      IndexImpactScore: "High",
+    }),
+  );
+  const named = new Set(Utilized.SingleIndexes.map(({ IndexSpec }) => IndexSpec));
+  const added = key.filter(({ IndexSpec }) => !named.has(IndexSpec));
+  const metrics = {
+    UtilizedSingleIndexes: [...added, ...Utilized.SingleIndexes].map(single),
+    PotentialSingleIndexes: Potential.SingleIndexes.map(single),
+    UtilizedCompositeIndexes: Utilized.CompositeIndexes.map(composite),
+    PotentialCompositeIndexes: Potential.CompositeIndexes.map(composite),
+  };
+  return Buffer.from(JSON.stringify(metrics), "utf8").toString("base64");
 }
 
 interface FilteredPath {

@@ -1,7 +1,8 @@
 /** What the reply to a query says: the page, what it cost, and which indexes it used. */
+import { splitPath } from "../engine/partition-key.ts";
 import type { ContainerRecord } from "../engine/records.ts";
 import { queryCharge } from "../engine/request-charge.ts";
-import { encodeIndexMetrics, indexMetrics, queryMetrics } from "../index/metrics.ts";
+import { encodeIndexMetrics, encodeIndexMetricsV1, indexMetrics, queryMetrics } from "../index/metrics.ts";
 import type { QueryShape } from "../index/shape.ts";
 import { flag } from "../wire/headers.ts";
 import type { OperationContext, OperationResult } from "./operation.ts";
@@ -62,14 +63,13 @@ export function metricsHeaders(
     const duration = engine.clock.now() - started;
     found["x-ms-documentdb-query-metrics"] = queryMetrics(page, duration);
   }
-  const version = flag(headers, "x-ms-cosmos-populateindexmetrics-v2")
-    ? 2
-    : flag(headers, "x-ms-cosmos-populateindexmetrics")
-      ? 1
-      : undefined;
-  if (version !== undefined && query !== undefined) {
-    const metrics = indexMetrics(query.facts, engine.indexes.policyOf(container), query.nearest);
-    found["x-ms-cosmos-index-utilization"] = encodeIndexMetrics(metrics, version);
-  }
+  const second = flag(headers, "x-ms-cosmos-populateindexmetrics-v2");
+  if (query === undefined || !(second || flag(headers, "x-ms-cosmos-populateindexmetrics"))) return found;
+  const metrics = indexMetrics(query.facts, engine.indexes.policyOf(container), query.nearest);
+  const isOnePartition = headers["x-ms-documentdb-partitionkey"] !== undefined;
+  const key = isOnePartition ? container.partitionKey.paths.map(splitPath) : [];
+  found["x-ms-cosmos-index-utilization"] = second
+    ? encodeIndexMetrics(metrics)
+    : encodeIndexMetricsV1(metrics, key);
   return found;
 }

@@ -50,10 +50,7 @@ export function checkDemands(context: Pick<OperationContext, "account" | "contai
   oneOf(priorities, headers, "x-ms-cosmos-priority-level");
   const intended = headers["x-ms-cosmos-intended-collection-rid"];
   if (intended !== undefined && container !== undefined && intended !== container.rid) {
-    throw badRequest(
-      "The resource id of the collection that the client intended does not match the current one.",
-      1024,
-    );
+    throw badRequest("Collection rid provided by the user does not match the existing collection.", 1024);
   }
 }
 
