@@ -28,7 +28,7 @@ export interface ScriptOwner {
 type Properties = Readonly<Record<string, unknown>>;
 
 export interface ScriptControl {
-  /** Checks a script as the data plane does, and compiles it; returns the properties to keep. Before the transaction. */
+  /** Checks a script as the data plane does; returns the properties to keep. Before the transaction. */
   checkScript(kind: ScriptKind, resource: CosmosResource): Promise<Properties>;
   putScript(
     transaction: Transaction,
@@ -47,7 +47,7 @@ export function scriptControl(engine: Engine): ScriptControl {
     async checkScript(kind, resource) {
       // Loaded when needed: the sandbox is much code, and no start needs it.
       const { scriptProperties } = await import("./operations/scripts.ts");
-      return scriptProperties(engine, kind, resource);
+      return scriptProperties(kind, resource);
     },
     async putScript(transaction, owner, id, properties) {
       const place = await placeOf(transaction, owner);

@@ -78,6 +78,13 @@ export function uniqueKeysFixed(): CosmosError {
   return forbidden(listed(text));
 }
 
+/** A name or item id that is too long; `end` is the first length that is. The name is shown as far as it could be one. */
+export function invalidName(name: string, end: number): CosmosError {
+  return badRequest(
+    `The input name '${name.slice(0, 2048)}' is invalid. Ensure to provide a unique non-empty string less than '${end}' characters.`,
+  );
+}
+
 /** A query error: `message` is already in its final form. */
 export function badQuery(message: string, substatus = 0): CosmosError {
   return new CosmosError(400, "BadRequest", message, { substatus });

@@ -47,7 +47,7 @@ const families: readonly Family[] = [
     feed: `${colls}/triggers`,
     array: "Triggers",
     resource: (id) => ({ id, body: "() => {}", triggerType: "post", triggerOperation: "REPLACE" }),
-    shown: { body: "() => {}", triggerType: "Post", triggerOperation: "Replace" },
+    shown: { body: "() => {}", triggerType: "post", triggerOperation: "REPLACE" },
     change: { triggerType: "Pre" },
     rid: [16, 7],
     missing: ["id", "body", "triggerType", "triggerOperation"],
@@ -80,7 +80,7 @@ const families: readonly Family[] = [
     feed: "/dbs/shop/users/owner/permissions",
     array: "Permissions",
     resource: (id) => ({ id, permissionMode: "all", resource: `dbs/shop/colls/orders/docs/${id}` }),
-    shown: { permissionMode: "All" },
+    shown: { permissionMode: "all" },
     change: { permissionMode: "read" },
     rid: [16, 0],
     missing: ["id", "permissionMode", "resource"],
@@ -468,11 +468,24 @@ describe("conflicts", () => {
     const fixture = await openCosmosFixture();
     const feed = bodyOf(await fixture.sendSigned("GET", `${colls}/conflicts`));
     assert.deepEqual([feed["Conflicts"], feed["_count"]], [[], 0]);
-    const found = await fixture.sendSigned("POST", `${colls}/conflicts`, {
-      headers: query,
-      body: { query: "SELECT * FROM c" },
-    });
-    assert.deepEqual(bodyOf(found)["Conflicts"], []);
+    const asked: readonly (readonly [Record<string, string>, string])[] = [
+      [{}, "400"],
+      [{ "x-ms-documentdb-query-enablecrosspartition": "False" }, "400"],
+      [{ "x-ms-documentdb-query-enablecrosspartition": "True" }, "200"],
+      [{ "x-ms-documentdb-partitionkey": '["a"]' }, "200"],
+      [{ "x-ms-documentdb-partitionkeyrangeid": "0" }, "200"],
+      [{ "x-ms-documentdb-partitionkeyrangeid": "7" }, "410/1002"],
+    ];
+    for (const [headers, expected] of asked) {
+      const found = await fixture.sendSigned("POST", `${colls}/conflicts`, {
+        headers: { ...query, ...headers },
+        body: { query: "SELECT * FROM c" },
+      });
+      assert.equal(outcome(found), expected, JSON.stringify(headers));
+      if (expected === "200") assert.deepEqual(bodyOf(found)["Conflicts"], []);
+      if (expected === "400")
+        assert.match(String(bodyOf(found)["message"]), /Cross partition query is required/);
+    }
     for (const method of ["GET", "DELETE"]) {
       assert.equal(outcome(await fixture.sendSigned(method, `${colls}/conflicts/1`)), "404");
     }

@@ -161,6 +161,30 @@ test("the root may be written as a slash alone", async () => {
   ]);
 });
 
+test("kinds of index are no longer returned with a path, but for spatial ones", async () => {
+  const number = { dataType: "Number", precision: 2 };
+  const point = { kind: "Spatial", dataType: "Point" };
+  const rows: readonly (readonly [unknown, Properties])[] = [
+    [
+      [
+        { kind: "Hash", ...number },
+        { kind: "Range", dataType: "String" },
+      ],
+      {},
+    ],
+    [[], {}],
+    [[{ kind: "range", ...number }, point], { indexes: [point] }],
+  ];
+  for (const [indexes, kept] of rows) {
+    const fixture = await openCosmosFixture();
+    const [status, body] = await created(fixture, indexing({ includedPaths: [{ path: "/", indexes }] }));
+    assert.equal(status, "201");
+    const stored = bodyOf(await fixture.sendSigned("GET", "/dbs/shop/colls/c"));
+    for (const { indexingPolicy } of [body, stored])
+      assert.deepEqual((indexingPolicy as Properties)["includedPaths"], [{ path: "/*", ...kept }]);
+  }
+});
+
 test("the etag is excluded unless the policy speaks of it", async () => {
   const etag = { path: '/"_etag"/?' };
   const excludedOf = async (policy: Properties): Promise<unknown> =>

@@ -142,7 +142,8 @@ const cases: readonly Case[] = [
     headers: a,
     body: { id: long(1024), pk: "a" },
     expected: "400",
-    message: /longer than 1023 bytes/,
+    message:
+      /The input name 'x+' is invalid\. Ensure to provide a unique non-empty string less than '1024' characters\./,
   },
   {
     name: "nesting beyond 128 levels",
@@ -330,6 +331,22 @@ const cases: readonly Case[] = [
     expected: "409",
     message: /already exists/,
   },
+  {
+    name: "a container that exists",
+    method: "POST",
+    target: "/dbs/shop/colls",
+    body: { id: "orders", partitionKey: { paths: ["/pk"] } },
+    expected: "409",
+    message: /already exists/,
+  },
+  ...["MultiHash", "Hash"].map((kind) => ({
+    name: `a container that exists, with four paths of kind ${kind}`,
+    method: "POST",
+    target: "/dbs/shop/colls",
+    body: { id: "orders", partitionKey: { paths: ["/id", "/pk", "/id2", "/pk2"], kind, version: 2 } },
+    expected: "400",
+    message: /Too many partition key paths/,
+  })),
   {
     name: "a database id with a hash",
     method: "POST",

@@ -41,6 +41,9 @@ const batchHeaders = {
 };
 const batch = (parts: number): object =>
   many(parts, (n) => ({ operationType: "Upsert", resourceBody: { id: `b${n}`, pk: "a" } }));
+/** An item that is written with escapes, each six bytes for one of three. */
+const escaped = (id: string, characters: number): string =>
+  `{"id":"${id}","pk":"a","v":"${"\\u65e5".repeat(characters)}"}`;
 const nested = (depth: number): string =>
   `{"id":"deep${depth}","pk":"a","v":${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`;
 
@@ -55,11 +58,30 @@ type Row = readonly [
 ];
 
 const colls = "/dbs/shop/colls";
+const tooLong =
+  /The input name 'x{256}' is invalid\. Ensure to provide a unique non-empty string less than '255' characters\./;
 const rows: readonly Row[] = [
   ["an id of 255 characters", "POST", "/dbs", {}, { id: long(255) }, "201"],
-  ["an id of 256 characters", "POST", "/dbs", {}, { id: long(256) }, "400", /is invalid/],
+  ["an id of 256 characters", "POST", "/dbs", {}, { id: long(256) }, "400", tooLong],
+  [
+    "a container id of 256 characters",
+    "POST",
+    colls,
+    {},
+    { ...container({}), id: long(256) },
+    "400",
+    tooLong,
+  ],
   ["an item id of 1023 bytes", "POST", docs, a, { id: long(1023), pk: "a" }, "201"],
-  ["an item id of 1024 bytes", "POST", docs, a, { id: long(1024), pk: "a" }, "400", /1023 bytes/],
+  [
+    "an item id of 1024 bytes",
+    "POST",
+    docs,
+    a,
+    { id: long(1024), pk: "a" },
+    "400",
+    /less than '1024' characters/,
+  ],
   ["an item id that ends with a space", "POST", docs, a, { id: "space ", pk: "a" }, "201"],
   [
     "a script id of 256 characters",
@@ -81,6 +103,34 @@ const rows: readonly Row[] = [
   ],
   ["a user id with a slash", "POST", "/dbs/shop/users", {}, { id: "a/b" }, "400", /invalid character '\/'/],
   ["an item a little below 2 MB", "POST", docs, a, itemOf("large", 2 * 1024 * 1024 - 100), "201"],
+  [
+    "an item below 2 MB that comes as more with its escapes",
+    "POST",
+    docs,
+    a,
+    escaped("cjk", 400_000),
+    "413",
+    /Request size is too large/,
+  ],
+  [
+    "the same to be upserted",
+    "POST",
+    docs,
+    { ...a, "x-ms-documentdb-is-upsert": "True" },
+    escaped("cjk", 400_000),
+    "413",
+  ],
+  ["the same as a replacement", "PUT", `${docs}/there`, a, escaped("there", 400_000), "413"],
+  [
+    "a patch of more than 2 MB with its escapes",
+    "PATCH",
+    `${docs}/there`,
+    a,
+    `[{"op":"set","path":"/v","value":"${"\\u65e5".repeat(400_000)}"}]`,
+    "413",
+  ],
+  ["an item without escapes", "POST", docs, a, escaped("cjk", 400_000).replaceAll("\\u65e5", "日"), "201"],
+  ["escapes below 2 MB", "POST", docs, a, escaped("short", 300_000), "201"],
   [
     "an item a little above 2 MB",
     "POST",

@@ -279,7 +279,7 @@ describe("users and permissions", () => {
       resource: container.url,
     });
     assert.match(resource._token, /^type=resource&/);
-    assert.equal((await permission.read()).resource.permissionMode, "Read");
+    assert.equal((await permission.read()).resource.permissionMode, PermissionMode.Read);
     await assert.rejects(permission.read({ resourceTokenExpirySeconds: 5 }), { code: 400 });
     assert.equal((await user.permissions.readAll().fetchAll()).resources.length, 1);
     assert.equal((await user.permissions.query("SELECT * FROM r").fetchAll()).resources.length, 1);

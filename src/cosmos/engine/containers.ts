@@ -7,6 +7,7 @@ import {
   badRequest,
   CosmosError,
   conflict,
+  invalidName,
   notFound,
   ownerNotFound,
   preconditionFailed,
@@ -60,12 +61,13 @@ export function checkResourceId(id: unknown): asserts id is string {
   if (forbidden !== undefined)
     throw badRequest(`The resource name presented contains invalid character '${forbidden}'.`);
   if (id.endsWith(" ")) throw badRequest("The resource name can't end with space.");
+  // The service names the greatest length as the first that is too long.
+  if (id.length > maxIdLength) throw invalidName(id, maxIdLength);
   // A lone surrogate has no UTF-8 form, so the id could not be addressed again.
-  if (id.length > maxIdLength || /\p{Surrogate}/u.test(id)) {
+  if (/\p{Surrogate}/u.test(id))
     throw badRequest(
-      `The resource name '${id.slice(0, maxIdLength)}' is invalid: it must have 1 to ${maxIdLength} whole characters.`,
+      `The resource name '${id}' is invalid: it must have 1 to ${maxIdLength} whole characters.`,
     );
-  }
 }
 
 export async function readDatabase(
@@ -153,7 +155,11 @@ export async function putContainer(
   const parent = await readDatabase(transaction, account, database);
   if (parent === undefined) throw ownerNotFound();
   const old = await readContainer(transaction, account, database, id);
-  if (old !== undefined && options.mustBeNew) throw conflict();
+  if (old !== undefined && options.mustBeNew) {
+    // What a resource cannot be is told before what is in its way.
+    partitionKeyDefinition(resource["partitionKey"]);
+    throw conflict();
+  }
   if (options.ifMatch !== undefined && options.ifMatch !== "*" && old?.etag !== options.ifMatch) {
     throw old === undefined ? notFound() : preconditionFailed();
   }

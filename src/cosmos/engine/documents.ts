@@ -5,7 +5,7 @@
  */
 import { after, encodeKey, prefixRange, trailingNumber } from "../../storage/keys.ts";
 import type { Bytes, Reader } from "../../storage/port.ts";
-import { badRequest } from "../errors.ts";
+import { badRequest, invalidName } from "../errors.ts";
 import type { LogicalPartition } from "./partition-key.ts";
 import type { ContainerRecord, PhysicalRange } from "./records.ts";
 
@@ -47,8 +47,7 @@ export function itemId(body: ItemBody): string {
   if (typeof id !== "string" || id === "") {
     throw badRequest("The input content is invalid because the required properties - 'id; ' - are missing");
   }
-  if (Buffer.byteLength(id) > idBytesMax)
-    throw badRequest(`The id of an item cannot be longer than ${idBytesMax} bytes.`);
+  if (Buffer.byteLength(id) > idBytesMax) throw invalidName(id, idBytesMax + 1);
   // A lone surrogate has no UTF-8 form, so the id could not be addressed again.
   if (/[/\\#]|\p{Surrogate}/u.test(id)) {
     throw badRequest("The id of an item cannot contain '/', '\\', '#' or half a character.");

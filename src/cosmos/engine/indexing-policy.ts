@@ -28,7 +28,7 @@ export function indexingPolicy(given: unknown, geospatial: "Geography" | "Geomet
   if (isNone && automatic)
     throw badRequest("An indexing policy whose mode is 'none' must have 'automatic' set to false.");
   const lists: JsonObject = {
-    ...listed(policy, "includedPaths", withRoot),
+    ...listed(policy, "includedPaths", (entry) => withoutKinds(withRoot(entry))),
     ...listed(policy, "excludedPaths", withRoot),
   };
   const included = pathsOf(lists, "includedPaths");
@@ -85,6 +85,23 @@ function withEtag(given: unknown, included: readonly string[] | undefined): read
 /** `/` is the older way to write the root. */
 function withRoot(entry: unknown): unknown {
   return isObject(entry) && entry["path"] === "/" ? { ...entry, path: allPaths } : entry;
+}
+
+/**
+ * An included path without the kinds of index that policies once chose from: every path has a range index now, and the
+ * service no longer returns hash and range kinds. Spatial ones are kept as they came.
+ */
+function withoutKinds(entry: unknown): unknown {
+  if (!isObject(entry) || !Array.isArray(entry["indexes"])) return entry;
+  const { indexes, ...rest } = entry;
+  const spatial = (indexes as readonly unknown[]).filter(
+    (index) => isObject(index) && isSpatial(index["kind"]),
+  );
+  return spatial.length === 0 ? rest : { ...rest, indexes: spatial };
+}
+
+function isSpatial(kind: unknown): boolean {
+  return typeof kind === "string" && kind.toLowerCase() === "spatial";
 }
 
 /** Paths of one list; each is one value (`/?`) or a whole subtree (`/*`). */

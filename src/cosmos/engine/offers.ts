@@ -21,6 +21,8 @@ import {
 export interface Throughput {
   readonly kind: "manual" | "autoscale";
   readonly value: number;
+  /** Of autoscale: by how many per cent the service may raise the maximum by itself. Kept and returned only. */
+  readonly incrementPercent?: number;
 }
 
 export interface OfferRecord {
@@ -50,12 +52,36 @@ const throughputPerRange = 10_000;
 export function checkedThroughput(kindOf: Throughput["kind"], value: number, floor = 0): Throughput {
   const [least, step] = kindOf === "manual" ? [throughputMin, manualStep] : [autoscaleStep, autoscaleStep];
   const min = Math.max(least, floor);
+  if (kindOf === "autoscale" && Number.isInteger(value) && value < min)
+    throw badRequest(`Requested throughput ${value} is less than required minimum throughput ${min}.`);
   if (!Number.isInteger(value) || value < min || value > throughputMax || value % step !== 0) {
     throw badRequest(
       `The offer should have valid throughput values between ${min} and ${throughputMax} inclusive in increments of ${step}.`,
     );
   }
   return { kind: kindOf, value };
+}
+
+/** Autoscale as clients write it in a header or an offer: `{maxThroughput, autoUpgradePolicy?}`; 400 for what it cannot be. */
+export function autoscaleThroughput(settings: unknown): Throughput {
+  const { maxThroughput, autoUpgradePolicy } = membersOf(settings);
+  const checked = checkedThroughput("autoscale", Number(maxThroughput));
+  const { incrementPercent } = membersOf(membersOf(autoUpgradePolicy).throughputPolicy);
+  if (incrementPercent === undefined || incrementPercent === null) return checked;
+  if (!Number.isInteger(incrementPercent) || Number(incrementPercent) < 0)
+    throw badRequest(
+      "The incrementPercent of an autoUpgradePolicy must be a whole number that is not negative.",
+    );
+  return { ...checked, incrementPercent: Number(incrementPercent) };
+}
+
+function membersOf(value: unknown): {
+  readonly maxThroughput?: unknown;
+  readonly autoUpgradePolicy?: unknown;
+  readonly throughputPolicy?: unknown;
+  readonly incrementPercent?: unknown;
+} {
+  return typeof value === "object" && value !== null ? value : {};
 }
 
 /** The least throughput that a resource may be given: a hundredth of the most it ever had (for autoscale, a tenth). */
@@ -145,7 +171,7 @@ export async function replaceOffer(
   const floor = throughputMinOf({ ...old, throughput: { ...old.throughput, kind: throughput.kind } });
   const record: OfferRecord = {
     ...old,
-    throughput: checkedThroughput(throughput.kind, throughput.value, floor),
+    throughput: { ...throughput, ...checkedThroughput(throughput.kind, throughput.value, floor) },
     highest: Math.max(old.highest ?? 0, old.throughput.value, throughput.value),
     etag: metadataEtag(parts.entropy, parts.clock),
     ts: seconds(parts.clock),
@@ -158,22 +184,24 @@ export async function replaceOffer(
 function throughputOf(content: unknown): Throughput {
   const given = (typeof content === "object" && content !== null ? content : {}) as {
     readonly offerThroughput?: unknown;
-    readonly offerAutopilotSettings?: { readonly maxThroughput?: unknown };
+    readonly offerAutopilotSettings?: { readonly maxThroughput?: unknown } | null;
   };
-  const max = given.offerAutopilotSettings?.maxThroughput;
-  if (max !== undefined) return checkedThroughput("autoscale", Number(max));
+  const autoscale = given.offerAutopilotSettings;
+  if (autoscale?.maxThroughput !== undefined) return autoscaleThroughput(autoscale);
   return checkedThroughput("manual", Number(given.offerThroughput));
 }
 
 export function renderOffer(record: OfferRecord): CosmosResource {
-  const { kind: how, value } = record.throughput;
+  const { kind: how, value, incrementPercent } = record.throughput;
+  const upgrade =
+    incrementPercent === undefined ? {} : { autoUpgradePolicy: { throughputPolicy: { incrementPercent } } };
   const content =
     how === "manual"
       ? { offerThroughput: value, offerIsRUPerMinuteThroughputEnabled: false }
       : {
           offerThroughput: value / autoscaleFloor,
           offerIsRUPerMinuteThroughputEnabled: false,
-          offerAutopilotSettings: { maxThroughput: value },
+          offerAutopilotSettings: { maxThroughput: value, ...upgrade },
         };
   return {
     id: record.id,

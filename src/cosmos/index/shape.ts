@@ -17,12 +17,22 @@ export interface QueryShape {
   /** Sources in its FROM clause. */
   readonly sources: number;
   readonly crossPartitionUnservable: boolean;
+  readonly aggregatesByName: boolean;
   /** The query wants the rows that are nearest to a vector. */
   readonly nearest?: Nearest;
 }
 
 export function shapeOf(query: PreparedQuery): QueryShape {
-  const { facts, grouped, distinct, readsItems, crossPartitionUnservable, syntax, nearest } = query;
+  const {
+    facts,
+    grouped,
+    distinct,
+    readsItems,
+    crossPartitionUnservable,
+    aggregatesByName,
+    syntax,
+    nearest,
+  } = query;
   return {
     facts,
     grouped,
@@ -32,6 +42,7 @@ export function shapeOf(query: PreparedQuery): QueryShape {
     filtered: syntax.where !== undefined,
     sources: syntax.from?.length ?? 0,
     crossPartitionUnservable,
+    aggregatesByName,
     ...(nearest === undefined ? {} : { nearest }),
   };
 }

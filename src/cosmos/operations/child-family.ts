@@ -151,7 +151,7 @@ export function requiredText(resource: JsonObject, name: string): string {
   return value;
 }
 
-/** The allowed value that equals a text but for case; 400 when there is none. */
+/** The allowed value that equals a mandatory text but for case; 400 when there is none. */
 export function oneOf(resource: JsonObject, name: string, allowed: readonly string[]): string {
   const text = requiredText(resource, name);
   const found = allowed.find((candidate) => candidate.toLowerCase() === text.toLowerCase());

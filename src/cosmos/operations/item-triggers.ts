@@ -157,12 +157,12 @@ async function findTriggers(
     const trigger = await findChild(engine.store, place, id);
     if (trigger === undefined) throw badRequest(`Trigger '${id}' does not exist.`);
     const { triggerType, triggerOperation } = trigger.properties as Readonly<Record<string, string>>;
-    if (triggerType !== type) {
+    if (!sameWord(triggerType, type)) {
       throw badRequest(
         `Trigger '${id}' was defined with type '${String(triggerType)}', and therefore is invalid for '${type}'.`,
       );
     }
-    if (!registeredFor[operation].includes(String(triggerOperation))) {
+    if (!registeredFor[operation].some((word) => sameWord(triggerOperation, word))) {
       throw badRequest(
         `Trigger '${id}' was defined with operation type '${String(triggerOperation)}', and therefore is invalid for '${operation}'.`,
       );
@@ -170,4 +170,9 @@ async function findTriggers(
     found.push(trigger);
   }
   return found;
+}
+
+/** Triggers keep the casing that they were registered in. */
+function sameWord(given: unknown, word: string): boolean {
+  return String(given).toLowerCase() === word.toLowerCase();
 }

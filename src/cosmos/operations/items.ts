@@ -22,6 +22,7 @@ import { ifMatch, minimalResponse } from "../wire/headers.ts";
 import { namesTriggers, type TriggerOperation, writeTriggered } from "./item-triggers.ts";
 import {
   accountNameOf,
+  checkLength,
   documentBody,
   documentPartition,
   type JsonObject,
@@ -76,6 +77,7 @@ export const patchItem: Operation = async (context) => {
   const container = requireContainer(context);
   const logical = requirePartition(context, container);
   const target = itemTarget(context);
+  checkLength(context.body);
   const patch = parsePatch(parseBody(context.body), container.partitionKey.paths.map(splitPath));
   const condition = patchCondition(context, patch);
   return commitWrite(context, container, logical, "Patch", (commit) =>

@@ -6,6 +6,7 @@
 import type { Transaction } from "../../storage/port.ts";
 import { cosmosLock } from "../account-lock.ts";
 import type { AccountView, DatabaseView } from "../engine/catalog.ts";
+import { itemBytesMax } from "../engine/documents.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { WrittenDocument } from "../engine/item-writes.ts";
 import {
@@ -25,6 +26,7 @@ import {
   notFound,
   ownerNotFound,
   partitionKeyMismatch,
+  tooLarge,
 } from "../errors.ts";
 import { QueryError } from "../query/error.ts";
 import type { Address } from "../wire/address.ts";
@@ -84,10 +86,16 @@ export function parseBody(bytes: Uint8Array): unknown {
   return readBody(bytes).value;
 }
 
-/** The request body as a document; 400 for anything else. */
+/** The request body as a document; 400 for anything else, 413 for one that is longer than an item may be. */
 export function documentBody(context: Pick<OperationContext, "body">): WrittenDocument {
+  checkLength(context.body);
   const { text, value } = readBody(context.body);
   return { body: jsonObject(value), exact: exactMembers(text) };
+}
+
+/** What arrives is measured, escapes and all: the item itself may be smaller, and is still refused. */
+export function checkLength(body: Uint8Array): void {
+  if (body.length > itemBytesMax) throw tooLarge();
 }
 
 function readBody(bytes: Uint8Array): { readonly text: string; readonly value: unknown } {

@@ -54,10 +54,10 @@ export const permissions: ChildOperations = childOperations({
   },
   properties(context, resource) {
     tokenSeconds(context);
-    const properties = ownProperties(resource);
+    oneOf(resource, "permissionMode", ["All", "Read"]);
     return {
-      ...properties,
-      permissionMode: oneOf(resource, "permissionMode", ["All", "Read"]),
+      // The mode among them, in the casing that it came in.
+      ...ownProperties(resource),
       resource: checkedLink(requiredText(resource, "resource")),
       ...partitionKeyOf(resource),
       // Compared with those of the user's other permissions, and never shown.
@@ -82,7 +82,7 @@ function grantOf(place: ChildPlace, record: ChildRecord): TokenGrant {
     permissionId: id,
     user: place.ownerId ?? place.ownerRid,
     userRid: place.ownerRid,
-    mode: properties["permissionMode"] === "All" ? "All" : "Read",
+    mode: String(properties["permissionMode"]).toLowerCase() === "all" ? "All" : "Read",
     resource: trimmed(String(properties["resource"])),
     ...(Array.isArray(key) ? { partitionKey: key } : {}),
   };

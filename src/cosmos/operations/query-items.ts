@@ -152,7 +152,12 @@ async function queryScope(
   if (scope.kind !== "container") return scope;
   const keys = partitionKeysOf(query.facts, container.partitionKey);
   const [key] = keys ?? [];
+  // An aggregate without VALUE is left to clients even where the filter names its partition, as in the service.
   if (keys?.length === 1 && key?.length === container.partitionKey.paths.length) {
+    if (container.ranges.length > 1 && query.aggregatesByName) {
+      checkCrossPartition(context);
+      throw new NeedsPlan();
+    }
     const components = key as readonly PartitionKeyComponent[];
     return logicalScope(context.engine, container, placePartition(components, container.partitionKey));
   }
@@ -293,7 +298,8 @@ function listFeed(resources: readonly object[], start: PageStart): ItemFeed {
   };
 }
 
-function checkCrossPartition({ headers }: OperationContext): void {
+/** 400 unless the request allows its query to cross partitions. */
+export function checkCrossPartition({ headers }: OperationContext): void {
   if (!flag(headers, "x-ms-documentdb-query-enablecrosspartition")) {
     throw badRequest(
       "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception.",

@@ -1,8 +1,6 @@
 /** Stored procedures, triggers and user-defined functions as resources. Running them is `scripts/`. */
-import type { Engine } from "../engine/engine.ts";
 import type { ScriptKind } from "../engine/records.ts";
 import { badRequest } from "../errors.ts";
-import { checkScript } from "../scripts/execute.ts";
 import { type ChildOperations, childOperations, oneOf, ownProperties } from "./child-family.ts";
 import { accountNameOf, type JsonObject, requireContainer } from "./operation.ts";
 import { scriptPlace } from "./script-place.ts";
@@ -20,30 +18,23 @@ function family(feedName: string, kind: ScriptKind): ChildOperations {
   return childOperations({
     feedName,
     place: async (context) => scriptPlace(accountNameOf(context), requireContainer(context), kind),
-    properties: (context, resource) => scriptProperties(context.engine, kind, resource),
+    properties: (_, resource) => scriptProperties(kind, resource),
   });
 }
 
-/** Checks a script that a client sent, compiles it, and returns the properties to keep; 400 for what is wrong. */
-export async function scriptProperties(
-  engine: Engine,
-  kind: ScriptKind,
-  resource: JsonObject,
-): Promise<JsonObject> {
-  const own = {
-    ...ownProperties(resource),
-    ...(kind === "trigger" ? triggerProperties(resource) : {}),
-    body: bodyOf(resource),
-  };
-  await checkScript(engine, String(resource["id"]), own.body);
-  return own;
+/**
+ * Checks a script that a client sent and returns the properties to keep; 400 for what is wrong. Like the service it does
+ * not compile the body: a script that is no JavaScript fails when it is run.
+ */
+export function scriptProperties(kind: ScriptKind, resource: JsonObject): JsonObject {
+  if (kind === "trigger") checkTrigger(resource);
+  return { ...ownProperties(resource), body: bodyOf(resource) };
 }
 
-function triggerProperties(resource: JsonObject): JsonObject {
-  return {
-    triggerType: oneOf(resource, "triggerType", ["Pre", "Post"]),
-    triggerOperation: oneOf(resource, "triggerOperation", triggerOperations),
-  };
+/** In any casing, and kept in the client's. */
+function checkTrigger(resource: JsonObject): void {
+  oneOf(resource, "triggerType", ["Pre", "Post"]);
+  oneOf(resource, "triggerOperation", triggerOperations);
 }
 
 function bodyOf(resource: JsonObject): string {

@@ -3,7 +3,7 @@
  * whose placeholders the client fills with those statistics, and what the client needs to fuse the ranks.
  */
 import type { Bound } from "./binding.ts";
-import { literalNumber, splitFusion } from "./order-check.ts";
+import { splitFusion } from "./order-check.ts";
 import { EMPTY_INFO, type HybridSearchPlan, type QueryInfo } from "./plan.ts";
 import type { PreparedQuery } from "./prepare.ts";
 import { printExpression, printQuery } from "./print.ts";
@@ -42,8 +42,6 @@ export function planHybridSearch(bound: Bound, query: Query, prepared: PreparedQ
   const components = calls.flatMap((call, i) =>
     call.kind === "call" ? [componentOf(prepared, call, i)] : [],
   );
-  const weights =
-    fused?.weights?.kind === "array" ? fused.weights.items.map((weight) => literalNumber(weight) ?? 1) : [];
   const texts = components.filter(({ call }) => isText(call));
   return {
     globalStatisticsQuery: printQuery(statisticsQuery(query, texts)),
@@ -51,7 +49,7 @@ export function planHybridSearch(bound: Bound, query: Query, prepared: PreparedQ
       describe(bound, query, prepared, component, components),
     ),
     componentWithoutPayloadQueryInfos: [],
-    componentWeights: weights,
+    componentWeights: prepared.rankWeights,
     skip: prepared.offset ?? null,
     take: prepared.top ?? prepared.limit ?? null,
     requiresGlobalStatistics: texts.length > 0,

@@ -3,8 +3,9 @@
  * the plain container.
  */
 import { type BindState, report } from "./binding.ts";
-import { ORDER_BY_NOT_A_PATH } from "./error.ts";
+import { errorAt, ORDER_BY_NOT_A_PATH } from "./error.ts";
 import { asPath, type Call, type Expression, type OrderBy, type Query } from "./syntax.ts";
+import { isArray, type Value } from "./values.ts";
 
 const WEIGHTS =
   "The last parameter of the RRF function is an optional array of weights. When present, it must be a literal " +
@@ -100,9 +101,27 @@ export function splitFusion(call: Call): {
 
 function hasGoodWeights(call: Call): boolean {
   const { components, weights } = splitFusion(call);
-  if (weights === undefined) return true;
+  // The value of a parameter is looked at when the query is prepared.
+  if (weights === undefined || weights.kind === "parameter") return true;
   if (weights.kind !== "array" || weights.items.length !== components.length) return false;
   return weights.items.every((item) => literalNumber(item) !== undefined);
+}
+
+/**
+ * The weights of the first item of ORDER BY RANK, written out or the value of a parameter; empty without any. Throws
+ * SC2229 for a parameter that has not one number for each component score.
+ */
+export function fusionWeights(query: Query, parameters: ReadonlyMap<string, Value>): readonly number[] {
+  const { orderBy } = query;
+  const fusion = orderBy?.rank === true ? orderBy.items[0]?.value : undefined;
+  if (fusion === undefined || orderBy === undefined || !isCallOf(fusion, "RRF")) return [];
+  const { components, weights } = splitFusion(fusion);
+  if (weights?.kind === "array") return weights.items.map((weight) => literalNumber(weight) ?? 1);
+  if (weights?.kind !== "parameter") return [];
+  const given = parameters.get(weights.name);
+  const isGood = isArray(given) && given.length === components.length && given.every(Number.isFinite);
+  if (!isGood) throw errorAt("SC2229", WEIGHTS, orderBy.span);
+  return given.map(Number);
 }
 
 /** The value of a number written out, with or without a sign. */

@@ -11,7 +11,7 @@ import { compileExpression } from "./evaluate.ts";
 import { type Facts, factsOf } from "./facts.ts";
 import type { Implementation, VectorEmbedding } from "./functions/signature.ts";
 import { compileRowTest, type Nearest, nearestOf } from "./nearest.ts";
-import { splitFusion } from "./order-check.ts";
+import { fusionWeights, splitFusion } from "./order-check.ts";
 import { parseQuery } from "./parser.ts";
 import { compileSubquery } from "./pipeline.ts";
 import { asVectorDistance, nearestFirst, vectorMetric } from "./rank.ts";
@@ -69,6 +69,8 @@ export interface PreparedQuery {
   readonly nonStreamingOrderBy: boolean;
   /** The direction of each component score of ORDER BY RANK. */
   readonly rankDirections: readonly ("ASC" | "DESC")[];
+  /** The weights of its RRF call, one for each component score; empty without any. */
+  readonly rankWeights: readonly number[];
   /** A query inside FROM aggregates or removes duplicates, so partitions cannot be merged from outside. */
   readonly innerNeedsMerge: boolean;
   /**
@@ -76,6 +78,8 @@ export interface PreparedQuery {
    * state across ranges. The client must fetch a plan and query each range.
    */
   readonly crossPartitionUnservable: boolean;
+  /** Its select list is of aggregates without VALUE or GROUP BY (`SELECT AVG(c.x)`), which a gateway leaves to clients. */
+  readonly aggregatesByName: boolean;
   /** The query wants the rows that are nearest to a vector. */
   readonly nearest?: Nearest;
   /** For a query with `nearest`: whether an item gives a row. */
@@ -138,6 +142,7 @@ export function prepareQuery(
     descending,
     nonStreamingOrderBy: (query.orderBy?.items ?? []).some(({ value }) => value.kind === "call"),
     rankDirections: rankedScores(query).map((score) => defaultDirection(compilation, score)),
+    rankWeights: fusionWeights(query, values),
     innerNeedsMerge,
     crossPartitionUnservable:
       query.orderBy !== undefined ||
@@ -146,6 +151,7 @@ export function prepareQuery(
       innerNeedsMerge ||
       top !== undefined ||
       offset !== undefined,
+    aggregatesByName: query.select.kind === "list" && query.groupBy === undefined && isGrouped(bound, query),
     ...(nearest !== undefined && { nearest }),
     rowTest: () => compileRowTest(compile(), query),
     filterTest: () => compileFilterTest(compile(), query),

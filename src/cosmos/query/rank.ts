@@ -6,7 +6,7 @@ import type { Compilation, Evaluate, Frame } from "./compilation.ts";
 import { compileExpression, constantValue, isConstant, vectorPath } from "./evaluate.ts";
 import { bm25, occurrences, termsOf, words } from "./functions/fulltext.ts";
 import { type Metric, metricOf } from "./functions/vector.ts";
-import { literalNumber, splitFusion } from "./order-check.ts";
+import { fusionWeights, splitFusion } from "./order-check.ts";
 import type { Call, Expression, Query } from "./syntax.ts";
 import type { Value } from "./values.ts";
 
@@ -51,8 +51,7 @@ export function createRanker(c: Compilation, query: Query): Ranker {
   const fused = item?.kind === "call" && item.name.toUpperCase() === "RRF" ? splitFusion(item) : undefined;
   const calls = fused?.components ?? (item === undefined ? [] : [item]);
   const components = calls.map((call) => createComponent(c, call));
-  const weights =
-    fused?.weights?.kind === "array" ? fused.weights.items.map((weight) => literalNumber(weight) ?? 1) : [];
+  const weights = fusionWeights(query, c.parameters);
   const rows: Value[] = [];
   return {
     add(value, frame) {

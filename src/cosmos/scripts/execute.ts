@@ -1,6 +1,6 @@
 /**
- * Running scripts for requests: compiling one that is to be stored, executing a stored procedure, and running the
- * triggers around a write. Each execution is one transaction, and a script that fails leaves nothing behind.
+ * Running scripts for requests: executing a stored procedure, and running the triggers around a write. Each execution is
+ * one transaction, and a script that fails leaves nothing behind.
  */
 import { type ChildRecord, listChildren } from "../engine/child-resources.ts";
 import { type Committed, commitTo } from "../engine/commit.ts";
@@ -14,19 +14,7 @@ import type { RequestHeaders } from "../wire/headers.ts";
 import { asError } from "./failures.ts";
 import { type PartitionHost, partitionHost } from "./partition-host.ts";
 import type { ScriptThread } from "./pool.ts";
-import type { HostReply, QuerySettings, ScriptJob, ScriptText } from "./protocol.ts";
-
-/** Throws 400/65535 when the script does not compile. */
-export async function checkScript(engine: Engine, id: string, body: string): Promise<void> {
-  const outcome = await engine.scripts.use((thread) =>
-    thread.run({ kind: "compile", script: { id, body } }, noCalls),
-  );
-  if (!outcome.ok) throw asError(outcome.refusal, outcome.log);
-}
-
-async function noCalls(): Promise<HostReply> {
-  throw new Error("compiling a script makes no calls");
-}
+import type { QuerySettings, ScriptJob, ScriptText } from "./protocol.ts";
 
 /** Where scripts run: the container, and the logical partition that they see. */
 export interface ScriptSite {

@@ -41,12 +41,6 @@ export interface QuerySettings
   readonly functions: readonly ScriptText[];
 }
 
-/** Checks that a script compiles. */
-export interface CompileJob {
-  readonly kind: "compile";
-  readonly script: ScriptText;
-}
-
 /** Runs a stored procedure or a trigger. */
 export interface ScriptJob {
   readonly kind: "script";
@@ -98,7 +92,7 @@ export interface PlanJob extends QueryInThread {
   readonly supportedFeatures?: readonly string[];
 }
 
-export type Job = CompileJob | ScriptJob | QueryJob | PlanJob;
+export type Job = ScriptJob | QueryJob | PlanJob;
 
 /** What a document is called by: its id, or its `_rid`. */
 export interface DocumentTarget {
@@ -150,7 +144,6 @@ export interface ScriptResult {
 }
 
 export type Outcome =
-  | { readonly ok: true; readonly kind: "compiled" }
   | { readonly ok: true; readonly kind: "ran"; readonly result: ScriptResult; readonly log: string }
   | { readonly ok: true; readonly kind: "page"; readonly page: Page }
   | { readonly ok: true; readonly kind: "plan"; readonly plan: QueryPlan }

@@ -52,7 +52,7 @@ export interface Sandbox {
   /** True when code is, or would be, interrupted. */
   expired(): boolean;
   /** Evaluates source text; `file` stands in stack traces. */
-  evaluate(source: string, file: string, compileOnly?: boolean): Evaluated;
+  evaluate(source: string, file: string): Evaluated;
   call(fn: SandboxValue, ...args: readonly SandboxValue[]): Evaluated;
   /** Calls a method of an object of the server's own, such as what `install` returned. */
   callMethod(object: SandboxValue, name: string, ...args: readonly SandboxValue[]): Evaluated;
@@ -131,8 +131,7 @@ function sandboxOver(
     state,
     call,
     expired: () => performance.now() >= state.deadline,
-    evaluate: (source, file, compileOnly = false) =>
-      guarded(() => settled(context.evalCode(source, file, { compileOnly, type: "global" }))),
+    evaluate: (source, file) => guarded(() => settled(context.evalCode(source, file, { type: "global" }))),
     callMethod(object, name, ...args) {
       const method = context.getProp(object, name);
       const result = call(method, ...args);

@@ -8,14 +8,13 @@ export function wrappedSource(body: string): string {
   return `(function __docDbMain() { var fn = ${body}\n;\n    return fn.apply(undefined, arguments); })`;
 }
 
-/** Compiles a script, and unless told otherwise evaluates it to its wrapped function. */
+/** Compiles a script and evaluates it to its wrapped function. */
 export function compileScript(
   sandbox: Sandbox,
   script: ScriptText,
-  compileOnly = false,
 ): { readonly ok: true; readonly value: SandboxValue } | { readonly ok: false; readonly refusal: Refusal } {
   const source = wrappedSource(script.body);
-  const evaluated = sandbox.evaluate(source, `${script.id}.js`, compileOnly);
+  const evaluated = sandbox.evaluate(source, `${script.id}.js`);
   return evaluated.ok ? evaluated : { ok: false, refusal: compileRefusal(evaluated, source) };
 }
 

@@ -19,8 +19,7 @@ import type {
   ToThread,
 } from "./protocol.ts";
 import { runScript } from "./run-script.ts";
-import { loadEngine, openSandbox, type SandboxEngine } from "./sandbox.ts";
-import { compileScript } from "./script-source.ts";
+import { loadEngine, type SandboxEngine } from "./sandbox.ts";
 import { type Ask, planInThread, runThreadQuery, surroundingsOf } from "./thread-feed.ts";
 
 /** Containers whose compiled functions are kept. */
@@ -65,16 +64,7 @@ async function runJob(
   started: number,
   ask: Ask,
 ): Promise<Outcome> {
-  const deadline = started + limits.runMilliseconds;
   switch (job.kind) {
-    case "compile": {
-      const state = { deadline, now: () => 0, random: () => 0 };
-      const sandbox = openSandbox(engine, state);
-      const compiled = compileScript(sandbox, job.script, true);
-      if (compiled.ok) compiled.value.dispose();
-      sandbox.dispose();
-      return compiled.ok ? { ok: true, kind: "compiled" } : { ok: false, refusal: compiled.refusal, log: "" };
-    }
     case "script":
       return runScript(engine, job, limits, started, ask);
     case "query":

@@ -1,6 +1,6 @@
 /** Request headers of the data plane as typed values, and the response headers that every reply carries. */
 import type { Request } from "../../http/service.ts";
-import { checkedThroughput, type Throughput } from "../engine/offers.ts";
+import { autoscaleThroughput, checkedThroughput, type Throughput } from "../engine/offers.ts";
 import { badRequest } from "../errors.ts";
 
 export type RequestHeaders = Request["headers"];
@@ -51,13 +51,13 @@ export function requestedThroughput(headers: RequestHeaders): Throughput | undef
   }
   if (manual !== undefined) return checkedThroughput("manual", Number(manual));
   if (autoscale === undefined) return undefined;
-  let max: unknown;
+  let settings: unknown;
   try {
-    max = (JSON.parse(autoscale) as { maxThroughput?: unknown } | null)?.maxThroughput;
+    settings = JSON.parse(autoscale);
   } catch {
     throw badRequest("The autoscale settings are not valid JSON.");
   }
-  return checkedThroughput("autoscale", Number(max));
+  return autoscaleThroughput(settings);
 }
 
 /** Versions that clients log and never branch on. */

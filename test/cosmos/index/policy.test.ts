@@ -245,7 +245,12 @@ describe("index metrics", () => {
       assert.deepEqual([shown(found.Utilized), shown(found.Potential)], [utilized, potential]);
       const v1 = await fixture.page(query, { headers: { "x-ms-cosmos-populateindexmetrics": "true" } });
       const old = Buffer.from(v1.headers["x-ms-cosmos-index-utilization"] ?? "", "base64").toString();
-      assert.deepEqual(JSON.parse(old), found);
+      const first = JSON.parse(old) as Readonly<Record<string, never>>;
+      const use = (kind: "Utilized" | "Potential"): Use => ({
+        SingleIndexes: first[`${kind}SingleIndexes`] ?? [],
+        CompositeIndexes: first[`${kind}CompositeIndexes`] ?? [],
+      });
+      assert.deepEqual([shown(use("Utilized")), shown(use("Potential"))], [utilized, potential]);
       assert.equal((await fixture.page(query)).headers["x-ms-cosmos-index-utilization"], undefined);
     });
   }

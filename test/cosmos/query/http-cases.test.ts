@@ -37,6 +37,7 @@ const oneRangeOnly: Readonly<Record<string, string>> = {
   "fulltext/rank with the older array of terms": scalarPayload(),
   "fulltext/rrf fuses text and vector": scalarPayload(),
   "fulltext/rrf weights": scalarPayload(),
+  "fulltext/rrf weights of a parameter": scalarPayload(),
   "functions-fulltext/order-by-rank": scalarPayload(),
   "aggregate/list and set": "the SDK does not know equal objects of a set",
   "aggregate/avg of a non number": partlyUndefined(),

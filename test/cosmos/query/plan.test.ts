@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { QueryError } from "../../../src/cosmos/query/error.ts";
-import type { QueryInfo } from "../../../src/cosmos/query/plan.ts";
+import type { QueryInfo, QueryPlan } from "../../../src/cosmos/query/plan.ts";
 import { prepareQuery } from "../../../src/cosmos/query/prepare.ts";
 import { property } from "../../../src/cosmos/query/values.ts";
 import { FILTER, infoOf, PK, planOf } from "./plan-fixture.ts";
@@ -209,6 +209,27 @@ test("parameters fill TOP, OFFSET and LIMIT of a plan", () => {
     [info.offset, info.limit, info.rewrittenQuery],
     [42, 1337, "SELECT *\nFROM c\nOFFSET 0 LIMIT 1379"],
   );
+});
+
+test("the weights of a hybrid search may be a parameter", () => {
+  const scores = "FullTextScore(c.t, @term), FullTextScore(c.u, 'sea')";
+  const term = { name: "@term", value: "red" };
+  const rows: readonly (readonly [string, unknown, readonly number[] | "SC2229"])[] = [
+    [`RRF(${scores}, @weights)`, [1, 0.5], [1, 0.5]],
+    [`RRF(${scores}, [1, 0.5])`, [3, 3], [1, 0.5]],
+    [`RRF(${scores})`, [3, 3], []],
+    [`RRF(${scores}, @weights)`, [-1, 0], [-1, 0]],
+    [`RRF(${scores}, @weights)`, [1], "SC2229"],
+    [`RRF(${scores}, @weights)`, [1, null], "SC2229"],
+    [`RRF(${scores}, @weights)`, "1, 0.5", "SC2229"],
+    [`RRF(${scores}, @weights)`, undefined, "SC2229"],
+  ];
+  for (const [rank, value, expected] of rows) {
+    const plan = (): QueryPlan =>
+      planOf(`SELECT TOP 3 c.id FROM c ORDER BY RANK ${rank}`, [term, { name: "@weights", value }]);
+    if (expected === "SC2229") assert.throws(plan, /SC2229.*an optional array of weights/);
+    else assert.deepEqual(plan().hybridSearchQueryInfo?.componentWeights, expected);
+  }
 });
 
 test("a hybrid search has statistics and one query a component", () => {

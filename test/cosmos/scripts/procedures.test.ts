@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import type { Reply } from "../../../src/http/service.ts";
 import { bodyOf, outcome } from "../fixture.ts";
 import {
   answerOf,
@@ -407,14 +408,26 @@ describe("scripts that do not compile", () => {
   let fixture: ScriptFixture;
   before(async () => {
     fixture = await openScriptFixture();
+    await fixture.seed({ id: "there", n: 1 });
   });
   after(() => fixture.engine.scripts.close());
   for (const [body, line, column, source] of notCompiling) {
-    test(`${JSON.stringify(body)} is refused with its place`, async () => {
-      for (const kind of ["sprocs", "udfs", "triggers"]) {
-        const resource = { id: "bad", body, triggerType: "Pre", triggerOperation: "All" };
-        const reply = await fixture.sendSigned("POST", `${orders}/${kind}`, { body: resource });
-        assert.equal(outcome(reply), "400/65535");
+    test(`${JSON.stringify(body)} is kept, and its use refused with the place`, async () => {
+      const id = `bad${line}${column}`;
+      const item = {
+        headers: { ...pk, "x-ms-documentdb-pre-trigger-include": id },
+        body: { id: "i", pk: "a" },
+      };
+      const uses: readonly (readonly ["sprocs" | "udfs" | "triggers", () => Promise<Reply>])[] = [
+        ["sprocs", () => fixture.execute(id)],
+        ["udfs", () => fixture.query(`SELECT VALUE udf.${id}(c.n) FROM c`)],
+        ["triggers", () => fixture.sendSigned("POST", `${orders}/docs`, item)],
+      ];
+      for (const [kind, use] of uses) {
+        await fixture.register(kind, { id, body, triggerType: "Pre", triggerOperation: "All" });
+        assert.equal(bodyOf(await fixture.sendSigned("GET", `${orders}/${kind}/${id}`))["body"], body);
+        const reply = await use();
+        assert.equal(outcome(reply), "400/65535", kind);
         const message = messageOf(reply);
         assert.match(
           message,
@@ -424,11 +437,11 @@ describe("scripts that do not compile", () => {
           message.endsWith(`Source information: line: ${line}, column: ${column}, source line:\n${source}`),
           message,
         );
-        assert.equal(outcome(await fixture.sendSigned("GET", `${orders}/${kind}/bad`)), "404");
       }
+      assert.equal(outcome(await fixture.sendSigned("GET", `${orders}/docs/i`, { headers: pk })), "404");
     });
   }
-  test("compiling runs nothing", async () => {
+  test("nothing runs when a script is registered", async () => {
     await fixture.register("sprocs", { id: "loops", body: "(() => { for (;;) {} })()" });
   });
 });
