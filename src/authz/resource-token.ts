@@ -14,6 +14,8 @@ export interface TokenTarget {
   readonly containerRid: string;
   /** Id of the item or script; absent for a container. */
   readonly id?: string;
+  /** Number of the item, when the permission names it by rid: then only a request by its rid is about it. */
+  readonly number?: number;
   /** The partition key, or prefix of a hierarchical one, that the permission is confined to (see `partitionScope`). */
   readonly partition?: readonly string[];
 }
@@ -74,6 +76,8 @@ export interface TokenRequest {
   readonly containerRid?: string;
   /** Id of the addressed item or script. */
   readonly id?: string;
+  /** Number of the item, when the request names it by rid. */
+  readonly number?: number;
   /** The partition, or prefix, that the request is confined to by its partition key header; absent when it is not. */
   readonly partition?: readonly string[];
 }
@@ -140,7 +144,8 @@ export function tokenAllows({ mode, target }: TokenRights, request: TokenRequest
   if (isInside && routing.has(request.operation)) return true;
   if (target.kind !== "container") {
     if (!ownOperations[target.kind][mode].includes(request.operation)) return false;
-    if (target.id === undefined || request.id !== target.id) return false;
+    if (target.number === undefined ? !isNamed(target, request) : request.number !== target.number)
+      return false;
     return scriptTextReads.has(request.operation) || withinPartition(target, request);
   }
   if (request.operation === "QueryPlan") return true;
@@ -148,6 +153,10 @@ export function tokenAllows({ mode, target }: TokenRights, request: TokenRequest
     itemReads.has(request.operation) || (mode === "All" && itemWrites.has(request.operation));
   if (isItemOperation) return withinPartition(target, request);
   return target.partition === undefined && scriptReads.has(request.operation);
+}
+
+function isNamed({ id }: TokenTarget, request: TokenRequest): boolean {
+  return id !== undefined && request.id === id;
 }
 
 /** A permission without a partition key covers every partition (reference of `ResourcePartitionKey`). */

@@ -121,4 +121,23 @@ describe("an item by its rid", () => {
     assert.equal(await use(await tokenOf("1")), "200");
     assert.equal(await use(await tokenOf(rid)), "403");
   });
+
+  test("of a permission opens that item by rid, and no other that is or was called so", async () => {
+    await fixture.sendSigned("POST", "/dbs/shop/users", { body: { id: "u" } });
+    const body = { id: "p", permissionMode: "All", resource: self.replace(/^\//, "") };
+    const permission = bodyOf(await fixture.sendSigned("POST", "/dbs/shop/users/u/permissions", { body }));
+    const authorization = encodeURIComponent(String(permission["_token"]));
+    const ask = async (method: string, target: string, pk: string, sent?: object): Promise<string> =>
+      outcome(await fixture.send(method, target, { authorization, ...key(pk) }, sent));
+    const other = bodyOf(await fixture.sendSigned("GET", `${docs}/1`, { headers: key("b") }));
+    assert.equal(await ask("GET", self, "a"), "200");
+    assert.equal(await ask("PUT", self, "a", { id: "1", pk: "a", n: 3 }), "200");
+    assert.equal(await ask("GET", `/${String(other["_self"])}`, "b"), "403");
+    assert.equal(await ask("GET", `${docs}/1`, "b"), "403");
+    assert.equal(await ask("GET", `${docs}/${encodeURIComponent(rid)}`, "a"), "403");
+    assert.equal(await ask("DELETE", self, "a"), "204");
+    await fixture.sendSigned("POST", docs, { headers: key("a"), body: { id: "1", pk: "a", n: 1 } });
+    assert.equal(await ask("GET", self, "a"), "404");
+    assert.equal(await left("a"), 1);
+  });
 });

@@ -215,7 +215,7 @@ describe("writes that are durable before the database has them", () => {
         else answer?.fail();
       };
       let failures = 0;
-      for (let step = 0; step < 150; step++) {
+      for (let step = 0; step < 80; step++) {
         const writes = Array.from({ length: below(12) === 0 ? 40 : 1 + below(6) }, () => {
           const key = below(24);
           return [key, below(4) === 0 ? undefined : below(256)] as const;

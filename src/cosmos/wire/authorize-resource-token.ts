@@ -21,6 +21,7 @@ import { readAll } from "../engine/catalog.ts";
 import type { ChildRecord } from "../engine/child-resources.ts";
 import { parsePartitionKeyHeader } from "../engine/partition-key.ts";
 import { type ContainerRecord, contentKey, contentRange, decodeRecord } from "../engine/records.ts";
+import { itemNumber } from "../engine/resource-ids.ts";
 import { type CosmosError, unauthorized } from "../errors.ts";
 import type { MintToken, TokenGrant } from "../operations/permissions.ts";
 import { localAuthDisabled } from "./authorize-denials.ts";
@@ -84,7 +85,10 @@ function targetOf({ resource, partitionKey }: TokenGrant, database: DatabaseView
   if (type === undefined || id === undefined) return { kind: "container", containerRid, ...partition };
   const kind = Object.hasOwn(kinds, type) ? kinds[type] : undefined;
   if (kind === undefined) throw new Error(`a permission on '${type}' has been stored`);
-  return { kind, containerRid, id, ...partition };
+  // Where the container is named by rid, the item is as well.
+  const byRid = kind === "item" && container !== undefined && coll !== container.id;
+  const number = byRid ? itemNumber(container.rid, id) : undefined;
+  return { kind, containerRid, id, ...(number === undefined ? {} : { number }), ...partition };
 }
 
 function findContainer({ containers }: DatabaseView, nameOrRid: string): ContainerRecord | undefined {
@@ -164,15 +168,24 @@ export interface TokenRequestFacts {
   readonly operation: string;
   readonly containerRid?: string;
   readonly id?: string;
+  /** Number of the item that is addressed by rid. */
+  readonly number?: number;
   readonly headers: RequestHeaders;
 }
 
-export function tokenRequest({ operation, containerRid, id, headers }: TokenRequestFacts): TokenRequest {
+export function tokenRequest({
+  operation,
+  containerRid,
+  id,
+  number,
+  headers,
+}: TokenRequestFacts): TokenRequest {
   const partition = confinement(operation, headers);
   return {
     operation,
     ...(containerRid === undefined ? {} : { containerRid }),
     ...(id === undefined ? {} : { id }),
+    ...(number === undefined ? {} : { number }),
     ...(partition === undefined ? {} : { partition }),
   };
 }

@@ -222,6 +222,7 @@ async function decideResource(parts: AccessParts, request: AccessRequest, token:
     headers,
     ...(containerRid === undefined ? {} : { containerRid }),
     ...(address.id === undefined ? {} : { id: address.id }),
+    ...(address.itemNumber === undefined ? {} : { number: address.itemNumber }),
   };
   const asked = {
     ...tokenRequest(facts),
