@@ -1,7 +1,7 @@
 /**
  * Runs the official SDKs, unmodified and in their own runtimes, against the shipped command line. Installs what it
  * needs. Arguments name languages (`npm run conformance -- js`), `access` for the proof of least privilege, or `identity`
- * for the identity flows of every language alone. A missing toolchain is a failure when CI=true, and said plainly
+ * for the identity flows of every language alone; `live`, on request only, runs the live tests of azure-cosmos. A missing toolchain is a failure when CI=true, and said plainly
  * otherwise. The last line counts.
  */
 import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
@@ -14,6 +14,7 @@ import { run } from "./lib/processes.ts";
 import { createReport, type Report } from "./lib/report.ts";
 import { cli, type ServerUnderTest, startServer } from "./lib/server.ts";
 import { createThrowAway, type ThrowAway } from "./lib/throw-away.ts";
+import { runLive } from "./live.ts";
 
 const here = fileURLToPath(new URL("../../conformance/", import.meta.url));
 const wanted = process.argv.slice(2);
@@ -359,5 +360,6 @@ const speaking = suites.filter(({ ownTestsOnly }) => ownTestsOnly !== true);
 const identities = wanted.includes("identity") ? speaking : speaking.filter(isWanted);
 if (identities.length > 0) await runIdentity(identities, report);
 if (wanted.length === 0 || wanted.includes("access")) await runAccess(report);
+if (wanted.includes("live")) await runLive(report);
 process.stdout.write(`${report.passed} passed, ${report.failed} failed\n`);
 process.exitCode = report.failed === 0 && report.passed > 0 ? 0 : 1;

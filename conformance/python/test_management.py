@@ -116,10 +116,12 @@ class Scripts(Managed):
         scripts = self.container.scripts
         scripts.create_stored_procedure({"id": "hello", "body": self.BODY})
         self.fails(409, lambda: scripts.create_stored_procedure({"id": "hello", "body": self.BODY}))
-        self.fails(400, lambda: scripts.create_stored_procedure({"id": "broken", "body": "function ("}))
         self.assertEqual(scripts.execute_stored_procedure("hello", partition_key="a", params=["you"]), "hello you")
         self.assertEqual(scripts.get_stored_procedure("hello")["body"], self.BODY)
         scripts.replace_stored_procedure("hello", {"id": "hello", "body": "function () { throw new Error('no'); }"})
+        self.fails(400, lambda: scripts.execute_stored_procedure("hello", partition_key="a"))
+        # What does not compile is kept, and fails when it is to run.
+        scripts.replace_stored_procedure("hello", {"id": "hello", "body": "function ("})
         self.fails(400, lambda: scripts.execute_stored_procedure("hello", partition_key="a"))
         self.assertEqual(len(list(scripts.list_stored_procedures())), 1)
         self.assertEqual(len(list(scripts.query_stored_procedures("SELECT * FROM r"))), 1)

@@ -208,11 +208,13 @@ describe("scripts", () => {
     const { storedProcedures } = container.scripts;
     const { storedProcedure, resource } = await storedProcedures.create({ id: "hello", body });
     await assert.rejects(storedProcedures.create({ id: "hello", body }), { code: 409 });
-    await assert.rejects(storedProcedures.create({ id: "broken", body: "function (" }), { code: 400 });
     assert.equal((await storedProcedure.execute("a", ["you"])).resource, "hello you");
     assert.equal((await storedProcedure.read()).resource.body, body);
     await storedProcedure.replace({ ...resource, body: "function () { throw new Error('no'); }" });
     await assert.rejects(storedProcedure.execute("a", []), { code: 400 });
+    // What does not compile is kept, and fails when it is to run.
+    await storedProcedure.replace({ ...resource, body: "function (" });
+    await assert.rejects(storedProcedure.execute("a", []), { code: 400, substatus: 65535 });
     assert.equal((await storedProcedures.readAll().fetchAll()).resources.length, 1);
     const found = await storedProcedures.query("SELECT * FROM r WHERE r.id = 'hello'").fetchAll();
     assert.equal(found.resources.length, 1);

@@ -143,13 +143,15 @@ final class Management {
         String body = "function (name) { getContext().getResponse().setBody('hello ' + name); }";
         scripts.createStoredProcedure(new CosmosStoredProcedureProperties("hello", body));
         expect(409, -1, () -> scripts.createStoredProcedure(new CosmosStoredProcedureProperties("hello", body)));
-        expect(400, -1, () -> scripts.createStoredProcedure(new CosmosStoredProcedureProperties("broken", "function (")));
         var procedure = scripts.getStoredProcedure("hello");
         var options = new CosmosStoredProcedureRequestOptions().setPartitionKey(new PartitionKey("a"));
         check(procedure.execute(List.of("you"), options).getResponseAsString().contains("hello you"), "execute");
         check(procedure.read().getProperties().getBody().equals(body), "read");
         procedure.replace(procedure.read().getProperties().setBody("function () { throw new Error('no'); }"));
         expect(400, -1, () -> procedure.execute(List.of(), options));
+        // What does not compile is kept, and fails when it is to run.
+        procedure.replace(procedure.read().getProperties().setBody("function ("));
+        expect(400, 65535, () -> procedure.execute(List.of(), options));
         check(count(scripts.readAllStoredProcedures()) == 1, "list");
         check(count(scripts.queryStoredProcedures("SELECT * FROM r", new CosmosQueryRequestOptions())) == 1, "query");
         procedure.delete();

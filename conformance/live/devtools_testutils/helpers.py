@@ -1,0 +1,3 @@
+def is_live():
+    """Whether the tests talk to an account and not to Microsoft's emulator."""
+    return True
