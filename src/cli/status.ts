@@ -38,10 +38,8 @@ export const statusCommand: Command = {
     });
     const directory = values.data === undefined ? dataDirectoryDefault() : resolve(values.data);
     const server = await waitFor(directory, secondsOf(values.wait));
-    const [status, identities] = await Promise.all([
-      operator<ServerStatus>(server, "GET", "status"),
-      identitiesOf(server),
-    ]);
+    const status = await operator<ServerStatus>(server, "GET", "status");
+    const identities = await identitiesOf(server, status.subscriptionId);
     terminal.out(
       values.json === true
         ? `${JSON.stringify({ ...status, dataDirectory: directory, identities }, undefined, 2)}\n`
@@ -82,8 +80,7 @@ interface ListedIdentity {
   readonly principalId: string;
 }
 
-async function identitiesOf(server: Server): Promise<readonly ListedIdentity[]> {
-  const { subscriptionId } = await operator<ServerStatus>(server, "GET", "status");
+async function identitiesOf(server: Server, subscriptionId: string): Promise<readonly ListedIdentity[]> {
   const path = `/subscriptions/${subscriptionId}/providers/Microsoft.ManagedIdentity/userAssignedIdentities?api-version=2023-01-31`;
   const listed = (await requireArm(server, "GET", path))["value"] as readonly {
     readonly name: string;

@@ -3,7 +3,12 @@
  * role assignments at a group need it to exist; a role at a group counts for every subscription below it.
  */
 import { ArmError } from "../../azure/arm-error.ts";
-import { managementGroupId, managementGroupNameOf, managementGroupType } from "../../azure/resource-id.ts";
+import {
+  managementGroupId,
+  managementGroupNameOf,
+  managementGroupType,
+  sameResourceId,
+} from "../../azure/resource-id.ts";
 import type { Reader } from "../../storage/port.ts";
 import type { Address } from "../address.ts";
 import { deleteDeploymentsUnder } from "../deployments/records.ts";
@@ -173,7 +178,13 @@ async function newParent(
   const name = managementGroupNameOf(address.path) ?? "";
   if ((await getManagementGroup(store, tenantId, name)) !== undefined) return undefined;
   const { parentId = managementGroupId(tenantId) } = sentGroup(isObject(body) ? body : {});
-  return (await getManagementGroup(store, tenantId, managementGroupNameOf(parentId) ?? ""))?.id;
+  return (await getManagementGroup(store, tenantId, parentName(parentId)))?.id;
+}
+
+/** The name of the group that is meant by this id and no longer one; empty, which no group has, for anything else. */
+function parentName(id: string): string {
+  const name = managementGroupNameOf(id) ?? "";
+  return sameResourceId(id, managementGroupId(name)) ? name : "";
 }
 
 async function writeGroup(call: Call, patching: boolean): Promise<Outcome> {
@@ -195,7 +206,7 @@ async function writeGroup(call: Call, patching: boolean): Promise<Outcome> {
     const parent = await requireManagementGroup(
       transaction,
       tenantId,
-      managementGroupNameOf(sent.parentId ?? before?.parentId ?? managementGroupId(tenantId)) ?? "",
+      parentName(sent.parentId ?? before?.parentId ?? managementGroupId(tenantId)),
     );
     await rejectCircle(transaction, before?.id ?? managementGroupId(name), parent);
     if (before?.parentId?.toLowerCase() !== parent.id.toLowerCase()) {

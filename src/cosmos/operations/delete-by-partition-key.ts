@@ -1,16 +1,10 @@
 /** `POST operations/partitionkeydelete`: removes every item of one logical partition, in commits of bounded size. */
 import { commitTo } from "../engine/commit.ts";
-import { partitionItemNumbers, readItemNumber } from "../engine/documents.ts";
+import { idOf, partitionItemNumbers, readItemNumber } from "../engine/documents.ts";
 import { removeItem } from "../engine/item-writes.ts";
 import { metadataCharge } from "../engine/request-charge.ts";
 import { fewerComponents } from "../errors.ts";
-import {
-  accountNameOf,
-  headerPartition,
-  type JsonObject,
-  type Operation,
-  requireContainer,
-} from "./operation.ts";
+import { accountNameOf, headerPartition, type Operation, requireContainer } from "./operation.ts";
 
 /** Items per commit: other writers of the range wait no longer than for this many deletes. */
 const commitSize = 200;
@@ -31,8 +25,7 @@ export const deleteByPartitionKey: Operation = async (context) => {
         for (const number of numbers.slice(at, at + commitSize)) {
           const item = await readItemNumber(commit.transaction, container, number);
           if (item === undefined) continue;
-          const { id } = JSON.parse(item.json.toString("utf8")) as JsonObject;
-          await removeItem(commit, logical, String(id), item, false);
+          await removeItem(commit, logical, idOf(item), item, false);
         }
       },
     );

@@ -3,6 +3,7 @@
  * same rules as requests, and opens the partition's items to its queries. Nothing outside the partition is in reach.
  */
 import {
+  idOf,
   isExpired,
   itemId,
   partitionItemNumbers,
@@ -122,7 +123,7 @@ async function targetId(commit: Commit, logical: LogicalPartition, target: Docum
   if (target.by === "id") return String(target.value);
   const item = await findTarget(commit, logical, target);
   if (item === undefined) throw notFound();
-  return String(documentIn(item)["id"]);
+  return idOf(item);
 }
 
 function documentIn(item: StoredItem): Readonly<Record<string, unknown>> {

@@ -114,6 +114,7 @@ describe("the tree of management groups", () => {
       ["g1", `${management}/g2`, "400 BadRequest"],
       ["g1", `${management}/g1`, "400 BadRequest"],
       ["g1", `${management}/absent`, "404 ManagementGroupNotFound"],
+      ["g8", `${management}/g2/../g1`, "404 ManagementGroupNotFound"],
       ["ends.", rootGroup, "400 InvalidManagementGroupId"],
     ];
     for (const [name, parent, expected] of cases) {
@@ -197,6 +198,7 @@ describe("the tree of management groups", () => {
     ["Owner", team, rootGroup, "403 AuthorizationFailed"],
     ["Owner", team, `${management}/other`, "403 AuthorizationFailed"],
     ["Owner", team, `${management}/absent`, "403 AuthorizationFailed"],
+    ["Owner", team, `${team}/../other`, "403 AuthorizationFailed"],
     ["Owner", team, `/subscriptions/${subscriptionId}`, "403 AuthorizationFailed"],
   ];
   for (const [role, at, parent, expected] of makers) {
