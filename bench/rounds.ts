@@ -35,6 +35,16 @@ export interface Measured {
   readonly cpuMicroseconds: number | undefined;
   /** Share of a core that the load generator used. */
   readonly generatorShare: number;
+  /** The same load at half the rate that the first subject reached; undefined for one that cannot bear that. */
+  readonly steady: Steady | undefined;
+}
+
+/** Requests that fall due at even distances, whether those before them were answered or not. */
+export interface Steady {
+  /** Requests a second. */
+  readonly rate: number;
+  /** From when a request was due. */
+  readonly latencies: LatencyCounts;
 }
 
 const roundsMin = 3;
@@ -43,8 +53,14 @@ const warmUpSeconds = 2;
 export const lookMilliseconds = 150;
 /** Each round runs this long before it counts, in seconds. */
 const rampSeconds = 0.2;
+/** A subject is loaded steadily with at most this share of what it can do. */
+const steadyShareMax = 0.8;
+const steadySeconds = 5;
 
-/** Loads the subjects in turn. Error when any reply was not the expected one. */
+/**
+ * Loads the subjects in turn, first with as much as they bear, then steadily with half of what the first one bore. Error
+ * when any reply was not the expected one.
+ */
 export async function measureInTurn(
   generator: LoadGenerator,
   subjects: readonly Subject[],
@@ -52,18 +68,27 @@ export async function measureInTurn(
   settings: LoadSettings,
 ): Promise<readonly Measured[]> {
   const lanes = subjects.map((subject) => lane(generator, subject, plan, settings.connections));
-  for (const each of lanes) await each.round(warmUpSeconds, false);
+  for (const each of lanes) await each.warmUp();
   const rounds = Math.max(roundsMin, Math.round(settings.seconds));
   for (let round = 0; round < rounds; round++) {
     await settings.watch.look(lookMilliseconds);
     const order = round % 2 === 0 ? lanes : lanes.toReversed();
-    for (const each of order) await each.round(settings.seconds / rounds, true);
+    for (const each of order) await each.round(settings.seconds / rounds);
+  }
+  const rate = Math.round((lanes[0]?.rate() ?? 0) / 2);
+  for (const each of lanes) {
+    if (rate <= each.rate() * steadyShareMax) await each.steady(rate);
   }
   return lanes.map((each) => each.measured());
 }
 
 interface Lane {
-  round(seconds: number, counts: boolean): Promise<void>;
+  warmUp(): Promise<void>;
+  round(seconds: number): Promise<void>;
+  /** Load of so many requests a second. */
+  steady(rate: number): Promise<void>;
+  /** Requests a second so far. */
+  rate(): number;
   measured(): Measured;
 }
 
@@ -71,28 +96,35 @@ function lane(generator: LoadGenerator, subject: Subject, plan: LoadPlan, connec
   const results: JobResult[] = [];
   let numbers = plan.numbers;
   let cpu: number | undefined = 0;
+  let steady: Steady | undefined;
   const request = requestTemplate(plan.request(subject.access), subject.access.target.port);
+  const perform = async (
+    given: Pick<Job, "rampSeconds" | "seconds" | "rate">,
+    onConnected?: () => void,
+  ): Promise<JobResult> => {
+    const { expectedStatus, bodyBytesMin } = plan;
+    const { target } = subject.access;
+    const job: Job = { target, connections, request, numbers, expectedStatus, bodyBytesMin, ...given };
+    const result = await generator.perform(job, onConnected).catch((error: Error) => {
+      throw new Error(`${subject.name}: ${error.message}`);
+    });
+    if (numbers.kind === "upwards") numbers = { ...numbers, first: result.nextNumber };
+    return result;
+  };
   return {
-    async round(seconds, counts) {
+    async warmUp() {
+      await perform({ rampSeconds: 0, seconds: warmUpSeconds });
+    },
+    async steady(rate) {
+      const { latencies } = await perform({ rampSeconds, seconds: steadySeconds, rate });
+      steady = { rate, latencies };
+    },
+    rate: () => median(results.map(({ requests, seconds }) => requests / seconds)),
+    async round(seconds) {
       let before: Promise<number | undefined> = Promise.resolve(undefined);
-      const job: Job = {
-        target: subject.access.target,
-        connections,
-        rampSeconds: counts ? rampSeconds : 0,
-        seconds,
-        request,
-        numbers,
-        expectedStatus: plan.expectedStatus,
-        bodyBytesMin: plan.bodyBytesMin,
-      };
-      const onConnected = (): void => {
+      const result = await perform({ rampSeconds, seconds }, () => {
         before = cpuSeconds(subject.pid);
-      };
-      const result = await generator.perform(job, onConnected).catch((error: Error) => {
-        throw new Error(`${subject.name}: ${error.message}`);
       });
-      if (numbers.kind === "upwards") numbers = { ...numbers, first: result.nextNumber };
-      if (!counts) return;
       results.push(result);
       const [used, after] = await Promise.all([before, cpuSeconds(subject.pid)]);
       cpu = cpu === undefined || used === undefined || after === undefined ? undefined : cpu + after - used;
@@ -107,6 +139,7 @@ function lane(generator: LoadGenerator, subject: Subject, plan: LoadPlan, connec
         latencies: results.map((result) => result.latencies),
         cpuMicroseconds: cpu === undefined ? undefined : (cpu / answered) * 1e6,
         generatorShare: generatorCpu / elapsed,
+        steady,
       };
     },
   };

@@ -16,8 +16,8 @@ const waitMillisecondsMax = 10_000;
 interface Lane {
   readonly connection: Connection;
   readonly request: Buffer;
-  /** When the lane became free, which is when its next request would have been sent by a client that waits. */
-  freeSince: number;
+  /** When the lane's next request would have been sent by a client that waits for its turn: its latency counts from then. */
+  dueAt: number;
   inFlight: boolean;
 }
 
@@ -26,6 +26,9 @@ interface Run {
   readonly numbers: NumberSource;
   readonly histogram: Histogram;
   readonly lanes: Lane[];
+  /** Lanes that wait for a request to fall due, and how many have. */
+  readonly waiting: Lane[];
+  due: number;
   cpuBefore: NodeJS.CpuUsage;
   startedAt: number;
   /** The counted time, in milliseconds of `performance.now()`. */
@@ -46,6 +49,7 @@ function perform(job: Job, onConnected: () => void): Promise<JobResult> {
       if (settled) return;
       settled = true;
       clearInterval(watch);
+      clearInterval(pacer);
       for (const lane of run.lanes) lane.connection.close();
       if (outcome instanceof Error) reject(outcome);
       else resolve(outcome);
@@ -55,6 +59,8 @@ function perform(job: Job, onConnected: () => void): Promise<JobResult> {
       numbers: numberSource(job.numbers),
       histogram: createHistogram(),
       lanes: [],
+      waiting: [],
+      due: 0,
       cpuBefore: process.cpuUsage(),
       startedAt: 0,
       from: Number.POSITIVE_INFINITY,
@@ -68,10 +74,11 @@ function perform(job: Job, onConnected: () => void): Promise<JobResult> {
     const watch = setInterval(() => {
       const limit = performance.now() - waitMillisecondsMax;
       const waits = run.lanes.some(
-        (lane) => lane.freeSince < limit && (lane.inFlight || run.connected < job.connections),
+        (lane) => lane.dueAt < limit && (lane.inFlight || run.connected < job.connections),
       );
       if (waits) settle(new Error(`no reply within ${waitMillisecondsMax} ms`));
     }, 500);
+    const pacer = job.rate === undefined ? undefined : setInterval(() => sendDue(run), 1);
     for (let i = 0; i < job.connections; i++) run.lanes.push(openLane(run));
   });
 }
@@ -92,17 +99,17 @@ function openLane(run: Run): Lane {
         const now = performance.now();
         if (now >= run.from && now < run.to) {
           run.requests++;
-          run.histogram.add(now - lane.freeSince);
+          run.histogram.add(now - lane.dueAt);
         }
         run.answered++;
-        lane.freeSince = now;
+        lane.dueAt = now;
         lane.inFlight = false;
       },
       onFailure: (message) => run.settle(new Error(message)),
     },
   );
   const request = Buffer.from(job.request.bytes, "base64");
-  const lane: Lane = { connection, request, freeSince: performance.now(), inFlight: false };
+  const lane: Lane = { connection, request, dueAt: performance.now(), inFlight: false };
   return lane;
 }
 
@@ -115,12 +122,38 @@ function begin(run: Run): void {
   run.from = now + run.job.rampSeconds * 1000;
   run.to = run.from + run.job.seconds * 1000;
   for (const lane of run.lanes) {
-    lane.freeSince = now;
+    lane.dueAt = now;
     sendNext(run, lane);
   }
 }
 
 function sendNext(run: Run, lane: Lane): void {
+  if (run.job.rate === undefined) {
+    send(run, lane);
+    return;
+  }
+  run.waiting.push(lane);
+  sendDue(run);
+}
+
+/** Sends what has fallen due and has a lane; at the end of the time a lane is let go for each call. */
+function sendDue(run: Run): void {
+  const { job, waiting } = run;
+  const now = performance.now();
+  const between = 1000 / (job.rate ?? Number.POSITIVE_INFINITY);
+  for (;;) {
+    const dueAt = run.startedAt + run.due * between;
+    if (waiting.length === 0 || (dueAt > now && now < run.to)) return;
+    const lane = waiting.shift() as Lane;
+    lane.dueAt = dueAt;
+    run.due++;
+    send(run, lane);
+    if (now >= run.to) return;
+  }
+}
+
+/** Sends the next number; without any, ends the run when nothing is under way. */
+function send(run: Run, lane: Lane): void {
   const number = performance.now() < run.to ? run.numbers.next() : undefined;
   if (number === undefined) {
     if (!run.lanes.some((other) => other.inFlight)) run.settle(resultOf(run));

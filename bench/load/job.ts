@@ -32,6 +32,11 @@ export interface Job {
   readonly rampSeconds: number;
   /** Counts for this long, or until the numbers end. */
   readonly seconds: number;
+  /**
+   * Requests a second that fall due at even distances, whichever connection is free; their latency counts from when they
+   * were due. Absent: each connection sends as soon as it has its reply.
+   */
+  readonly rate?: number;
   readonly request: RequestTemplate;
   readonly numbers: Numbers;
   readonly expectedStatus: number;

@@ -1,5 +1,6 @@
 /** The two workloads that send items over many connections: point reads and durable creates. */
 import { create, itemBytes, pointRead } from "../items.ts";
+import { percentile } from "../load/histogram.ts";
 import { median } from "../machine.ts";
 import { type Budget, type Column, formatRatio, grouped, type Row, type WorkloadResult } from "../results.ts";
 import { type LoadPlan, latency, type Measured, measureInTurn, medianRatio } from "../rounds.ts";
@@ -108,9 +109,19 @@ function table(comparison: Comparison): Pick<WorkloadResult, "columns" | "ratioT
     rows: [row(celestite), ...[bare, ...vercel].map((peer) => row(peer, medianRatio(celestite, peer)))],
     notes: [
       `the load generator used ${Math.round(celestite.generatorShare * 100)} % of a core beside Celestite`,
+      ...all.flatMap(steadily),
       ...limited.map(({ subject }) => `${subject.name} may have been held back by the load generator`),
     ],
   };
+}
+
+/** What a server that is not driven to its limit takes for a request. */
+function steadily({ subject, steady }: Measured): readonly string[] {
+  if (steady === undefined) return [];
+  const [half, most] = [0.5, 0.99].map((share) => percentile([steady.latencies], share).toFixed(2));
+  return [
+    `${subject.name} at a steady ${grouped(steady.rate, 0)} requests/s, however busy: p50 ${half} ms, p99 ${most} ms`,
+  ];
 }
 
 function row(measured: Measured, ratio?: number): Row {

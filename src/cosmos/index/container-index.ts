@@ -77,7 +77,7 @@ export function createContainerIndex(parts: IndexParts, place: CheckpointPlace):
       await restore(container);
       const logs = await logsOf(state, container);
       if (!worthWaiting(state, lagOf(state, logs))) return false;
-      await unlessDamaged(state, () => takeIn(state, follow, container, logs));
+      await state.background.hurry(() => unlessDamaged(state, () => takeIn(state, follow, container, logs)));
       return state.stage === "live" && lagOf(state, logs) === 0;
     },
     maintain: (container) => unlessDamaged(state, () => maintain(container)),
@@ -102,6 +102,7 @@ export function createContainerIndex(parts: IndexParts, place: CheckpointPlace):
     },
     stop() {
       state.stopped = true;
+      state.background.stop();
     },
   };
 }

@@ -8,7 +8,7 @@ import { readItemNumber, type StoredItem } from "../engine/documents.ts";
 import { scanContainer } from "../engine/range-scan.ts";
 import type { ContainerRecord } from "../engine/records.ts";
 import { compact, segmentsMax } from "./compaction.ts";
-import { applyItem, freeze, type IndexState, newHead, pause } from "./index-state.ts";
+import { applyItem, freeze, type IndexState, newHead } from "./index-state.ts";
 
 /** Entries of a log that are taken in at a time, between two pauses. */
 export const pageEntries = 64;
@@ -70,12 +70,12 @@ async function followLog(state: IndexState, container: ContainerRecord, log: Log
     state.applied.set(range, complete ? Math.max(last, endLsn) : last);
     await freezeWhenFull(state);
     if (complete) return;
-    await pause();
+    await state.background.pause();
   }
 }
 
 /** Bytes of items that are taken in at a time: long ones, such as those with vectors, take as long as many short ones. */
-const turnBytes = 192 * 1024;
+const turnBytes = 12 * 1024;
 
 async function applyInTurns(
   state: IndexState,
@@ -87,7 +87,7 @@ async function applyInTurns(
     bytes += item?.json.length ?? 0;
     if (bytes < turnBytes) continue;
     bytes = 0;
-    await pause();
+    await state.background.pause();
   }
 }
 
@@ -124,7 +124,7 @@ async function readAllItems(state: IndexState, container: ContainerRecord): Prom
     position = last.number + 1;
     state.built += items.length;
     await freezeWhenFull(state);
-    await pause();
+    await state.background.pause();
   }
 }
 

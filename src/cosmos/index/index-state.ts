@@ -6,6 +6,7 @@ import type { Store } from "../../storage/port.ts";
 import { numbersPerRange, type StoredItem } from "../engine/documents.ts";
 import type { Partitions } from "../engine/partitions.ts";
 import { element, type Value } from "../query/values.ts";
+import { type Background, createBackground } from "./background.ts";
 import type { KeptSegment } from "./checkpoint.ts";
 import type { ColumnCache } from "./column-cache.ts";
 import { createHead, type Head } from "./head.ts";
@@ -65,6 +66,8 @@ export interface IndexState {
   /** Segments of the last checkpoint. */
   kept: ReadonlyMap<number, KeptSegment>;
   compacting: Promise<void> | undefined;
+  /** The pace of following, merging and keeping. */
+  readonly background: Background;
   /** Background work ends at its next pause. */
   stopped: boolean;
 }
@@ -86,6 +89,7 @@ export function createIndexState(parts: IndexParts): IndexState {
     changes: 0,
     kept: new Map(),
     compacting: undefined,
+    background: createBackground(),
     stopped: false,
   };
 }
@@ -168,14 +172,20 @@ export async function freeze(state: IndexState): Promise<void> {
   state.segments.push(segment);
   for (const column of segment.columns.values()) {
     await column.load();
-    await pause();
+    await state.background.pause();
   }
   const { length } = segment.numbers;
   const sources = { input: new Uint8Array(length), document: Uint32Array.from({ length }, (_, i) => i) };
   for (const [place, handle] of segment.vectors) {
     const index = state.parts.policy.vectors[place];
     if (index === undefined) continue;
-    const packed = await mergeVectors(state.parts.kernel(), index, [await handle.load()], sources, pause);
+    const packed = await mergeVectors(
+      state.parts.kernel(),
+      index,
+      [await handle.load()],
+      sources,
+      state.background.pause,
+    );
     segment.vectors.set(place, heldColumn(packed));
   }
 }

@@ -4,7 +4,7 @@
  */
 
 /** Only texts that match can hold what JSON.parse lets pass: most bodies need no second look. */
-const suspicious = /[eE]\+?\d{3}|\d{309}|\\u[dD][89a-fA-F]/;
+const suspicious = /\d[eE]\+?\d{3}|\d{309}|\\u[dD][89a-fA-F]/;
 
 /**
  * The text of these bytes, and its JSON value; half of a surrogate pair becomes U+FFFD, as in the service. Throws for what
