@@ -44,6 +44,8 @@ export interface AccountSettings {
   readonly serverless: boolean;
   /** True to answer 429/3200 to what goes beyond the provisioned throughput; in the service that is always so. */
   readonly enforcesThroughput?: boolean;
+  /** True for an account with continuous backup: its containers keep every version for the change feed. */
+  readonly continuousBackup?: boolean;
   /** Where clients may come from; everywhere when absent. */
   readonly network?: NetworkRules;
   /** `audit` answers what roles and locks would deny, and says so; `enforce` when absent. */

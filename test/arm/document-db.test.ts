@@ -109,6 +109,17 @@ describe("an account", () => {
     assert.equal((await stored())?.enforcesThroughput, true);
   });
 
+  for (const [type, kept] of [
+    ["Continuous", true],
+    ["continuous", true],
+    ["Periodic", false],
+  ] as const) {
+    test(`keeps every version for the change feed with ${type} backup: ${kept}`, async () => {
+      const fixture = await withAccount({ backupPolicy: { type } });
+      assert.equal((await fixture.cosmos.getAccount(fixture.store, "shop-db"))?.continuousBackup, kept);
+    });
+  }
+
   test("carries identities of its own", async () => {
     const fixture = await withAccount();
     const { body } = await fixture.send("PATCH", account, { body: { identity: { type: "SystemAssigned" } } });

@@ -498,6 +498,42 @@ describe("all versions and deletes", () => {
     );
     assert.equal((await feed({ "if-none-match": reply.headers["etag"] ?? "" })).status, 304);
   });
+
+  test("and with continuous backup every container keeps them, from then on", async () => {
+    const fixture = await openCosmosFixture();
+    const target = "/dbs/shop/colls/orders/docs";
+    const write = (method: string, path: string, v: number): ReturnType<CosmosFixture["send"]> =>
+      fixture.sendSigned(method, path, { headers: a, body: { id: "kept", pk: "a", v } });
+    const feed = (mode: string, etag = "*"): ReturnType<CosmosFixture["send"]> =>
+      fixture.sendSigned("GET", target, { headers: { "a-im": mode, "if-none-match": etag } });
+    const full = "Full-Fidelity Feed";
+    const start = (await feed("Incremental Feed")).headers["etag"] ?? "";
+    await write("POST", target, 1);
+    assert.equal(outcome(await feed(full)), "400", "not with periodic backup");
+    await fixture.setAccount({ continuousBackup: true });
+    await write("PUT", `${target}/kept`, 2);
+    await write("PUT", `${target}/kept`, 3);
+    const rowsOf = async (mode: string): Promise<readonly Record<string, never>[]> =>
+      (bodyOf(await feed(mode, start)) as { Documents: readonly Record<string, never>[] }).Documents;
+    assert.deepEqual(
+      (await rowsOf(full)).map((row) => [row["metadata"]?.["operationType"], row["current"]?.["v"]]),
+      [
+        ["replace", 2],
+        ["replace", 3],
+      ],
+    );
+    assert.deepEqual(
+      (await rowsOf("Incremental Feed")).map((row) => row["v"]),
+      [3],
+    );
+    await fixture.setAccount({ continuousBackup: false });
+    assert.equal(outcome(await feed(full, start)), "400");
+    await write("PUT", `${target}/kept`, 4);
+    assert.deepEqual(
+      (await rowsOf("Incremental Feed")).map((row) => row["v"]),
+      [4],
+    );
+  });
 });
 
 test("the latest versions come in the newer format to clients that name it", async () => {

@@ -260,6 +260,8 @@ function settingsOf(
     ...networkOf(call, properties),
     ...authorizationOf(call, members),
     serverless: capabilities.some((name) => name.toLowerCase() === "enableserverless"),
+    continuousBackup:
+      stringMember(objectMember(properties, "backupPolicy"), "type")?.toLowerCase() === "continuous",
     // A tag, so that the same template deploys in Azure, where throughput is always enforced.
     enforcesThroughput:
       stringMember(objectMember(members, "tags"), "celestite-throughput")?.toLowerCase() === "enforce",

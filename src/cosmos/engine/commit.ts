@@ -3,6 +3,7 @@
  * waits for the range's lock sends it on to the new range; clients never notice.
  */
 import { ownerNotFound } from "../errors.ts";
+import type { AccountView } from "./catalog.ts";
 import type { Engine } from "./engine.ts";
 import { type Commit, openCommit } from "./item-writes.ts";
 import type { LogicalPartition } from "./partition-key.ts";
@@ -29,7 +30,8 @@ export async function commitTo<T>(
     const partition = await engine.partitions.at(current, logical.epk);
     const done = await engine.store.transact([partition.lock], async (transaction) => {
       if (partition.retired) return undefined;
-      const commit = openCommit(transaction, engine.clock, current, partition);
+      const history = keepsHistory(engine.catalog.find(account), current);
+      const commit = openCommit(transaction, engine.clock, current, partition, history);
       const result = await work(commit);
       return { result, partition, lsn: commit.lsn };
     });
@@ -38,6 +40,17 @@ export async function commitTo<T>(
     await new Promise((resume) => setImmediate(resume));
     current = currentContainer(engine, account, container);
   }
+}
+
+/**
+ * True for a container whose versions and deletes the change feed shows: one with a policy for that, and each of an account
+ * with continuous backup (documentation of the change feed modes).
+ */
+export function keepsHistory(account: AccountView | undefined, container: ContainerRecord): boolean {
+  return (
+    container.properties["changeFeedPolicy"] !== undefined ||
+    account?.record.account.continuousBackup === true
+  );
 }
 
 /** The container as it is now; 404/1003 when it was deleted meanwhile, even if another has its name. */

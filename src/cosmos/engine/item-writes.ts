@@ -59,6 +59,8 @@ export interface Commit {
   readonly transaction: Transaction;
   readonly container: ContainerRecord;
   readonly partition: Partition;
+  /** Whether every version stays in the log. */
+  readonly keepsHistory: boolean;
   /** Seconds since the epoch, the `_ts` of all its writes. */
   readonly ts: number;
   /** 0 until the first write takes the next number. */
@@ -76,8 +78,9 @@ export function openCommit(
   clock: Clock,
   container: ContainerRecord,
   partition: Partition,
+  keepsHistory: boolean,
 ): Commit {
-  return { transaction, container, partition, ts: seconds(clock), lsn: 0, nextSub: 0 };
+  return { transaction, container, partition, keepsHistory, ts: seconds(clock), lsn: 0, nextSub: 0 };
 }
 
 /** The item as a reader inside this commit sees it: expired items are gone. */
@@ -228,7 +231,7 @@ export async function removeItem(
 
 /** Removes what pointed at the item's old version: its unique keys and, unless history is kept, its log entry. */
 async function forget(commit: Commit, logical: LogicalPartition, old: StoredItem): Promise<void> {
-  const { transaction, container } = commit;
+  const { transaction, container, keepsHistory } = commit;
   if (container.properties["uniqueKeyPolicy"] !== undefined) {
     const body = JSON.parse(old.json.toString("utf8")) as ItemBody;
     for (const key of uniqueKeysOf(container, logical, body)) {
@@ -237,12 +240,7 @@ async function forget(commit: Commit, logical: LogicalPartition, old: StoredItem
       if (holder !== undefined && decodeNumber(holder) === old.number) transaction.delete(key);
     }
   }
-  if (!keepsHistory(container)) transaction.delete(logKey(container, old.logRange, old.lsn, old.sub));
-}
-
-/** A container with a change feed policy keeps every version for "all versions and deletes". */
-export function keepsHistory(container: ContainerRecord): boolean {
-  return container.properties["changeFeedPolicy"] !== undefined;
+  if (!keepsHistory) transaction.delete(logKey(container, old.logRange, old.lsn, old.sub));
 }
 
 interface Logged extends WriteResult {
@@ -253,10 +251,10 @@ interface Logged extends WriteResult {
 }
 
 function log(commit: Commit, { outcome, lsn, sub, item, old, expired }: Logged): void {
-  const { transaction, container, partition, ts } = commit;
+  const { transaction, container, partition, keepsHistory, ts } = commit;
   const text = (stored: StoredItem | undefined): { json?: string } =>
     stored === undefined ? {} : { json: stored.json.toString("utf8") };
-  const history = keepsHistory(container)
+  const history = keepsHistory
     ? {
         history: {
           ...(outcome === "deleted" ? {} : { current: text(item).json }),

@@ -2,9 +2,9 @@
  * The change feed of a container: the latest version of each item, or all versions and deletes, in the order of the
  * log, by range, key span or logical partition. Answers 304 with the next etag when there is nothing new.
  */
+import { keepsHistory } from "../engine/commit.ts";
 import { inRange, isExpired } from "../engine/documents.ts";
 import { effectivePartitionKey } from "../engine/effective-partition-key.ts";
-import { keepsHistory } from "../engine/item-writes.ts";
 import {
   extractPartitionKey,
   type LogicalPartition,
@@ -45,7 +45,7 @@ const entriesPerRead = 50;
 export const readChangeFeed: Operation = async (context) => {
   const container = requireContainer(context);
   const full = isFullFidelity(context.headers);
-  if (full && !keepsHistory(container)) {
+  if (full && !keepsHistory(context.account, container)) {
     throw badRequest(
       "Change feed of all versions and deletes needs a container with a change feed policy or continuous backup.",
     );
