@@ -5,8 +5,10 @@
 import type { ConsideredAssignment, Decision } from "../authz/decision.ts";
 import type { Diagnosis } from "../authz/diagnosis.ts";
 import { cosmosActions } from "../azure/cosmos-actions.ts";
+import { isSignIn } from "../observability/diagnostic-records.ts";
 import type { Explanation } from "../operator/gateway.ts";
 import { assignmentTrap } from "./explain-assignment-traps.ts";
+import { signInTrap } from "./explain-sign-ins.ts";
 import { tokenFaults } from "./explain-token-faults.ts";
 import { argument, literal, quoted } from "./printable.ts";
 
@@ -26,6 +28,7 @@ const armApi = "?api-version=2024-08-15";
 export function findTrap(explanation: Explanation): Trap | undefined {
   const { record } = explanation;
   if (record.category === "ControlPlaneRequests") return assignmentTrap(explanation);
+  if (isSignIn(record)) return signInTrap(record);
   const decision = record.decision as Decision | undefined;
   if (decision?.allowed === false) return lockTrap(explanation, decision) ?? roleTrap(explanation, decision);
   const diagnosis = record.diagnosis as Diagnosis | undefined;

@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import type { Decision } from "../authz/decision.ts";
 import type { Principal } from "../azure/principal.ts";
 import { dataDirectoryDefault } from "../config.ts";
+import { isSignIn } from "../observability/diagnostic-records.ts";
 import type { Explanation } from "../operator/gateway.ts";
 import { assignableScope, narrowestRole } from "./azure-role.ts";
 import { type Command, UsageError } from "./command.ts";
@@ -16,7 +17,8 @@ const help = `Usage: celestite explain [ACTIVITY-ID | --last] [--json]
        celestite explain --query TEXT --container [ACCOUNT/]DATABASE/CONTAINER [--parameter @NAME=VALUE]...
 
 Shows the principal, the required action, every role assignment that was considered and why it did or did not apply,
-and for a denial the smallest command that mends it. Without an id, the last denied request.
+and for a denial the smallest command that mends it. Without an id, the last denied request, or the last request for a
+token that was refused, whichever came later; a correlation id of the authority is an id, too.
 With --query: how the query finds its items, what its first page costs, and which indexes would help.
 
 Options:
@@ -86,14 +88,18 @@ export function renderExplanation(recorded: Explanation): string {
   const explanation = printableValue(recorded);
   const { record } = explanation;
   const decision = record.decision as Decision | undefined;
+  const { appId, resource } = record.signIn ?? {};
+  const asked = [resource ?? "(no resource)", ...(appId === undefined ? [] : [`as client ${appId}`])];
   const head = [
     `${record.method} ${record.resource} on ${record.account}`,
+    ...(isSignIn(record) ? [`  a token for ${asked.join(" ")}`] : []),
     `  ${record.operationName} at ${new Date(record.time).toISOString()}, activity ${record.activityId}`,
     `  answered ${record.statusCode}${record.substatus === 0 ? "" : ` (substatus ${record.substatus})`}`,
   ];
   if (decision === undefined) {
     const trap = findTrap(explanation);
-    const why = `No access decision was made. ${record.message?.split("\r\n")[0] ?? ""}`.trimEnd();
+    const verdict = isSignIn(record) ? "No token was given." : "No access decision was made.";
+    const why = `${verdict} ${record.message?.split("\r\n")[0] ?? ""}`.trimEnd();
     return lines([...head, "", why, ...(trap === undefined ? [] : renderTrap(trap))]);
   }
   return lines([...head, "", renderDecision(explanation, decision).trimEnd()]);

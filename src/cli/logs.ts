@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { dataDirectoryDefault } from "../config.ts";
-import type { DiagnosticRecord } from "../observability/diagnostic-records.ts";
+import { type DiagnosticRecord, isSignIn } from "../observability/diagnostic-records.ts";
 import { logLines } from "../observability/log-lines.ts";
 import { type Command, CommandError, type Terminal, UsageError } from "./command.ts";
 import { printable } from "./printable.ts";
@@ -10,18 +10,20 @@ import { operator, requireServer, type Server } from "./server.ts";
 
 const help = `Usage: celestite logs [--follow] [FILTERS] [--json]
 
-Shows the last requests of the data plane and of Azure Resource Manager, and with --follow each further one. The server
+Shows the last requests of the data plane and of Azure Resource Manager, and those for tokens that were refused; with
+--follow each further one, too. The server
 remembers some thousands; 'celestite start --log-files DIR' writes them all to files.
 
 Options:
   --follow          go on until Ctrl-C
   --last N          how many to begin with (default 20)
   --account NAME    of one Cosmos account
-  --category NAME   DataPlaneRequests or ControlPlaneRequests
+  --category NAME   DataPlaneRequests, ControlPlaneRequests, or for refused tokens ManagedIdentitySignInLogs,
+                    ServicePrincipalSignInLogs and NonInteractiveUserSignInLogs
   --operation NAME  of this operation, e.g. CreateItem
   --principal ID    of the principal with this object id
   --status CODE     answered with this status, or this class of them: 403, 4xx
-  --denied          answered 401 or 403, or let pass by audit mode only
+  --denied          answered 401 or 403, refused a token, or let pass by audit mode only
   --json            each as a line of Azure's diagnostic log in JSON
   --data DIR        data directory of the running server
 
@@ -129,7 +131,7 @@ export function matches(filters: Filters, record: DiagnosticRecord): boolean {
   const same = (wanted: string | undefined, own: string | undefined): boolean =>
     wanted === undefined || wanted.toLowerCase() === own?.toLowerCase();
   const code = String(record.statusCode);
-  const refused = code === "401" || code === "403" || record.wouldDeny !== undefined;
+  const refused = code === "401" || code === "403" || record.wouldDeny !== undefined || isSignIn(record);
   return (
     same(account, record.account) &&
     same(category, record.category) &&
@@ -148,7 +150,8 @@ function jsonLines(record: DiagnosticRecord): string {
 
 function textLine(record: DiagnosticRecord): string {
   const status = `${record.statusCode}${record.substatus === 0 ? "" : `/${record.substatus}`}`;
-  const who = record.principalId ?? record.authTokenType;
+  const who = record.principalId ?? record.signIn?.appId ?? record.authTokenType;
   const audit = record.wouldDeny === undefined ? "" : ` (audit: would be ${record.wouldDeny.statusCode})`;
-  return `${new Date(record.time).toISOString()} ${status.padEnd(8)} ${record.account} ${record.operationName} ${printable(record.resource)} ${printable(who)} ${record.duration}ms ${record.requestCharge}RU ${record.activityId}${audit}\n`;
+  const why = isSignIn(record) ? ` ${printable(record.message ?? "")}` : "";
+  return `${new Date(record.time).toISOString()} ${status.padEnd(8)} ${record.account} ${record.operationName} ${printable(record.resource)} ${printable(who)} ${record.duration}ms ${record.requestCharge}RU ${record.activityId}${audit}${why}\n`;
 }

@@ -39,7 +39,7 @@ ${seedingHelp}  --any-ports    let the system choose all ports (default: ${defau
   --emulator-key take the well-known key of Microsoft's emulator as every account's primary key (loopback only)
   --development  let 'celestite clock advance' move the time, and deploy again what --deploy names whenever a file of
                  it changes; not for an instance that others rely on
-  --log-files DIR write diagnostic logs (DataPlaneRequests, ControlPlaneRequests, Administrative) as NDJSON files
+  --log-files DIR write diagnostic logs (requests of both planes, refused sign-ins) as NDJSON files
   --otlp URL     send logs and metrics to an OpenTelemetry collector, e.g. http://localhost:4318
   --role-delay S let changes of role definitions and assignments wait S seconds for their effect, as they do in Azure
   --key-delay S  go on taking the old value of a regenerated account key for S seconds

@@ -9,6 +9,7 @@ import type { Identity } from "../identity/identity.ts";
 import type { Recorder } from "../observability/diagnostic-records.ts";
 import type { Faults } from "../operator/faults.ts";
 import type { OperatorParts, ServerStatus } from "../operator/gateway.ts";
+import type { SignIns } from "../operator/sign-ins.ts";
 import { accessRoutes } from "./access-routes.ts";
 import { developmentRoutes } from "./development-routes.ts";
 import type { Doors } from "./doors.ts";
@@ -27,6 +28,7 @@ export interface OperatorContext {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly faults: Faults;
+  readonly signIns: SignIns;
   readonly doors: Doors;
   /** The clock where it can be moved. */
   readonly development: ManualClock | undefined;

@@ -20,6 +20,7 @@ import { createRecorder, type Recorder } from "../observability/diagnostic-recor
 import { createFaults } from "../operator/faults.ts";
 import type { ServerStatus } from "../operator/gateway.ts";
 import { operatorPath } from "../operator/path.ts";
+import { createSignIns } from "../operator/sign-ins.ts";
 import type { Store } from "../storage/port.ts";
 import type { Authority } from "../tls/authority.ts";
 import { version } from "../version.ts";
@@ -73,6 +74,7 @@ export async function compose(ground: Ground): Promise<Omit<Celestite, "close">>
   const ports: OpenPorts = { arm: 0, authority: 0, managed: 0 };
   const { engine, identity } = await openRooms(ground, ports);
   const faults = createFaults(around.clock);
+  const signIns = createSignIns({ ...around, record: recorder.record });
   const accountService = dataPlane(ground, engine, identity, recorder);
   const cosmos = async (account: string): Promise<Service> =>
     faults.wrap("cosmos", await accountService(account));
@@ -80,7 +82,7 @@ export async function compose(ground: Ground): Promise<Omit<Celestite, "close">>
   const arm = await openArmPlane(ground, { engine, sockets, identity, recorder, ports });
   closers.push(() => arm.close());
   const services = {
-    authority: faults.wrap("token", identity.authority),
+    authority: faults.wrap("token", signIns.wrap("authority", identity.authority)),
     arm: faults.wrap("arm", arm.service),
     graph: identity.graph,
     cosmos,
@@ -105,8 +107,11 @@ export async function compose(ground: Ground): Promise<Omit<Celestite, "close">>
     javaTrustStoreFile: authority.javaTrustStorePath,
   });
   const secret = Buffer.from(around.entropy.bytes(32)).toString("base64url");
-  const operator = operatorOf(ground, services, { secret, identity, engine, recorder, status, faults });
-  const managed = operatorOrManaged(operator, faults.wrap("app-service", identity.managed.endpoints));
+  const operator = operatorOf(ground, services, {
+    ...{ secret, identity, engine, recorder, status, faults, signIns },
+  });
+  const endpoints = signIns.wrap("managed identity endpoint", identity.managed.endpoints);
+  const managed = operatorOrManaged(operator, faults.wrap("app-service", endpoints));
   ports.managed = await opened(
     closers,
     listen({ ...base(ground), port: settings.ports.managed, service: managed }),
@@ -135,7 +140,10 @@ function dataPlane(
 function operatorOf(
   ground: Ground,
   services: NamedServices,
-  parts: Pick<OperatorContext, "secret" | "identity" | "engine" | "recorder" | "status" | "faults">,
+  parts: Pick<
+    OperatorContext,
+    "secret" | "identity" | "engine" | "recorder" | "status" | "faults" | "signIns"
+  >,
 ): Service {
   const { around, closers, development } = ground;
   const openMetadata = async (service: Service): Promise<Listener> => {

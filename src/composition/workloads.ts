@@ -19,6 +19,7 @@ import {
   type Workload,
   type WorkloadRequest,
 } from "../operator/gateway.ts";
+import type { SignIns } from "../operator/sign-ins.ts";
 import type { Reader } from "../storage/port.ts";
 import { type Doors, type OpenDoor, secretFolder } from "./doors.ts";
 import { podService, requireCluster } from "./pods.ts";
@@ -29,6 +30,7 @@ export interface WorkloadsContext {
   readonly store: Reader;
   readonly entropy: Entropy;
   readonly faults: Faults;
+  readonly signIns: SignIns;
   readonly doors: Doors;
   readonly status: () => Promise<ServerStatus>;
   readonly findPrincipal: (name: string) => Promise<Principal | undefined>;
@@ -176,8 +178,13 @@ async function open(
 }
 
 /** The endpoints that a workload's variables may name: what its own secret opens, nothing of the operator's. */
-function managedService({ identity, faults }: WorkloadsContext): Service {
-  return faults.wrap("app-service", identity.managed.endpoints);
+function managedService({ identity, faults, signIns }: WorkloadsContext): Service {
+  return faults.wrap("app-service", signIns.wrap("managed identity endpoint", identity.managed.endpoints));
+}
+
+/** A metadata service, which can be disturbed, and whose refusals are recorded. */
+function observed({ faults, signIns }: WorkloadsContext, service: Service): Service {
+  return faults.wrap("imds", signIns.wrap("managed identity endpoint", service));
 }
 
 /** The service behind the metadata address, for the kinds of host that have one; a pod's is that of pod identity. */
@@ -185,14 +192,14 @@ async function metadataService(
   context: WorkloadsContext,
   { kind, id, request, cluster }: Starting,
 ): Promise<Service | undefined> {
-  const { identity, faults } = context;
+  const { identity } = context;
   const redirected = request.front === undefined || request.front === "env";
   if (request.pod !== undefined) {
     const place = { workloadId: id, redirected, ...(cluster === undefined ? {} : { cluster }) };
-    return faults.wrap("imds", podService(context, request.pod, place));
+    return observed(context, podService(context, request.pod, place));
   }
   if (kind !== "vm") return undefined;
-  return faults.wrap("imds", identity.managed.imds(id, { answerWithoutHeader: redirected }));
+  return observed(context, identity.managed.imds(id, { answerWithoutHeader: redirected }));
 }
 
 async function variablesOf(
@@ -276,8 +283,8 @@ async function arcVariables(
       `Azure Arc's clients read their secret from ${arcTokenFolder}, which this server may not make: start it as root, or play another host.`,
     );
   }
-  const { faults, identity } = context;
-  const listener = await context.openMetadata(faults.wrap("imds", identity.managed.arc(id, writeKey)));
+  const { identity } = context;
+  const listener = await context.openMetadata(observed(context, identity.managed.arc(id, writeKey)));
   own.push(() => listener.close());
   const origin = `http://localhost:${listener.port}`;
   return { IDENTITY_ENDPOINT: `${origin}/metadata/identity/oauth2/token`, IMDS_ENDPOINT: origin };

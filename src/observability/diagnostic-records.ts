@@ -7,11 +7,17 @@
 import { type AccessUse, createAccessUseLog } from "./access-use.ts";
 import { createRecordRing } from "./record-ring.ts";
 
+/** The logs of Entra that refused requests for tokens belong to. */
+export type SignInCategory =
+  | "ManagedIdentitySignInLogs"
+  | "ServicePrincipalSignInLogs"
+  | "NonInteractiveUserSignInLogs";
+
 export interface DiagnosticRecord {
   readonly time: number;
   readonly activityId: string;
   /** The plane that answered. */
-  readonly category: "DataPlaneRequests" | "ControlPlaneRequests";
+  readonly category: "DataPlaneRequests" | "ControlPlaneRequests" | SignInCategory;
   /** The Cosmos account, or the name of the service. */
   readonly account: string;
   readonly operationName: string;
@@ -40,6 +46,23 @@ export interface DiagnosticRecord {
   readonly data?: DataPlanePlace;
   /** What only requests of the control plane have. */
   readonly control?: ControlPlanePlace;
+  /** What only requests for tokens have. */
+  readonly signIn?: SignInPlace;
+}
+
+/** Whether a record is of a request for a token; only refused ones are recorded. */
+export function isSignIn({ category }: Pick<DiagnosticRecord, "category">): boolean {
+  return category.endsWith("SignInLogs");
+}
+
+/** Who asked for a token for what, as it was sent. */
+export interface SignInPlace {
+  /** The number of the error, or its name. */
+  readonly resultType: string;
+  readonly appId?: string;
+  /** Scope or resource. */
+  readonly resource?: string;
+  readonly grantType?: string;
 }
 
 /** Where in an account a request went, and how much it carried (bytes). */

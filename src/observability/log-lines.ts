@@ -2,9 +2,9 @@
  * Records in the form of Azure's diagnostic logs: one JSON object per line, with the names, and values as texts, that
  * the service writes to a storage account. Pure; where the lines go is `sinks.ts`.
  */
-import type { DiagnosticRecord } from "./diagnostic-records.ts";
+import { type DiagnosticRecord, isSignIn, type SignInCategory } from "./diagnostic-records.ts";
 
-export type LogCategory = "DataPlaneRequests" | "ControlPlaneRequests" | "Administrative";
+export type LogCategory = "DataPlaneRequests" | "ControlPlaneRequests" | "Administrative" | SignInCategory;
 
 export interface LogLine {
   readonly category: LogCategory;
@@ -31,6 +31,7 @@ export function logLines(record: DiagnosticRecord): readonly LogLine[] {
   if (record.category === "DataPlaneRequests") {
     return [{ category: "DataPlaneRequests", text: JSON.stringify(dataPlane(record)) }];
   }
+  if (isSignIn(record)) return [{ category: record.category, text: JSON.stringify(signIn(record)) }];
   const known = controlOperation(record);
   if (known === undefined)
     return [{ category: "Administrative", text: JSON.stringify(administrative(record)) }];
@@ -39,6 +40,21 @@ export function logLines(record: DiagnosticRecord): readonly LogLine[] {
     category: "ControlPlaneRequests",
     text: JSON.stringify(controlPlane(record, name)),
   }));
+}
+
+function signIn(record: DiagnosticRecord): object {
+  const { resultType, appId = "", resource = "", grantType = "" } = record.signIn ?? { resultType: "" };
+  return {
+    time: new Date(record.time).toISOString(),
+    operationName: "Sign-in activity",
+    category: record.category,
+    resultType,
+    resultDescription: record.message ?? "",
+    durationMs: record.duration,
+    callerIpAddress: record.clientIpAddress,
+    correlationId: record.activityId,
+    properties: { appId, resource, grantType, userAgent: record.userAgent },
+  };
 }
 
 const resourceTypes: Readonly<Record<string, string>> = {

@@ -111,6 +111,7 @@ function isShared(shared: Shared, entry: DiagnosticRecord): boolean {
     shared.message === entry.message &&
     shared.wouldDeny === entry.wouldDeny &&
     shared.control === entry.control &&
+    shared.signIn === entry.signIn &&
     isSamePlace(shared.data, entry.data)
   );
 }

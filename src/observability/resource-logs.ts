@@ -114,7 +114,7 @@ function wantedLines(switches: readonly LogSwitch[], record: DiagnosticRecord): 
   });
 }
 
-/** The resource that a line is about: the account, or for the activity log the subscription. */
+/** The resource that a line is about: the account, for the activity log the subscription, none for sign-ins. */
 function resourceOf({ data, resource }: DiagnosticRecord, category: LogCategory): string {
   if (category === "DataPlaneRequests") return data?.accountId ?? "";
   const pattern =

@@ -7,7 +7,7 @@ import { timingSafeEqual } from "node:crypto";
 import type { Principal } from "../azure/principal.ts";
 import { empty, json } from "../http/reply.ts";
 import type { Reply, Request, Service } from "../http/service.ts";
-import type { DiagnosticRecord, Recorder } from "../observability/diagnostic-records.ts";
+import { type DiagnosticRecord, isSignIn, type Recorder } from "../observability/diagnostic-records.ts";
 import { operatorPath } from "./path.ts";
 
 export interface ServerStatus {
@@ -240,7 +240,8 @@ function nothingRecorded({ recorder }: OperatorParts, id: string | undefined): s
 }
 
 async function decision(parts: OperatorParts, id: string | undefined, denied: boolean): Promise<Reply> {
-  const refused = (entry: DiagnosticRecord): boolean => entry.statusCode === 401 || entry.statusCode === 403;
+  const refused = (entry: DiagnosticRecord): boolean =>
+    entry.statusCode === 401 || entry.statusCode === 403 || isSignIn(entry);
   const record =
     id === undefined || id === "last"
       ? parts.recorder.last(denied ? refused : undefined)

@@ -44,6 +44,7 @@ const complete: Complete<DiagnosticRecord> = {
   wouldDeny: { statusCode: 403, substatus: 5301, message: "no" },
   data: place,
   control: { correlationId: "c" },
+  signIn: { resultType: "700016" },
 };
 
 /** `value` with one member changed, once for each member and once without it. */
