@@ -80,7 +80,12 @@ export const explainCommand: Command = {
 /** The commands in a text, to be run as they stand, for the server that was asked. */
 export function withData(text: string, directory: string | undefined): string {
   if (directory === undefined) return text;
-  return text.replace(/^( {2}celestite .*)$/gm, (line) => `${line} --data ${argument(directory)}`);
+  const option = ` --data ${argument(directory)}`;
+  // What follows `--` is another program's.
+  return text.replace(
+    /^( {2}celestite .*?)( -- .*)?$/gm,
+    (_, own: string, other = "") => `${own}${option}${other}`,
+  );
 }
 
 /** The explanation as text. */

@@ -114,8 +114,10 @@ const keptMax = 300;
 
 /** Who asked for what, from the query or the form: only these parameters. */
 function askedOf({ target, headers, body }: Request): Omit<SignInPlace, "resultType"> {
+  // Some clients name the form's type on a GET, too.
   const isForm = headers["content-type"]?.startsWith("application/x-www-form-urlencoded") === true;
-  const text = isForm ? Buffer.from(body).toString("utf8") : (target.split("?", 2)[1] ?? "");
+  const text =
+    isForm && body.length > 0 ? Buffer.from(body).toString("utf8") : (target.split("?", 2)[1] ?? "");
   const given = new URLSearchParams(text);
   const value = (name: string): string | undefined => given.get(name)?.slice(0, keptMax);
   const appId = value("client_id") ?? value("clientid");

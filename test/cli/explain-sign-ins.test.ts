@@ -135,7 +135,10 @@ describe("refused requests for tokens", () => {
       await server.identity("other");
       const env = await variables(server, "--identity", "worker");
       const { AZURE_CLIENT_ID: other = "" } = await variables(server, "--identity", "other");
-      const own = { "x-identity-header": env["IDENTITY_HEADER"] ?? "" };
+      const own = {
+        "x-identity-header": env["IDENTITY_HEADER"] ?? "",
+        "content-type": "application/x-www-form-urlencoded",
+      };
       const resource = "https://cosmos.azure.com";
       const cases: readonly [Record<string, string>, Record<string, string>, RegExp][] = [
         [
@@ -154,7 +157,14 @@ describe("refused requests for tokens", () => {
         assert.ok((await askManaged(env, query, headers)).status >= 400);
         const { out } = await server.celestite("explain");
         assert.match(out, expected);
+        assert.match(
+          out,
+          new RegExp(`a token for ${query["resource"]}( as client ${query["client_id"]})?\n`),
+        );
         assert.ok(!out.includes(secret), "a secret is shown");
+        // Commands are for the server that was asked.
+        for (const command of out.match(/^ {2}celestite .*$/gm) ?? [])
+          assert.match(command, new RegExp(` --data ${server.directory}( -- |$)`));
       }
       const client_id = env["AZURE_CLIENT_ID"] ?? "";
       assert.equal((await askManaged(env, { resource, client_id }, own)).status, 200);
