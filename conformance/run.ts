@@ -1,7 +1,8 @@
 /**
  * Runs the official SDKs, unmodified and in their own runtimes, against the shipped command line. Installs what it
  * needs. Arguments name languages (`npm run conformance -- js`), `access` for the proof of least privilege, or `identity`
- * for the identity flows of every language alone; `live`, on request only, runs the live tests of azure-cosmos. A missing toolchain is a failure when CI=true, and said plainly
+ * for the identity flows of every language alone. On request only: `live` runs the live tests of azure-cosmos, `rust`
+ * compiles the SDK for Rust and runs what it can do. A missing toolchain is a failure when CI=true, and said plainly
  * otherwise. The last line counts.
  */
 import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
@@ -15,6 +16,7 @@ import { createReport, type Report } from "./lib/report.ts";
 import { cli, type ServerUnderTest, startServer } from "./lib/server.ts";
 import { createThrowAway, type ThrowAway } from "./lib/throw-away.ts";
 import { runLive } from "./live.ts";
+import { runRust } from "./rust.ts";
 
 const here = fileURLToPath(new URL("../../conformance/", import.meta.url));
 const wanted = process.argv.slice(2);
@@ -361,5 +363,6 @@ const identities = wanted.includes("identity") ? speaking : speaking.filter(isWa
 if (identities.length > 0) await runIdentity(identities, report);
 if (wanted.length === 0 || wanted.includes("access")) await runAccess(report);
 if (wanted.includes("live")) await runLive(report);
+if (wanted.includes("rust")) await runRust(environmentOf, report);
 process.stdout.write(`${report.passed} passed, ${report.failed} failed\n`);
 process.exitCode = report.failed === 0 && report.passed > 0 ? 0 : 1;

@@ -44,8 +44,10 @@ export interface AccountSettings {
   readonly serverless: boolean;
   /** True to answer 429/3200 to what goes beyond the provisioned throughput; in the service that is always so. */
   readonly enforcesThroughput?: boolean;
-  /** True for an account with continuous backup: its containers keep every version for the change feed. */
+  /** True for an account with continuous backup, whose containers have no retention of their own. */
   readonly continuousBackup?: boolean;
+  /** True for one that has asked, besides, for the change feed of all versions and deletes. */
+  readonly keepsVersions?: boolean;
   /** Where clients may come from; everywhere when absent. */
   readonly network?: NetworkRules;
   /** `audit` answers what roles and locks would deny, and says so; `enforce` when absent. */

@@ -8,9 +8,11 @@ import {
   type Server,
   type ServerResponse,
 } from "node:http";
-import { createServer as createHttpsServer } from "node:https";
+import type { ServerHttp2Session } from "node:http2";
+import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import type { SecureContext } from "node:tls";
+import type { SecureContext, TLSSocket } from "node:tls";
+import type { Http2Options } from "./http2.ts";
 import type { Reply, Request, Service } from "./service.ts";
 
 export interface TlsOptions {
@@ -91,14 +93,15 @@ function createServer(options: Omit<ListenOptions, "port" | "host">): Server {
   const handler = (message: IncomingMessage, response: ServerResponse): void => {
     answer(answering, message, response).catch(options.onError);
   };
-  const server = serverFor(options, handler);
+  const server = serverFor(answering, handler);
   return server;
 }
 
 function serverFor(
-  { tls }: Pick<ListenOptions, "tls">,
+  options: Answering,
   handler: (message: IncomingMessage, response: ServerResponse) => void,
 ): Server {
+  const { tls } = options;
   if (tls === undefined) return createHttpServer({ maxHeaderSize: headerBytesMax }, handler);
   const { secureContextFor } = tls;
   const sni =
@@ -114,10 +117,46 @@ function serverFor(
         };
   const { key, cert } = tls;
   const server = createHttpsServer(
-    { maxHeaderSize: headerBytesMax, key, cert, ALPNProtocols: ["http/1.1"], ...sni },
+    { maxHeaderSize: headerBytesMax, key, cert, ALPNCallback: chooseProtocol, ...sni },
     handler,
   );
+  speakHttp2(server, { ...options, internalError, idleMilliseconds: keepAliveMilliseconds });
   return server.prependListener("secureConnection", keepReading);
+}
+
+/**
+ * The protocol for a client that offers `protocols`: HTTP/1.1, the faster of the two here, wherever it will do. Undefined
+ * when there is none, which ends the handshake.
+ */
+function chooseProtocol({ protocols }: { readonly protocols: readonly string[] }): string | undefined {
+  return ["http/1.1", "h2"].find((known) => protocols.includes(known));
+}
+
+/** Gives connections that agreed on `h2` to HTTP/2, and has the server's own methods for closing close them, too. */
+function speakHttp2(server: HttpsServer, options: Http2Options): void {
+  const sessions = new Set<ServerHttp2Session>();
+  const open = async (socket: TLSSocket): Promise<void> => {
+    // Until this is there nothing reads the socket, so that nothing is lost.
+    const { openSession } = await import("./http2.ts");
+    const session = openSession(socket, options);
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+  };
+  const speakHttp1 = server.listeners("secureConnection");
+  server.removeAllListeners("secureConnection");
+  server.on("secureConnection", (socket: TLSSocket) => {
+    if (socket.alpnProtocol === "h2") open(socket).catch(() => socket.destroy());
+    else for (const listener of speakHttp1) Reflect.apply(listener, server, [socket]);
+  });
+  const { closeIdleConnections, closeAllConnections } = server;
+  server.closeIdleConnections = () => {
+    closeIdleConnections.call(server);
+    for (const session of sessions) session.close();
+  };
+  server.closeAllConnections = () => {
+    closeAllConnections.call(server);
+    for (const session of sessions) session.destroy();
+  };
 }
 
 /** Most bytes of replies that wait in a connection before no more requests are read from it. */

@@ -109,14 +109,15 @@ describe("an account", () => {
     assert.equal((await stored())?.enforcesThroughput, true);
   });
 
-  for (const [type, kept] of [
-    ["Continuous", true],
-    ["continuous", true],
-    ["Periodic", false],
+  for (const [type, enableAllVersionsAndDeletesChangeFeed, kept] of [
+    ["Continuous", true, true],
+    ["continuous", true, true],
+    ["Continuous", false, false],
+    ["Periodic", true, false],
   ] as const) {
-    test(`keeps every version for the change feed with ${type} backup: ${kept}`, async () => {
-      const fixture = await withAccount({ backupPolicy: { type } });
-      assert.equal((await fixture.cosmos.getAccount(fixture.store, "shop-db"))?.continuousBackup, kept);
+    test(`keeps every version with ${type} backup, asked for: ${enableAllVersionsAndDeletesChangeFeed}`, async () => {
+      const fixture = await withAccount({ backupPolicy: { type }, enableAllVersionsAndDeletesChangeFeed });
+      assert.equal((await fixture.cosmos.getAccount(fixture.store, "shop-db"))?.keepsVersions, kept);
     });
   }
 

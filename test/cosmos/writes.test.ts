@@ -466,6 +466,29 @@ test("delete by partition key removes that partition and no other", async () => 
 });
 
 describe("all versions and deletes", () => {
+  for (const [retentionDuration, continuousBackup, expected] of [
+    [10, false, "201"],
+    [0, false, "201"],
+    [0, true, "201"],
+    [10, true, "400"],
+    [-1, false, "400"],
+    [1.5, false, "400"],
+    ["10", false, "400"],
+  ] as const) {
+    const backup = continuousBackup ? "continuous" : "periodic";
+    test(`a container with a retention of ${JSON.stringify(retentionDuration)} and ${backup} backup: ${expected}`, async () => {
+      const fixture = await openCosmosFixture();
+      await fixture.setAccount({ continuousBackup });
+      const body = { id: "kept", partitionKey: { paths: ["/pk"] }, changeFeedPolicy: { retentionDuration } };
+      assert.equal(outcome(await fixture.sendSigned("POST", "/dbs/shop/colls", { body })), expected);
+      if (expected === "400") return;
+      const docs = "/dbs/shop/colls/kept/docs";
+      const headers = { "a-im": "Full-Fidelity Feed", "if-none-match": "*" };
+      const status = (await fixture.sendSigned("GET", docs, { headers })).status;
+      assert.equal(status, retentionDuration > 0 ? 304 : 400);
+    });
+  }
+
   const target = "/dbs/shop/colls/history/docs";
   test("shows each version with its predecessor, and deletes; refuses the beginning and containers without a policy", async () => {
     const fixture = await openCosmosFixture();
@@ -499,7 +522,7 @@ describe("all versions and deletes", () => {
     assert.equal((await feed({ "if-none-match": reply.headers["etag"] ?? "" })).status, 304);
   });
 
-  test("and with continuous backup every container keeps them, from then on", async () => {
+  test("and of an account that asks for them every container keeps them, from then on", async () => {
     const fixture = await openCosmosFixture();
     const target = "/dbs/shop/colls/orders/docs";
     const write = (method: string, path: string, v: number): ReturnType<CosmosFixture["send"]> =>
@@ -511,6 +534,10 @@ describe("all versions and deletes", () => {
     await write("POST", target, 1);
     assert.equal(outcome(await feed(full)), "400", "not with periodic backup");
     await fixture.setAccount({ continuousBackup: true });
+    const refused = await feed(full);
+    assert.equal(outcome(refused), "400", "nor with continuous backup alone");
+    assert.match(String(bodyOf(refused)["message"]), /'All Versions and Deletes' mode must be enabled/);
+    await fixture.setAccount({ continuousBackup: true, keepsVersions: true });
     await write("PUT", `${target}/kept`, 2);
     await write("PUT", `${target}/kept`, 3);
     const rowsOf = async (mode: string): Promise<readonly Record<string, never>[]> =>
@@ -526,7 +553,7 @@ describe("all versions and deletes", () => {
       (await rowsOf("Incremental Feed")).map((row) => row["v"]),
       [3],
     );
-    await fixture.setAccount({ continuousBackup: false });
+    await fixture.setAccount({ continuousBackup: true, keepsVersions: false });
     assert.equal(outcome(await feed(full, start)), "400");
     await write("PUT", `${target}/kept`, 4);
     assert.deepEqual(

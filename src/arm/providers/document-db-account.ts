@@ -249,6 +249,8 @@ function settingsOf(
   if (level === undefined) {
     throw cosmosError(call, 400, "BadRequest", `Invalid default consistency level '${clip(wanted ?? "")}'.`);
   }
+  const backup = stringMember(objectMember(properties, "backupPolicy"), "type") ?? "Periodic";
+  const continuousBackup = backup.toLowerCase() === "continuous";
   return {
     name: existing?.name ?? address.name,
     resourceId: existing?.id ?? address.id,
@@ -260,8 +262,8 @@ function settingsOf(
     ...networkOf(call, properties),
     ...authorizationOf(call, members),
     serverless: capabilities.some((name) => name.toLowerCase() === "enableserverless"),
-    continuousBackup:
-      stringMember(objectMember(properties, "backupPolicy"), "type")?.toLowerCase() === "continuous",
+    continuousBackup,
+    keepsVersions: continuousBackup && flag(call, properties, "enableAllVersionsAndDeletesChangeFeed"),
     // A tag, so that the same template deploys in Azure, where throughput is always enforced.
     enforcesThroughput:
       stringMember(objectMember(members, "tags"), "celestite-throughput")?.toLowerCase() === "enforce",

@@ -4,6 +4,7 @@
  */
 import { ownerNotFound } from "../errors.ts";
 import type { AccountView } from "./catalog.ts";
+import { feedRetention } from "./container-policies.ts";
 import type { Engine } from "./engine.ts";
 import { type Commit, openCommit } from "./item-writes.ts";
 import type { LogicalPartition } from "./partition-key.ts";
@@ -43,14 +44,11 @@ export async function commitTo<T>(
 }
 
 /**
- * True for a container whose versions and deletes the change feed shows: one with a policy for that, and each of an account
- * with continuous backup (documentation of the change feed modes).
+ * True for a container whose versions and deletes the change feed shows: one with a retention for them, and each of an
+ * account that keeps them (documentation of the change feed modes; of the policy, azure_data_cosmos for Rust).
  */
 export function keepsHistory(account: AccountView | undefined, container: ContainerRecord): boolean {
-  return (
-    container.properties["changeFeedPolicy"] !== undefined ||
-    account?.record.account.continuousBackup === true
-  );
+  return account?.record.account.keepsVersions === true || feedRetention(container.properties) > 0;
 }
 
 /** The container as it is now; 404/1003 when it was deleted meanwhile, even if another has its name. */

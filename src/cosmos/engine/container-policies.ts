@@ -28,6 +28,7 @@ export function containerProperties(resource: JsonObject): JsonObject {
   if (own["ttlPropertyPath"] !== undefined && own["defaultTtl"] === undefined)
     throw badRequest("A ttlPropertyPath needs a defaultTtl.");
   checkUniqueKeys(own["uniqueKeyPolicy"]);
+  checkChangeFeed(own["changeFeedPolicy"]);
   checkComputedProperties(own["computedProperties"], spatialNames(own["indexingPolicy"]));
   checkConflictResolution(own["conflictResolutionPolicy"]);
   const geospatial = isObject(own["geospatialConfig"]) ? own["geospatialConfig"]["type"] : undefined;
@@ -53,6 +54,20 @@ function checkTtl(ttl: unknown): void {
   if (!Number.isInteger(ttl) || Number(ttl) < -1 || Number(ttl) === 0 || Number(ttl) > ttlMax) {
     throw badRequest("The input ttl is invalid: it must be -1 or a positive integer.");
   }
+}
+
+/** Minutes for which the change feed shows versions and deletes; 0 for none. */
+export function feedRetention(properties: JsonObject): number {
+  const policy = properties["changeFeedPolicy"];
+  const retention = isObject(policy) ? policy["retentionDuration"] : undefined;
+  return typeof retention === "number" ? retention : 0;
+}
+
+function checkChangeFeed(policy: unknown): void {
+  if (policy === undefined) return;
+  const retention = isObject(policy) ? (policy["retentionDuration"] ?? 0) : undefined;
+  if (Number.isInteger(retention) && Number(retention) >= 0) return;
+  throw badRequest("The changeFeedPolicy needs a retentionDuration of whole minutes.");
 }
 
 function checkUniqueKeys(policy: unknown): void {

@@ -15,7 +15,7 @@ import {
 } from "../errors.ts";
 import { type EngineParts, requireAccount, writeAccount } from "./accounts.ts";
 import { readAll } from "./catalog.ts";
-import { containerProperties } from "./container-policies.ts";
+import { containerProperties, feedRetention } from "./container-policies.ts";
 import type { PartitionKeyDefinition } from "./effective-partition-key.ts";
 import { checkEncryptionKept, checkEncryptionKeys } from "./encryption-policy.ts";
 import { createOffer, deleteOffersOf, listOffers, rangesOf, type Throughput } from "./offers.ts";
@@ -167,12 +167,22 @@ export async function putContainer(
     old === undefined
       ? await newContainer(parts, transaction, account, parent, id, resource, options.throughput)
       : changedContainer(parts, old, resource);
+  if (feedRetention(record.properties) > 0) await refuseBesideBackup(transaction, account);
   if (old !== undefined && old.properties["defaultTtl"] !== record.properties["defaultTtl"]) {
     transaction.put(requeueKey(record), new Uint8Array(0));
   }
   transaction.put(contentKey(account, "container", database, id), encodeRecord(record));
   transaction.afterCommit(() => parts.catalog.setContainer(account, record));
   return { record, created: old === undefined };
+}
+
+/** An account with continuous backup keeps versions for as long as its backups. */
+async function refuseBesideBackup(transaction: Transaction, account: string): Promise<void> {
+  const owner = await requireAccount(transaction, account);
+  if (owner.account.continuousBackup !== true) return;
+  throw badRequest(
+    "The retention duration in the Change Feed policy should not be set when continuous backup mode is enabled for the database account",
+  );
 }
 
 async function newContainer(

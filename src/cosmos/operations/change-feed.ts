@@ -47,7 +47,7 @@ export const readChangeFeed: Operation = async (context) => {
   const full = isFullFidelity(context.headers);
   if (full && !keepsHistory(context.account, container)) {
     throw badRequest(
-      "Change feed of all versions and deletes needs a container with a change feed policy or continuous backup.",
+      "Change Feed 'All Versions and Deletes' mode must be enabled. Refer to https://aka.ms/ChangeFeed-AllVersionsAndDeletes for Preview program.",
     );
   }
   const scope = await itemScope(context, container);
@@ -142,7 +142,7 @@ function startOf(headers: RequestHeaders, partition: Partition, full: boolean): 
     if (Number.isNaN(time)) throw badRequest("The header If-Modified-Since is not a valid date.");
     return { afterLsn: 0, since: Math.floor(time / 1000) };
   }
-  if (full) throw badRequest("Change feed of all versions and deletes cannot start from the beginning.");
+  if (full) throw badRequest("Start from beginning is not supported with 'All Versions and Deletes' mode.");
   return { afterLsn: 0, since: 0 };
 }
 
