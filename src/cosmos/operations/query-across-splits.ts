@@ -69,7 +69,7 @@ function named(result: OperationResult, home: string): OperationResult {
 /** True for the continuation of a page that is resumed by a number of rows (query/continuation.ts). */
 function countsRows(token: string): boolean {
   const value: unknown = JSON.parse(Buffer.from(token, "base64url").toString("utf8"));
-  const state: unknown = Array.isArray(value) ? value.at(-1) : undefined;
+  const state: unknown = Array.isArray(value) ? value[3] : undefined;
   return Array.isArray(state) && state[0] === "r";
 }
 

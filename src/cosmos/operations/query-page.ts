@@ -22,6 +22,8 @@ const attemptsMax = 4;
 export interface IdentifiedQuery extends PreparedQuery {
   /** Identifies text and parameters in continuation tokens. */
   readonly hash: string;
+  /** The same without the filter; a function, because few pages need it. */
+  unfilteredHash(): string;
 }
 
 /** Where a page begins. */
@@ -105,7 +107,7 @@ async function tryPage(
   const left = run.state();
   if (left === undefined) return { rows, length, cost };
   const position = left.kind === "replay" ? 0 : run.itemPending ? page.last : positionAfter(page.last);
-  return { rows, length, cost, continuation: makeToken(query.hash, position, left) };
+  return { rows, length, cost, continuation: makeToken(query, position, left) };
 }
 
 /**
@@ -220,13 +222,23 @@ function takeRows(run: QueryRun, page: Growing, fed?: FedItem): void {
   }
 }
 
-/** A token names its query, so that one query's token is not taken for another's. */
-function makeToken(hash: string, position: Position, state: RunState): string {
-  const token = [tokenVersion, hash, positionToJson(position), stateToJson(state)];
+/**
+ * A token names its query, so that one query's token is not taken for another's. A place in an order holds for every
+ * filter: a client that resumes its merge of ordered ranges asks with the filter of where it stopped (@azure/cosmos does).
+ */
+function makeToken(query: IdentifiedQuery, position: Position, state: RunState): string {
+  const named = isPlace({ position, state }) ? [query.unfilteredHash()] : [];
+  const token = [tokenVersion, query.hash, positionToJson(position), stateToJson(state), ...named];
   return Buffer.from(JSON.stringify(token)).toString("base64url");
 }
 
-function parseToken(token: string | undefined, { hash, facts }: IdentifiedQuery): PageStart {
+/** Keys that the token itself holds, and no rows of their item returned yet: nothing else tells where to go on. */
+function isPlace({ position, state }: PageStart): boolean {
+  if (typeof position === "number" || position.place === undefined) return false;
+  return "keys" in position.place && state?.kind === "position" && state.rows === 0;
+}
+
+function parseToken(token: string | undefined, query: IdentifiedQuery): PageStart {
   if (token === undefined || token === "") return { position: 0 };
   let value: unknown;
   try {
@@ -234,10 +246,11 @@ function parseToken(token: string | undefined, { hash, facts }: IdentifiedQuery)
   } catch {
     throw badRequest("Invalid Continuation Token");
   }
-  const [version, own, json, state] = Array.isArray(value) ? (value as unknown[]) : [];
-  const position = positionFromJson(json, facts.orderBy?.length ?? 0);
-  if (version !== tokenVersion || own !== hash || position === undefined) {
-    throw badRequest("Invalid Continuation Token");
-  }
-  return { position, state: rejectingQuery("", () => stateFromJson(state)) };
+  const [version, own, json, state, unfiltered] = Array.isArray(value) ? (value as unknown[]) : [];
+  const position = positionFromJson(json, query.facts.orderBy?.length ?? 0);
+  if (version !== tokenVersion || position === undefined) throw badRequest("Invalid Continuation Token");
+  const start = { position, state: rejectingQuery("", () => stateFromJson(state)) };
+  if (own === query.hash) return start;
+  if (isPlace(start) && unfiltered === query.unfilteredHash()) return start;
+  throw badRequest("Invalid Continuation Token");
 }

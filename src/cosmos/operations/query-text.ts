@@ -11,6 +11,7 @@ import {
   prepareQuery,
   type QueryParameter,
 } from "../query/prepare.ts";
+import { printQuery } from "../query/print.ts";
 import { rejectingQuery } from "./operation.ts";
 import type { IdentifiedQuery } from "./query-page.ts";
 
@@ -39,11 +40,16 @@ export function identifiedQuery(
   options: PrepareOptions,
   prefix = "",
 ): IdentifiedQuery {
-  const hash = createHash("sha256")
-    .update(JSON.stringify([text, parameters]))
-    .digest("base64url")
-    .slice(0, 12);
-  return rejectingQuery(prefix, () => ({ ...prepareQuery(text, parameters, options), hash }));
+  const nameOf = (query: string): string =>
+    createHash("sha256")
+      .update(JSON.stringify([query, parameters]))
+      .digest("base64url")
+      .slice(0, 12);
+  return rejectingQuery(prefix, () => {
+    const prepared = prepareQuery(text, parameters, options);
+    const { where, ...unfiltered } = prepared.syntax;
+    return { ...prepared, hash: nameOf(text), unfilteredHash: () => nameOf(printQuery(unfiltered)) };
+  });
 }
 
 export function queryParameters(value: unknown): readonly QueryParameter[] {

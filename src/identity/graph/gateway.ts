@@ -11,8 +11,9 @@ import { DirectoryError, isGuid } from "../directory.ts";
 import { splitTarget } from "../parameters.ts";
 import { readIndexed, recordKey } from "../records.ts";
 import { canonicalAudience } from "../resources.ts";
-import { parseFilter } from "./filter.ts";
+import { runBatch } from "./batch.ts";
 import { type GraphContext, type GraphOperation, type GraphResult, graphOperations } from "./operations.ts";
+import { countOf, pageOf, selected } from "./query-options.ts";
 import { badRequest, GraphError, notFound } from "./shapes.ts";
 
 export interface GraphOptions extends GraphContext {
@@ -28,11 +29,14 @@ const audiences = [
   "https://graph.windows.net",
   "00000003-0000-0000-c000-000000000000",
 ];
-const pageSizeMax = 999;
-const pageSizeDefault = 100;
 
 /** The Graph service. */
 export function createGraph(options: GraphOptions): Service {
+  return withAnswers(options, withAnswers(options));
+}
+
+/** `parts` answers the parts of a batch, and takes no batch itself. */
+function withAnswers(options: GraphOptions, parts?: Service): Service {
   return async (request) => {
     const requestId = uuid(options.entropy);
     const headers = {
@@ -40,7 +44,7 @@ export function createGraph(options: GraphOptions): Service {
       "client-request-id": cleanId(request.headers["client-request-id"]) ?? requestId,
     };
     try {
-      return withHeaders(await answer(options, request), headers);
+      return withHeaders(await answer(options, request, parts), headers);
     } catch (error) {
       const { status, code, message } = asGraphError(error);
       const date = new Date(options.clock.now()).toISOString().slice(0, 19);
@@ -66,21 +70,26 @@ function asGraphError(error: unknown): GraphError {
   return badRequest(error.message);
 }
 
-async function answer(options: GraphOptions, request: Request): Promise<Reply> {
+async function answer(options: GraphOptions, request: Request, parts?: Service): Promise<Reply> {
   const claims = await authenticate(options, request);
-  const parts = splitTarget(request.target);
-  if (parts === undefined) throw badRequest("The request path is malformed.");
-  const segments = parts.segments.slice(1).flatMap(splitKey);
+  const target = splitTarget(request.target);
+  if (target === undefined) throw badRequest("The request path is malformed.");
+  const [version = "", ...rest] = target.segments;
+  if (parts !== undefined && request.method === "POST" && rest.join("/") === "$batch") {
+    return json(200, await runBatch(parts, request, version, readBody(request)));
+  }
+  const isCount = rest.length > 1 && rest.at(-1) === "$count" && request.method === "GET";
+  const segments = (isCount ? rest.slice(0, -1) : rest).flatMap(splitKey);
   const { operation, parameters } = findOperation(request.method, segments);
   authorize(options, operation, claims);
-  const query = new URLSearchParams(parts.query);
+  const query = new URLSearchParams(target.query);
   const result = await operation.handler({
     context: options,
     callerId: claims.oid,
     body: readBody(request),
     parameters: await resolveKeys(options, segments[0] ?? "", parameters),
   });
-  return render(request, result, query);
+  return isCount ? renderCount(request, result, query) : render(request, result, query);
 }
 
 async function authenticate(options: GraphOptions, request: Request): Promise<AccessTokenClaims> {
@@ -172,6 +181,7 @@ const permissions: readonly (readonly [
   ["GET", "organization", ["organization.read.all", "user.read"]],
   ["GET", "servicePrincipals", readsApplications],
   ["POST", "servicePrincipals", [...writesApplications, wholeDirectory]],
+  ["GET", "users/{id}/memberOf", ["user.read.all", "group.read.all", "groupmember.read.all"]],
   ["GET", "users/{id}/transitiveMemberOf", ["user.read.all", "group.read.all", "groupmember.read.all"]],
   ["GET", "users", readsUsers],
   ["POST", "users", ["user.readwrite.all", wholeDirectory]],
@@ -260,34 +270,31 @@ function readBody(request: Request): Readonly<Record<string, unknown>> {
   throw badRequest("Unable to read JSON request payload.");
 }
 
+/** Counting and `$count=true` are for callers who take an answer that may lag behind ("Advanced query capabilities"). */
+function isEventual(request: Request): boolean {
+  return request.headers["consistencylevel"]?.toLowerCase() === "eventual";
+}
+
 function render(request: Request, result: GraphResult, query: URLSearchParams): Reply {
   if (result.kind === "nothing") return empty(204);
   const base = `${request.origin}/v1.0/$metadata`;
   if (result.kind === "one") {
-    return json(result.status ?? 200, { "@odata.context": `${base}#entity`, ...result.value });
+    const value = request.method === "GET" ? selected(result.value, query) : result.value;
+    return json(result.status ?? 200, { "@odata.context": `${base}#entity`, ...value });
   }
-  const filter = query.get("$filter");
-  const condition = filter === null ? undefined : parseFilter(filter);
-  if (filter !== null && condition === undefined) {
-    throw new GraphError(400, "Request_UnsupportedQuery", `Unsupported Query: ${filter.slice(0, 300)}`);
-  }
-  const found = condition === undefined ? result.values : result.values.filter(condition);
-  const size = readNumber(query, "$top", pageSizeDefault, pageSizeMax);
-  const start = readNumber(query, "$skiptoken", 0, Number.MAX_SAFE_INTEGER);
-  const next = start + size < found.length ? nextLink(request, start + size) : {};
+  const { values, next, count } = pageOf(result.values, query, isEventual(request));
   return json(200, {
     "@odata.context": `${base}#collection`,
-    ...next,
-    value: found.slice(start, start + size),
+    ...(count === undefined ? {} : { "@odata.count": count }),
+    ...(next === undefined ? {} : nextLink(request, next)),
+    value: values,
   });
 }
 
-function readNumber(query: URLSearchParams, name: string, otherwise: number, max: number): number {
-  const text = query.get(name);
-  if (text === null) return otherwise;
-  if (!/^\d{1,15}$/.test(text) || Number(text) > max)
-    throw badRequest(`Invalid value '${text}' for '${name}'.`);
-  return Number(text);
+function renderCount(request: Request, result: GraphResult, query: URLSearchParams): Reply {
+  if (result.kind !== "list" || !isEventual(request)) throw badRequest("$count is not currently supported.");
+  const headers = { "content-type": "text/plain; charset=utf-8" };
+  return { status: 200, headers, body: String(countOf(result.values, query)) };
 }
 
 function nextLink(request: Request, start: number): Readonly<Record<string, string>> {

@@ -74,6 +74,8 @@ export const graphOperations: readonly GraphOperation[] = [
   row("POST", "groups/{id}/members/$ref", "write", addMember),
   row("DELETE", "groups/{id}/members/{member}/$ref", "write", removeMember),
   row("GET", "me", "self", readMe),
+  row("GET", "me/memberOf", "self", async (call) => direct(call, (await self(call)).id)),
+  row("GET", "me/transitiveMemberOf", "self", async (call) => transitive(call, (await self(call)).id)),
   row("GET", "organization", "read", readOrganization),
   row("GET", "servicePrincipals", "read", (call) => list(call, "servicePrincipal")),
   row("POST", "servicePrincipals", "write", addServicePrincipal),
@@ -82,7 +84,10 @@ export const graphOperations: readonly GraphOperation[] = [
   row("POST", "users", "write", addUser),
   row("GET", "users/{id}", "read", (call) => read(call, "user")),
   row("DELETE", "users/{id}", "write", (call) => deletePrincipal(call, "user")),
-  row("GET", "users/{id}/transitiveMemberOf", "read", memberOf),
+  row("GET", "users/{id}/memberOf", "read", async (call) => direct(call, (await find(call, "user")).id)),
+  row("GET", "users/{id}/transitiveMemberOf", "read", async (call) =>
+    transitive(call, (await find(call, "user")).id),
+  ),
 ];
 
 async function list({ context }: GraphCall, kind: DirectoryObject["kind"]): Promise<GraphResult> {
@@ -110,12 +115,15 @@ async function read(call: GraphCall, kind?: DirectoryObject["kind"]): Promise<Gr
   return one(shapeOf(await find(call, kind), call.context.tenantId, kind === undefined));
 }
 
+/** The user who calls; an application is nobody's self. */
+async function self({ context, callerId }: GraphCall): Promise<Extract<DirectoryObject, { kind: "user" }>> {
+  const object = await readObject(context.store, callerId);
+  if (object?.kind === "user") return object;
+  throw badRequest("/me request is only valid with delegated authentication flow.");
+}
+
 async function readMe(call: GraphCall): Promise<GraphResult> {
-  const object = await readObject(call.context.store, call.callerId);
-  if (object?.kind !== "user") {
-    throw badRequest("/me request is only valid with delegated authentication flow.");
-  }
-  return one(shapeOf(object, call.context.tenantId));
+  return one(shapeOf(await self(call), call.context.tenantId));
 }
 
 async function readOrganization({ context: { tenantId, directory } }: GraphCall): Promise<GraphResult> {
@@ -198,12 +206,20 @@ async function removeMember(call: GraphCall): Promise<GraphResult> {
   return none;
 }
 
-async function memberOf(call: GraphCall): Promise<GraphResult> {
-  const { context } = call;
-  const { id } = await find(call, "user");
+/** The groups that name the principal among their members. */
+async function direct(call: GraphCall, id: string): Promise<GraphResult> {
+  return groupsAs(call, await scanRecords<string>(call.context.store, collection.memberships(id)));
+}
+
+/** Those, and the groups that these are in. */
+async function transitive(call: GraphCall, id: string): Promise<GraphResult> {
+  return groupsAs(call, await call.context.directory.groupsOf(id));
+}
+
+async function groupsAs({ context }: GraphCall, ids: readonly string[]): Promise<GraphResult> {
   const values: Shape[] = [];
-  for (const groupId of await context.directory.groupsOf(id)) {
-    const object = await readObject(context.store, groupId);
+  for (const id of ids) {
+    const object = await readObject(context.store, id);
     if (object !== undefined) values.push(shapeOf(object, context.tenantId, true));
   }
   return { kind: "list", values };
