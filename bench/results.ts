@@ -105,6 +105,8 @@ function renderSection(result: RecordedResult): string {
     ({ what, measured, met }) => `- ${what}: ${measured}, ${met ? "met" : "**missed**"}`,
   );
   const busy = Math.round(result.busyOthers * 100);
+  const { timerMilliseconds: timer } = machine;
+  const timers = timer === undefined ? "" : `, a timer of 1 ms fires within ${timer} ms 99 times of 100`;
   return `## ${result.title}
 
 ${result.description}
@@ -113,7 +115,7 @@ ${table.join("\n")}
 
 ${[...budgets, ...result.notes.map((note) => `- ${note}`)].join("\n")}
 
-${result.date}, Celestite ${result.version}; ${machine.processor}, ${machine.cores} cores, ${machine.memoryGigabytes} GB, ${machine.system}, Node ${machine.node}, ${machine.fileSystem} (4 KB on disk in ${machine.syncMilliseconds} ms); ${busy} % of it in use by others meanwhile.
+${result.date}, Celestite ${result.version}; ${machine.processor}, ${machine.cores} cores, ${machine.memoryGigabytes} GB, ${machine.system}, Node ${machine.node}, ${machine.fileSystem} (4 KB on disk in ${machine.syncMilliseconds} ms)${timers}; ${busy} % of it in use by others meanwhile.
 `;
 }
 
