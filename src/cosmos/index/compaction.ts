@@ -3,7 +3,7 @@
  * the number of items has digits. Queries go on meanwhile with the segments that were there.
  */
 import { hasBit } from "./bits.ts";
-import type { IndexState } from "./index-state.ts";
+import { type IndexState, pause } from "./index-state.ts";
 import { mergeSegments } from "./merge.ts";
 import { documentOf, isDead, markDead, type Segment } from "./segment.ts";
 
@@ -56,7 +56,7 @@ async function replaceByOne(state: IndexState, inputs: readonly Segment[]): Prom
   const before = inputs.map(({ dead }) => dead?.slice());
   const { kernel, policy } = state.parts;
   const vectors = { kernel, indexes: policy.vectors };
-  const merged = await mergeSegments(state.nextSegment++, inputs, state.background.pause, vectors);
+  const merged = await mergeSegments(state.nextSegment++, inputs, pause, vectors);
   // The index was begun anew meanwhile.
   if (!inputs.every((input) => state.segments.includes(input))) return;
   for (const [i, input] of inputs.entries()) {

@@ -66,7 +66,7 @@ export interface IndexState {
   /** Segments of the last checkpoint. */
   kept: ReadonlyMap<number, KeptSegment>;
   compacting: Promise<void> | undefined;
-  /** The pace of following, merging and keeping. */
+  /** The pace of following the logs. Merges do not keep it: queries are the faster the sooner those end. */
   readonly background: Background;
   /** Background work ends at its next pause. */
   stopped: boolean;

@@ -23,7 +23,7 @@ import {
 } from "./checkpoint.ts";
 import { countNumbers } from "./column.ts";
 import type { Log } from "./following.ts";
-import { freeze, type IndexState, newHead, rangeOf } from "./index-state.ts";
+import { freeze, type IndexState, newHead, pause, rangeOf } from "./index-state.ts";
 import { createPaths } from "./paths.ts";
 import { type ColumnHandle, createSegment, type Segment, type VectorHandle } from "./segment.ts";
 import { sectionSizes, type VectorShape } from "./vector-codec.ts";
@@ -197,7 +197,7 @@ async function keepSegment(
   segment: Segment,
 ): Promise<KeptSegment | undefined> {
   const dimensions = state.parts.policy.vectors.map((index) => index.dimensions);
-  const kept = await writeSegment(place, segment, state.background.pause, dimensions);
+  const kept = await writeSegment(place, segment, pause, dimensions);
   for (const column of kept?.stored.columns ?? []) {
     const { slot } = column;
     const read = (): ReturnType<typeof readColumn> => readColumn(place, segment.id, column);

@@ -27,8 +27,8 @@ import { mergeVectors } from "./vector-merge.ts";
 /** Lets others work. */
 export type Pause = () => Promise<void>;
 
-/** Values or documents handled between two pauses: some half of a millisecond, which requests that come meanwhile wait. */
-const stepSize = 500;
+/** Values or documents handled between two pauses: some two milliseconds, which requests that come meanwhile wait. */
+const stepSize = 2_000;
 /** The same for what only copies. */
 const copySize = stepSize * 10;
 
