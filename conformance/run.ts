@@ -72,8 +72,17 @@ function pythonCommand(reach: ThrowAway["reach"]): readonly [string, ...string[]
   return ["env", ...settings, join(reached, "bin", basename(interpreter)), program];
 }
 
-/** Makes a virtual environment in `directory` with what its requirements.txt names; the text says why it could not. */
-async function preparePython(directory: string): Promise<string | undefined> {
+const environments = new Map<string, Promise<string | undefined>>();
+
+/** Makes the virtual environment of `directory` once; the text says why it could not. */
+function preparePython(directory: string): Promise<string | undefined> {
+  const begun = environments.get(directory) ?? makeEnvironment(directory);
+  environments.set(directory, begun);
+  return begun;
+}
+
+/** Makes a virtual environment with what requirements.txt names. */
+async function makeEnvironment(directory: string): Promise<string | undefined> {
   const interpreter = join(directory, ".venv/bin/python");
   const made = existsSync(interpreter)
     ? { code: 0, stderr: "" }
@@ -346,22 +355,45 @@ function writeSorted(file: string, entries: readonly (readonly [string, unknown]
   writeFileSync(join(here, file), `${JSON.stringify(sorted, undefined, 2)}\n`);
 }
 
-const report = createReport((text) => process.stdout.write(text));
-if (suites.some(isWanted)) {
+/** Runs suites one after another on a server of their own; `atEnd` may still ask it. */
+async function runSuites(
+  chosen: readonly Suite[],
+  report: Report,
+  atEnd: (server: ServerUnderTest) => Promise<void> = async () => {},
+): Promise<void> {
+  if (chosen.length === 0) return;
   const server = await startServer();
   try {
-    for (const suite of suites) {
-      if (isWanted(suite)) await runSuite(suite, server, report);
-    }
-    if (wanted.length === 0 && report.failed === 0) await recordProven(server);
+    for (const suite of chosen) await runSuite(suite, server, report);
+    await atEnd(server);
   } finally {
     await server.stop();
   }
 }
+
+const report = createReport((text) => process.stdout.write(text));
 const speaking = suites.filter(({ ownTestsOnly }) => ownTestsOnly !== true);
 const identities = wanted.includes("identity") ? speaking : speaking.filter(isWanted);
-if (identities.length > 0) await runIdentity(identities, report);
-if (wanted.length === 0 || wanted.includes("access")) await runAccess(report);
+
+/** The languages' own tests, then their ways of signing in. */
+async function runLanguages(): Promise<void> {
+  await runSuites(speaking.filter(isWanted), report, async (server) => {
+    if (wanted.length === 0 && report.failed === 0) await recordProven(server);
+  });
+  if (identities.length > 0) await runIdentity(identities, report);
+}
+
+/** The command lines, which mostly start, over and over, and the proof of least privilege. */
+async function runOthers(): Promise<void> {
+  await runSuites(
+    suites.filter((suite) => suite.ownTestsOnly === true && isWanted(suite)),
+    report,
+  );
+  if (wanted.length === 0 || wanted.includes("access")) await runAccess(report);
+}
+
+// Each on servers of its own, and about as long as the other.
+await Promise.all([runLanguages(), runOthers()]);
 if (wanted.includes("live")) await runLive(report);
 if (wanted.includes("rust")) await runRust(environmentOf, report);
 process.stdout.write(`${report.passed} passed, ${report.failed} failed\n`);

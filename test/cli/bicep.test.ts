@@ -70,7 +70,7 @@ async function dropIn(
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Finished> {
   const entry = join(root, "dist/src/cli/bicep-main.js");
-  const options = { cwd: directory, env: { ...process.env, ...environment }, timeout: 30_000 };
+  const options = { cwd: directory, env: { ...process.env, ...environment }, timeout: 120_000 };
   try {
     return { code: 0, ...(await promisify(execFile)(process.execPath, [entry, ...args], options)) };
   } catch (error) {

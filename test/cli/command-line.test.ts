@@ -149,7 +149,7 @@ describe("what stands in the way of a start", () => {
   test("a server that ends under a program leaves it its exit code", async () => {
     await withDirectory((data) =>
       withRunning(data, async ({ pid }) => {
-        const program = `process.kill(${pid}); setTimeout(() => process.exit(5), 2000)`;
+        const program = `process.kill(${pid}); setTimeout(() => process.exit(5), 5000)`;
         const args = [
           "run",
           "--data",

@@ -31,7 +31,7 @@ export function commandProcess(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Finished> {
   return new Promise((resolve) => {
-    const options = { env: { ...process.env, CELESTITE_DATA: data, ...env }, cwd: root, timeout: 50_000 };
+    const options = { env: { ...process.env, CELESTITE_DATA: data, ...env }, cwd: root, timeout: 150_000 };
     execFile(process.execPath, [cli, ...args], options, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1;
       resolve({ code, stdout, stderr });

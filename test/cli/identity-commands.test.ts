@@ -10,7 +10,7 @@ import { startServer, testSettings } from "../fixtures.ts";
 import { rsaKey } from "../shared-signing-key.ts";
 import { commandHere, commandProcess, type Finished } from "./finished.ts";
 
-const limit = { timeout: 60_000 };
+const limit = { timeout: 180_000 };
 let server: Celestite;
 let directory: string;
 

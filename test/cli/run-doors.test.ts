@@ -14,7 +14,7 @@ import { commandHere, commandProcess, type Finished } from "./finished.ts";
 const namespaces =
   spawnSync("unshare", ["--user", "--map-root-user", "--net", "--mount", "true"]).status === 0;
 const skipSandbox = namespaces ? false : "this system forbids namespaces";
-const limit = { timeout: 60_000 };
+const limit = { timeout: 180_000 };
 let server: Celestite;
 let directory: string;
 let identityId: string;

@@ -8,7 +8,7 @@ import type { Celestite } from "../../src/celestite.ts";
 import { callArm, startServer, testSettings } from "../fixtures.ts";
 import { commandHere, commandProcess, type Finished } from "./finished.ts";
 
-const limit = { timeout: 60_000 };
+const limit = { timeout: 180_000 };
 let server: Celestite;
 let directory: string;
 let group: string;

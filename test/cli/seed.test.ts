@@ -213,7 +213,7 @@ test("the watch deploys again when a file changes, says errors with their place,
       const at = { url: server.operatorUrl, secret: server.operatorSecret };
       const watching = watchSeed(at, options, first, terminalTo(lines, directory), stop.signal);
       const until = async (what: string, holds: () => Promise<boolean> | boolean): Promise<void> => {
-        const deadline = performance.now() + 30_000;
+        const deadline = performance.now() + 120_000;
         while (!(await holds())) {
           assert.ok(performance.now() < deadline, `${what}\n${lines.join("\n")}`);
           await new Promise((resolve) => setTimeout(resolve, 50));

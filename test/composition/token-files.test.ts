@@ -30,7 +30,7 @@ function numbered(): { mint(): Promise<MintedToken>; fails: boolean } {
 
 /** Waits until a file that is being written says so. */
 async function says(file: string, text: string): Promise<void> {
-  const end = Date.now() + 5_000;
+  const end = Date.now() + 60_000;
   while ((await readFile(file, "utf8")) !== text) {
     assert.ok(Date.now() < end, `${file} does not become '${text}'`);
     await setImmediate();

@@ -274,7 +274,7 @@ function rawRequest(seed: Seed, authorization: string, random: ReturnType<typeof
 function sendRaw(port: number, bytes: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1", () => socket.end(bytes));
-    socket.setTimeout(10_000, () => {
+    socket.setTimeout(60_000, () => {
       socket.destroy();
       reject(new Error(`no answer to ${JSON.stringify(bytes.toString())}`));
     });

@@ -51,7 +51,7 @@ before(async () => {
   };
   const { stdout } = await promisify(execFile)(process.execPath, [client, JSON.stringify(settings)], {
     env: { NODE_EXTRA_CA_CERTS: join(directory, "ca.pem"), PATH: process.env["PATH"] ?? "" },
-    timeout: 60_000,
+    timeout: 180_000,
   });
   outcomes = JSON.parse(stdout) as Record<string, SignedIn>;
 });

@@ -116,7 +116,7 @@ interface Pipeline {
   addPolicy(policy: unknown): void;
 }
 
-test("a revoked token is challenged, and the pipeline gets a new one by itself", { timeout: 60_000 }, () =>
+test("a revoked token is challenged, and the pipeline gets a new one by itself", { timeout: 180_000 }, () =>
   withDirectory((directory) =>
     withServer(testSettings(directory), async (server) => {
       const load = createRequire(import.meta.resolve("@azure/identity"));

@@ -175,7 +175,7 @@ suite("postgres: faults", () => {
   after(() => server.destroy());
 
   it("lost connections and crashes lose no acknowledged write and repeat none", {
-    timeout: 60_000,
+    timeout: 180_000,
   }, async () => {
     const store = await openPostgres(server.url("workload"));
     const acknowledged = new Array<number>(PARTITIONS).fill(0);

@@ -293,7 +293,7 @@ describe("binary JSON", () => {
   });
 
   it("bytes changed at random give text that is JSON, or the one error, and soon", {
-    timeout: 30_000,
+    timeout: 120_000,
   }, () => {
     const entropy = seededEntropy(80);
     const choose: Choose = (below) => Buffer.from(entropy.bytes(3)).readUIntBE(0, 3) % below;
