@@ -296,16 +296,18 @@ async function runSuite(suite: Suite, server: ServerUnderTest, report: Report): 
 }
 
 /** Signing in through every link and door, as a user without rights even where we are root. */
-async function runIdentity(chosen: readonly Suite[], report: Report): Promise<void> {
+async function runIdentity(suite: Suite, report: Report): Promise<void> {
+  const missing = await prepared(suite);
+  if (missing !== undefined) {
+    // Its own tests have said so already, where they were wanted.
+    if (!isWanted(suite)) sayMissing(suite, missing, report);
+    return;
+  }
   const throwAway = createThrowAway();
   try {
     const under = await startServer(throwAway);
     try {
-      for (const suite of chosen) {
-        const missing = await prepared(suite);
-        if (missing === undefined) await runIdentityFlows(under, suite.language(throwAway.reach), report);
-        else if (!isWanted(suite)) sayMissing(suite, missing, report);
-      }
+      await runIdentityFlows(under, suite.language(throwAway.reach), report);
     } finally {
       await under.stop();
     }
@@ -375,25 +377,28 @@ const report = createReport((text) => process.stdout.write(text));
 const speaking = suites.filter(({ ownTestsOnly }) => ownTestsOnly !== true);
 const identities = wanted.includes("identity") ? speaking : speaking.filter(isWanted);
 
-/** The languages' own tests, then their ways of signing in. */
-async function runLanguages(): Promise<void> {
-  await runSuites(speaking.filter(isWanted), report, async (server) => {
-    if (wanted.length === 0 && report.failed === 0) await recordProven(server);
-  });
-  if (identities.length > 0) await runIdentity(identities, report);
+/** What there is to do, each part on servers of its own; the longest first. */
+const parts: (() => Promise<void>)[] = [
+  () =>
+    runSuites(speaking.filter(isWanted), report, async (server) => {
+      if (wanted.length === 0 && report.failed === 0) await recordProven(server);
+    }),
+  () =>
+    runSuites(
+      suites.filter((suite) => suite.ownTestsOnly === true && isWanted(suite)),
+      report,
+    ),
+  ...identities.toReversed().map((suite) => () => runIdentity(suite, report)),
+];
+if (wanted.length === 0 || wanted.includes("access")) parts.push(() => runAccess(report));
+
+/** Takes part after part until none is left. */
+async function work(): Promise<void> {
+  for (let part = parts.shift(); part !== undefined; part = parts.shift()) await part();
 }
 
-/** The command lines, which mostly start, over and over, and the proof of least privilege. */
-async function runOthers(): Promise<void> {
-  await runSuites(
-    suites.filter((suite) => suite.ownTestsOnly === true && isWanted(suite)),
-    report,
-  );
-  if (wanted.length === 0 || wanted.includes("access")) await runAccess(report);
-}
-
-// Each on servers of its own, and about as long as the other.
-await Promise.all([runLanguages(), runOthers()]);
+// Programs that start and wait leave room for a second one beside them.
+await Promise.all([work(), work()]);
 if (wanted.includes("live")) await runLive(report);
 if (wanted.includes("rust")) await runRust(environmentOf, report);
 process.stdout.write(`${report.passed} passed, ${report.failed} failed\n`);
