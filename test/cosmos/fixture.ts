@@ -15,6 +15,7 @@ import type { AccessDelays } from "../../src/cosmos/engine/catalog.ts";
 import { type Engine, openEngine } from "../../src/cosmos/engine/engine.ts";
 import { accountService } from "../../src/cosmos/gateway.ts";
 import type { IndexSizes } from "../../src/cosmos/index/indexes.ts";
+import { scriptLimits as serviceLimits } from "../../src/cosmos/scripts/pool.ts";
 import type { ScriptLimits } from "../../src/cosmos/scripts/protocol.ts";
 import type { Reply, Request, Service } from "../../src/http/service.ts";
 import { directoryLock } from "../../src/identity/control.ts";
@@ -73,8 +74,15 @@ export interface SignedOptions {
   readonly skew?: number;
 }
 
+/** Limits of scripts and long queries that no load of the machine reaches: time is for those to test that only it ends. */
+export const patientLimits: ScriptLimits = {
+  ...serviceLimits,
+  runMilliseconds: 120_000,
+  acceptMilliseconds: 100_000,
+};
+
 export interface FixtureOptions {
-  /** Instead of the limits that scripts have in service. */
+  /** Instead of limits that no load reaches. */
   readonly scriptLimits?: ScriptLimits;
   /** How long changes of roles and keys wait for their effect. */
   readonly accessDelays?: AccessDelays;
@@ -102,7 +110,7 @@ export async function openCosmosFixture(options: FixtureOptions = {}): Promise<C
   const clock = manualClock(now);
   const entropy = seededEntropy(7);
   const records: DiagnosticRecord[] = [];
-  const engine = await openEngine({ store, clock, entropy, ...engineOptions });
+  const engine = await openEngine({ store, clock, entropy, scriptLimits: patientLimits, ...engineOptions });
   await shareSigningKey(store, now, signer);
   const identity = await openIdentity({
     store,

@@ -5,9 +5,11 @@ import { type AccountSettings, cosmosLock, createCosmosControl } from "../../src
 import { type Engine, openEngine } from "../../src/cosmos/engine/engine.ts";
 import { accountService } from "../../src/cosmos/gateway.ts";
 import type { IndexSizes } from "../../src/cosmos/index/indexes.ts";
+import type { ScriptLimits } from "../../src/cosmos/scripts/protocol.ts";
 import { listen } from "../../src/http/listen.ts";
 import type { DiagnosticRecord } from "../../src/observability/diagnostic-records.ts";
 import type { Store } from "../../src/storage/port.ts";
+import { patientLimits } from "./fixture.ts";
 
 export interface SdkFixture {
   readonly client: CosmosClient;
@@ -24,9 +26,10 @@ export async function openSdkFixture(
   rangesDefault: number,
   settings: Partial<AccountSettings> = {},
   indexSizes: IndexSizes = {},
+  scriptLimits: ScriptLimits = patientLimits,
 ): Promise<SdkFixture> {
   const around = { clock: systemClock, entropy: openEntropy() };
-  const engine = await openEngine({ store, ...around, rangesDefault, indexSizes });
+  const engine = await openEngine({ store, ...around, rangesDefault, indexSizes, scriptLimits });
   const records: DiagnosticRecord[] = [];
   const service = accountService(
     {

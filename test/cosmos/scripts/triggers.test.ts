@@ -1,7 +1,7 @@
 /** Triggers around item writes: what they see and change, in which order they run, and that they share the write's fate. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { bodyOf, outcome } from "../fixture.ts";
+import { bodyOf, outcome, patientLimits } from "../fixture.ts";
 import { messageOf, openScriptFixture, orders, pk, type ScriptFixture } from "./fixture.ts";
 
 const pre = "x-ms-documentdb-pre-trigger-include";
@@ -204,8 +204,7 @@ describe("triggers", () => {
 });
 
 test("a trigger that loops is ended, and the write with it", async () => {
-  const { scriptLimits } = await import("../../../src/cosmos/scripts/pool.ts");
-  const fixture = await openScriptFixture({ ...scriptLimits, runMilliseconds: 900, graceMilliseconds: 100 });
+  const fixture = await openScriptFixture({ ...patientLimits, runMilliseconds: 900, graceMilliseconds: 100 });
   await fixture.register("triggers", { ...triggers.find(({ id }) => id === "loop") });
   const reply = await fixture.sendSigned("POST", `${orders}/docs`, {
     body: { id: "1", pk: "a" },
