@@ -14,8 +14,8 @@ import { openSdkFixture, type SdkFixture } from "../sdk-fixture.ts";
 const items = 60;
 const hundred = Array.from({ length: 100 }, (_, i) => i);
 
-/** A query's page may take its slice and the way there; a thread that hangs is ended a little later. */
-const queryMillisecondsMax = 20_000;
+/** Only what hangs takes longer, whatever else the machine does. */
+const queryMillisecondsMax = 180_000;
 /** What a refusal says that time made. */
 const timedOut = "maximum alloted";
 const readMillisecondsP99Max = 1_500;

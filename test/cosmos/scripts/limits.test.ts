@@ -137,7 +137,7 @@ describe("hostile scripts", () => {
   });
 
   test("a script in time trouble is told so, and what it did until then stays", async () => {
-    const pressed = await openScriptFixture({ ...patientLimits, acceptMilliseconds: 500 });
+    const pressed = await openScriptFixture({ ...patientLimits, acceptMilliseconds: 1500 });
     const source = `function () {
       let done = 0;
       (function next() {
