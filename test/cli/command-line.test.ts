@@ -12,7 +12,7 @@ import { commandHere, type Finished } from "./finished.ts";
 
 const nowhere = "/nonexistent/celestite";
 /** Anything slower hangs. */
-const timeout = 30_000;
+const timeout = 150_000;
 
 /** Starts a program to which a file's permissions apply even when it is root's. */
 const overrideGone = [

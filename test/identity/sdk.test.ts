@@ -68,7 +68,7 @@ after(() => {
 async function run(environment: Record<string, string>, work: readonly Order[]): Promise<Outcome[]> {
   const { stdout } = await promisify(execFile)(process.execPath, [client, JSON.stringify(work)], {
     env: environment,
-    timeout: 60_000,
+    timeout: 150_000,
   });
   return JSON.parse(stdout) as Outcome[];
 }

@@ -56,7 +56,7 @@ async function runAndKill(
 }
 
 it(`${KILLS} kills at any moment lose no acknowledged write and tear none apart`, {
-  timeout: 60_000 + KILLS * 6_000,
+  timeout: 60_000 + KILLS * 20_000,
 }, async () => {
   const directory = await mkdtemp(join(tmpdir(), "celestite-"));
   const entropy = seededEntropy(100);
