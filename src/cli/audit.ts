@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { dataDirectoryDefault } from "../config.ts";
 import type { AccessUse } from "../observability/access-use.ts";
 import { type Command, UsageError } from "./command.ts";
-import { printable } from "./printable.ts";
+import { printable, printableJson } from "./printable.ts";
 import { chooseAccount, displayNames } from "./role.ts";
 import { requireArm, requireServer, type Server } from "./server.ts";
 import { listUses, sinceTime } from "./suggest-role.ts";
@@ -66,7 +66,7 @@ export const auditCommand: Command = {
         (account === undefined || use.account.toLowerCase() === account.toLowerCase()) && use.last >= since,
     );
     const found = uses.filter((use) => (verb === "keys" ? use.kind !== "aad" : use.wouldDeny > 0));
-    if (values.json === true) terminal.out(`${JSON.stringify(found, undefined, 2)}\n`);
+    if (values.json === true) terminal.out(`${printableJson(JSON.stringify(found, undefined, 2))}\n`);
     else if (verb === "keys") terminal.out(renderKeys(found));
     else {
       const people = found.filter(({ kind }) => kind === "aad").map(({ who }) => who);

@@ -6,6 +6,7 @@ import { systemClock } from "../clock.ts";
 import { dataDirectoryDefault } from "../config.ts";
 import { type Command, CommandError, type Terminal, UsageError } from "./command.ts";
 import { type DataClient, type Item, openData } from "./data-client.ts";
+import { printableJson } from "./printable.ts";
 import { chooseAccount } from "./role.ts";
 import { requireServer } from "./server.ts";
 
@@ -124,10 +125,12 @@ async function exportItems(
   const target = file === undefined ? undefined : await open(resolve(file), "w", 0o600);
   let count = 0;
   try {
+    // The mode above counts only for a new file.
+    if ((await target?.stat())?.isFile() === true) await target?.chmod(0o600);
     for await (const item of client.query(subject.text, subject.parameters, subject.partitionKey)) {
       const own = Object.fromEntries(Object.entries(item).filter(([name]) => !systemProperties.has(name)));
       const line = `${JSON.stringify(own)}\n`;
-      if (target === undefined) terminal.out(line);
+      if (target === undefined) terminal.out(printableJson(line));
       else await target.write(line);
       count++;
     }

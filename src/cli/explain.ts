@@ -10,7 +10,7 @@ import { assignableScope, narrowestRole } from "./azure-role.ts";
 import { type Command, UsageError } from "./command.ts";
 import { explainQuery, renderQueryExplanation } from "./explain-query.ts";
 import { assign, assignAzure, builtInFor, findTrap, scopeOf, type Trap } from "./explain-traps.ts";
-import { argument, printableValue, quoted } from "./printable.ts";
+import { argument, printableJson, printableValue, quoted } from "./printable.ts";
 import { operator, requireServer } from "./server.ts";
 
 const help = `Usage: celestite explain [ACTIVITY-ID | --last] [--json]
@@ -70,7 +70,7 @@ export const explainCommand: Command = {
     const explanation = await operator<Explanation>(server, "GET", `decisions/${path}`);
     terminal.out(
       values.json === true
-        ? `${JSON.stringify({ ...explanation, trap: findTrap(explanation) }, undefined, 2)}\n`
+        ? `${printableJson(JSON.stringify({ ...explanation, trap: findTrap(explanation) }, undefined, 2))}\n`
         : withData(renderExplanation(explanation), values.data),
     );
     return 0;

@@ -5,7 +5,7 @@ import { dataDirectoryDefault } from "../config.ts";
 import { type DiagnosticRecord, isSignIn } from "../observability/diagnostic-records.ts";
 import { logLines } from "../observability/log-lines.ts";
 import { type Command, CommandError, type Terminal, UsageError } from "./command.ts";
-import { printable } from "./printable.ts";
+import { printable, printableJson } from "./printable.ts";
 import { operator, requireServer, type Server } from "./server.ts";
 
 const help = `Usage: celestite logs [--follow] [FILTERS] [--json]
@@ -144,7 +144,7 @@ export function matches(filters: Filters, record: DiagnosticRecord): boolean {
 
 function jsonLines(record: DiagnosticRecord): string {
   return logLines(record)
-    .map(({ text }) => `${text}\n`)
+    .map(({ text }) => `${printableJson(text)}\n`)
     .join("");
 }
 
@@ -152,6 +152,7 @@ function textLine(record: DiagnosticRecord): string {
   const status = `${record.statusCode}${record.substatus === 0 ? "" : `/${record.substatus}`}`;
   const who = record.principalId ?? record.signIn?.appId ?? record.authTokenType;
   const audit = record.wouldDeny === undefined ? "" : ` (audit: would be ${record.wouldDeny.statusCode})`;
-  const why = isSignIn(record) ? ` ${printable(record.message ?? "")}` : "";
-  return `${new Date(record.time).toISOString()} ${status.padEnd(8)} ${record.account} ${record.operationName} ${printable(record.resource)} ${printable(who)} ${record.duration}ms ${record.requestCharge}RU ${record.activityId}${audit}${why}\n`;
+  const why = isSignIn(record) ? ` ${record.message ?? ""}` : "";
+  const line = `${new Date(record.time).toISOString()} ${status.padEnd(8)} ${record.account} ${record.operationName} ${record.resource} ${who} ${record.duration}ms ${record.requestCharge}RU ${record.activityId}${audit}${why}`;
+  return `${printable(line)}\n`;
 }

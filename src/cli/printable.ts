@@ -10,6 +10,13 @@ export function printable(text: string): string {
   return text.replace(unprintable, "\ufffd");
 }
 
+/** JSON that stands for the same value, with escapes in place of what a terminal would obey. */
+export function printableJson(json: string): string {
+  return json.replace(unprintable, (mark) =>
+    mark === "\n" ? mark : `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 /** The same for every text in a value; a `message` keeps its line ends, by which it is taken apart. */
 export function printableValue<T>(value: T): T {
   return cleaned(value, "") as T;

@@ -310,11 +310,12 @@ async function list(server: Server, account: AccountStatus): Promise<string> {
   const lines = assigned.map(({ properties }) => {
     const role = names.get(properties.roleDefinitionId.split("/").pop() ?? "") ?? properties.roleDefinitionId;
     const who = people.get(properties.principalId) ?? "(not in the directory)";
-    return `  ${properties.principalId} ${printable(who)}  ${role}  ${properties.scope.slice(account.resourceId.length) || "/"}\n`;
+    const scope = properties.scope.slice(account.resourceId.length) || "/";
+    return `  ${properties.principalId} ${printable(who)}  ${printable(role)}  ${printable(scope)}\n`;
   });
   const builtIn = new Set(builtInDataRoles.map((role) => role.name));
   const defined = all.map(
-    (d) => `  ${d.name}  ${d.properties.roleName}${builtIn.has(d.name) ? " (built in)" : ""}\n`,
+    (d) => `  ${d.name}  ${printable(d.properties.roleName)}${builtIn.has(d.name) ? " (built in)" : ""}\n`,
   );
   return `Definitions of ${account.name}:\n${defined.join("")}Assignments:\n${lines.join("") || "  none\n"}`;
 }

@@ -3,7 +3,9 @@
  * server without it for unreachable. Apart from listen.ts because most servers never meet such a client, and load this
  * with the first one.
  */
+import { METHODS, validateHeaderValue } from "node:http";
 import {
+  constants,
   type Http2Stream,
   type IncomingHttpHeaders,
   performServerHandshake,
@@ -23,14 +25,22 @@ export interface Http2Options {
   readonly nameless: () => string;
   /** An idle connection is closed after this long. */
   readonly idleMilliseconds: number;
+  /** A request must have come within this time, however slowly. */
+  readonly requestMilliseconds: number;
 }
 
 /** Replies that wait to be sent count against it; beyond it new requests of a connection are refused. */
 const sessionMegabytesMax = 256;
 
+/** Requests of one connection under way at a time; each may hold a body of the largest size. More wait at the client. */
+const streamsMax = 250;
+
 /** Speaks HTTP/2 over a connection that agreed on it; the caller ends the session when the server does. */
 export function openSession(socket: TLSSocket, options: Http2Options): ServerHttp2Session {
-  const session = performServerHandshake(socket, { maxSessionMemory: sessionMegabytesMax });
+  const session = performServerHandshake(socket, {
+    maxSessionMemory: sessionMegabytesMax,
+    settings: { maxConcurrentStreams: streamsMax },
+  });
   const caller = {
     remoteAddress: socket.remoteAddress ?? options.nameless(),
     breakOff: () => void socket.destroy(),
@@ -58,8 +68,9 @@ async function answer(
   caller: Caller,
   options: Http2Options,
 ): Promise<void> {
-  const body = await readBody(stream, options.bodyBytesMax);
+  const body = await readBody(stream, options);
   if (body === "aborted") return;
+  if (!isSound(headers)) return send(stream, headers, malformed);
   try {
     const reply = await options.service(toRequest(headers, body, caller.remoteAddress));
     if (reply.reset === true) caller.breakOff();
@@ -71,6 +82,20 @@ async function answer(
   }
 }
 
+/** Methods that an HTTP/1.1 request can have here: those that its parser knows, but no tunnels. */
+const methods: ReadonlySet<string> = new Set(METHODS.filter((method) => method !== "CONNECT"));
+
+/** What the parser of HTTP/1.1 sees to: a known method, in its own letters, and a path, whatever the scheme. */
+function isSound(received: IncomingHttpHeaders): boolean {
+  return methods.has(received[":method"] ?? "") && received[":path"]?.startsWith("/") === true;
+}
+
+const malformed: Reply = {
+  status: 400,
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify({ code: "BadRequest", message: "The request is not valid HTTP." }),
+};
+
 const noBytes = new Uint8Array(0);
 
 function toRequest(
@@ -79,10 +104,12 @@ function toRequest(
   remoteAddress: string,
 ): Request {
   const authority = received[":authority"] ?? received.host ?? "localhost";
-  const headers: Record<string, string | undefined> = { host: authority };
+  const headers: Record<string, string | undefined> = {};
   for (const [name, value] of Object.entries(received)) {
     if (!name.startsWith(":")) headers[name] = Array.isArray(value) ? value.join(", ") : value;
   }
+  // Where both are given, `host` has no say in where a request goes (RFC 9113, section 8.3.1).
+  headers["host"] = authority;
   return {
     method: received[":method"] ?? "GET",
     target: received[":path"] ?? "/",
@@ -98,7 +125,14 @@ function toRequest(
 const dropFactor = 8;
 
 /** The whole body, or word that it is longer than allowed; what comes of such a one is dropped. */
-function readBody(stream: Http2Stream, max: number): Promise<Uint8Array | "too large" | "aborted"> {
+function readBody(
+  stream: Http2Stream,
+  { bodyBytesMax: max, requestMilliseconds }: Http2Options,
+): Promise<Uint8Array | "too large" | "aborted"> {
+  const late = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), requestMilliseconds);
+  late.unref();
+  stream.once("end", () => clearTimeout(late));
+  stream.once("close", () => clearTimeout(late));
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -129,6 +163,8 @@ function send(stream: ServerHttp2Stream, received: IncomingHttpHeaders, reply: R
   const bodiless = status === 204 || status === 304;
   const headers: Record<string, string | number> = { ":status": status };
   for (const [name, value] of Object.entries(reply.headers)) {
+    // As HTTP/1.1 does by itself: a value with a line end in it would be two headers to whoever translates.
+    validateHeaderValue(name, value);
     if (!ofConnections.has(name.toLowerCase())) headers[name.toLowerCase()] = value;
   }
   const isHead = received[":method"] === "HEAD";

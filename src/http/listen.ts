@@ -120,7 +120,12 @@ function serverFor(
     { maxHeaderSize: headerBytesMax, key, cert, ALPNCallback: chooseProtocol, ...sni },
     handler,
   );
-  speakHttp2(server, { ...options, internalError, idleMilliseconds: keepAliveMilliseconds });
+  speakHttp2(server, {
+    ...options,
+    internalError,
+    idleMilliseconds: keepAliveMilliseconds,
+    requestMilliseconds: server.requestTimeout,
+  });
   return server.prependListener("secureConnection", keepReading);
 }
 
@@ -132,9 +137,17 @@ function chooseProtocol({ protocols }: { readonly protocols: readonly string[] }
   return ["http/1.1", "h2"].find((known) => protocols.includes(known));
 }
 
-/** Gives connections that agreed on `h2` to HTTP/2, and has the server's own methods for closing close them, too. */
+/**
+ * Gives connections that agreed on `h2` to HTTP/2, and has the server's own methods for closing close them, too, and those
+ * that have not finished their handshake, which would hold a close up for as long as that may take.
+ */
 function speakHttp2(server: HttpsServer, options: Http2Options): void {
   const sessions = new Set<ServerHttp2Session>();
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   const open = async (socket: TLSSocket): Promise<void> => {
     // Until this is there nothing reads the socket, so that nothing is lost.
     const { openSession } = await import("./http2.ts");
@@ -156,6 +169,7 @@ function speakHttp2(server: HttpsServer, options: Http2Options): void {
   server.closeAllConnections = () => {
     closeAllConnections.call(server);
     for (const session of sessions) session.destroy();
+    for (const socket of sockets) socket.destroy();
   };
 }
 

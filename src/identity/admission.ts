@@ -73,6 +73,7 @@ export function createAdmission(context: AdmissionContext): Service {
       return json(400, { error: "This takes an AdmissionReview of admission.k8s.io/v1 by POST." });
     }
     const pod = review?.request?.object ?? {};
+    if (!isPod(pod)) return denied(uid, "the object is no Pod");
     const namespace = String(review?.request?.namespace ?? pod.metadata?.namespace ?? "default");
     if (pod.metadata?.labels?.[`${prefix}/use`] !== "true") return allowed(uid, []);
     const lifetime = readLifetime(pod);
@@ -103,6 +104,33 @@ function readReview(body: Uint8Array): Review | undefined {
     // Not JSON: the caller refuses it.
     return undefined;
   }
+}
+
+type Members = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is Members =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isList = (value: unknown, isEntry: (entry: unknown) => boolean): boolean =>
+  value === undefined || value === null || (Array.isArray(value) && value.every(isEntry));
+const areTexts = (value: unknown): boolean =>
+  value === undefined || (isObject(value) && Object.values(value).every((text) => typeof text === "string"));
+const isContainer = (value: unknown): boolean =>
+  isObject(value) && isList(value["env"], isObject) && isList(value["volumeMounts"], isObject);
+
+/** Whether what is looked at here has the form that it has in a pod: the API server sees to that, others need not. */
+function isPod(value: unknown): value is Pod {
+  if (!isObject(value)) return false;
+  const { metadata = {}, spec = {} } = value;
+  if (!isObject(metadata) || !isObject(spec)) return false;
+  const { name = "", labels, annotations } = metadata;
+  return (
+    typeof name === "string" &&
+    areTexts(labels) &&
+    areTexts(annotations) &&
+    isList(spec["volumes"], isObject) &&
+    isList(spec["containers"], isContainer) &&
+    isList(spec["initContainers"], isContainer)
+  );
 }
 
 /** The address under which pods reach the authority, where it is another than the API server's. */

@@ -50,6 +50,28 @@ export interface DiagnosticRecord {
   readonly signIn?: SignInPlace;
 }
 
+/** Longest text that a record keeps of what a caller chose: beyond any name that a service takes. */
+const textLengthMax = 4096;
+
+/** The first `max` characters, in memory of their own: a mere slice would keep the whole of a long text alive. */
+export function clipped(text: string, max: number): string {
+  return Buffer.from(text.slice(0, max), "utf16le").toString("utf16le");
+}
+
+/** The record with nothing too long in it, so that strange requests cost no more memory than others. */
+function bounded(entry: DiagnosticRecord): DiagnosticRecord {
+  const { resource, userAgent, message = "", operationName } = entry;
+  const longest = Math.max(resource.length, userAgent.length, message.length, operationName.length);
+  if (longest <= textLengthMax) return entry;
+  return {
+    ...entry,
+    resource: clipped(resource, textLengthMax),
+    userAgent: clipped(userAgent, textLengthMax),
+    operationName: clipped(operationName, textLengthMax),
+    ...(entry.message === undefined ? {} : { message: clipped(message, textLengthMax) }),
+  };
+}
+
 /** Whether a record is of a request for a token; only refused ones are recorded. */
 export function isSignIn({ category }: Pick<DiagnosticRecord, "category">): boolean {
   return category.endsWith("SignInLogs");
@@ -153,7 +175,8 @@ export function createRecorder(capacity: number = capacityDefault): Recorder {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    record(entry) {
+    record(given) {
+      const entry = bounded(given);
       ring.add(entry);
       count(entry);
       uses.observe(entry);

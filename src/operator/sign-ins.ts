@@ -5,7 +5,7 @@
  */
 import { type Clock, type Entropy, uuid } from "../clock.ts";
 import type { Reply, Request, Service } from "../http/service.ts";
-import type { DiagnosticRecord, SignInPlace } from "../observability/diagnostic-records.ts";
+import { clipped, type DiagnosticRecord, type SignInPlace } from "../observability/diagnostic-records.ts";
 
 export interface SignInParts {
   readonly clock: Clock;
@@ -32,7 +32,7 @@ export function createSignIns(parts: SignInParts): SignIns {
   };
 }
 
-/** What a refusal says, in the forms of the authority, of IMDS and of App Service. */
+/** What a refusal says, in the forms of the authority, of IMDS and of App Service; Cloud Shell's is taken to theirs. */
 interface Refusal {
   readonly error?: unknown;
   readonly error_description?: unknown;
@@ -60,7 +60,7 @@ function recordRefusal(
     account: endpoint,
     operationName: "SignIn",
     method: request.method,
-    resource: path,
+    resource: withoutSecret(path),
     statusCode: reply.status,
     substatus: 0,
     duration: clock.now() - started,
@@ -68,9 +68,17 @@ function recordRefusal(
     userAgent: request.headers["user-agent"] ?? "",
     clientIpAddress: request.remoteAddress,
     authTokenType: "",
-    message: typeof message === "string" ? firstLine(message) : String(refusal.error ?? ""),
+    message: clipped(
+      typeof message === "string" ? firstLine(message) : String(refusal.error ?? ""),
+      messageMax,
+    ),
     signIn: { ...asked, resultType: resultTypeOf(refusal) },
   });
+}
+
+/** In the path of Cloud Shell's endpoint the workload's secret comes after its name. */
+function withoutSecret(path: string): string {
+  return /^\/+msi\/+cloud-shell/i.test(path) ? "/msi/cloud-shell" : path;
 }
 
 /** Refusals that belong to a protocol: a device code that nobody has entered yet, and challenges that clients provoke. */
@@ -91,8 +99,12 @@ function isExpected(
 function refusalOf({ body }: Reply): Refusal | undefined {
   try {
     const text = typeof body === "string" ? body : Buffer.from(body ?? "").toString("utf8");
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value : undefined;
+    const value = JSON.parse(text) as Refusal | null;
+    if (typeof value !== "object" || value === null) return undefined;
+    const { error } = value;
+    if (typeof error !== "object" || error === null) return value;
+    const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
+    return { error: code, message };
   } catch {
     // A page for people, or nothing: no answer to a request for a token.
     return undefined;
@@ -111,15 +123,21 @@ function resultTypeOf({ error_codes: codes, error }: Refusal): string {
 
 /** Longest value that is kept of what a caller sent. */
 const keptMax = 300;
+/** Longest message; those of the authority have some hundred characters besides what they quote. */
+const messageMax = 2000;
+/** The authority takes no longer form (identity/parameters.ts), and a longer one is not looked into. */
+const formBytesMax = 64 * 1024;
 
 /** Who asked for what, from the query or the form: only these parameters. */
 function askedOf({ target, headers, body }: Request): Omit<SignInPlace, "resultType"> {
   // Some clients name the form's type on a GET, too.
   const isForm = headers["content-type"]?.startsWith("application/x-www-form-urlencoded") === true;
-  const text =
-    isForm && body.length > 0 ? Buffer.from(body).toString("utf8") : (target.split("?", 2)[1] ?? "");
-  const given = new URLSearchParams(text);
-  const value = (name: string): string | undefined => given.get(name)?.slice(0, keptMax);
+  const form = body.length > formBytesMax ? "" : Buffer.from(body).toString("utf8");
+  const given = new URLSearchParams(isForm && body.length > 0 ? form : (target.split("?", 2)[1] ?? ""));
+  const value = (name: string): string | undefined => {
+    const text = given.get(name);
+    return text === null ? undefined : clipped(text, keptMax);
+  };
   const appId = value("client_id") ?? value("clientid");
   const resource = value("scope") ?? value("resource");
   const grantType = value("grant_type");

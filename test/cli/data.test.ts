@@ -1,6 +1,6 @@
 /** Personal data: what `celestite data` exports and erases is the subject's, all of it, and nothing else. */
 import assert from "node:assert/strict";
-import { readFile, stat } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { Container } from "@azure/cosmos";
@@ -42,6 +42,8 @@ describe("personal data", () => {
   test("is exported whole, as NDJSON, into a file that only its owner can read", async () => {
     await withSubjects(async ({ celestite, directory }) => {
       const file = join(directory, "ada.ndjson");
+      // Neither the mode nor the content of an earlier file stays.
+      await writeFile(file, "of before\n", { mode: 0o644 });
       const said = await celestite("data", "export", ...subject, "who=ada", "--out", file);
       assert.equal(said.code, 0, said.error);
       assert.equal(said.error, "130 items exported.\n");

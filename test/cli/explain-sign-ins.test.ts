@@ -173,6 +173,36 @@ describe("refused requests for tokens", () => {
     });
   });
 
+  test("of Cloud Shell do not show the secret that is in the endpoint's path", async () => {
+    await withAccessServer(async (server) => {
+      await server.identity("worker");
+      const env = await variables(server, "--identity", "worker", "--as", "cloud-shell");
+      const url = new URL(env["MSI_ENDPOINT"] ?? "");
+      const own = url.pathname.split("/").at(-1) ?? "";
+      assert.ok(own.length > 20, url.pathname);
+      const headers = { metadata: "true", "content-type": "application/x-www-form-urlencoded" };
+      for (const [path, resource, status, expected] of [
+        [url.pathname, "https://nobody.example", 400, /invalid_resource|AADSTS500011/],
+        [url.pathname, "", 400, /The parameter 'resource' is missing/],
+        [url.pathname.toUpperCase(), "https://cosmos.azure.com", 404, /not found/i],
+        [`/${url.pathname}`, "https://cosmos.azure.com", 404, /not found/i],
+        [url.pathname, "https://cosmos.azure.com", 200, undefined],
+      ] as const) {
+        const body = new URLSearchParams({ resource });
+        const response = await fetch(`${url.origin}${path}`, { method: "POST", headers, body });
+        assert.equal(response.status, status, await response.text());
+        if (expected === undefined) continue;
+        const shown = [["explain"], ["explain", "--json"], ["logs"], ["logs", "--json"]];
+        for (const args of shown) {
+          const { code, out } = await server.celestite(...args);
+          assert.equal(code, 0);
+          assert.ok(!out.toLowerCase().includes(own.toLowerCase()), `${args.join(" ")} shows the secret`);
+        }
+        assert.match((await server.celestite("explain")).out, expected);
+      }
+    });
+  });
+
   test("do not count what a protocol expects: a probe without its header, a device code that waits", async () => {
     await withAccessServer(async (server) => {
       await server.identity("worker");

@@ -1,10 +1,14 @@
 /** `celestite logs`: what the filters let through, and that following shows each request once, in order. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
+import { request } from "node:https";
 import { describe, test } from "node:test";
 import { matches } from "../../src/cli/logs.ts";
 import type { DiagnosticRecord } from "../../src/observability/diagnostic-records.ts";
-import { cli } from "../fixtures.ts";
+import { callArm, cli } from "../fixtures.ts";
 import { withAccessServer } from "./access-server.ts";
 
 const record: DiagnosticRecord = {
@@ -100,6 +104,55 @@ test("following shows each denial once, in order, until it is stopped", { timeou
     assert.deepEqual(
       numbers,
       Array.from({ length: numbers.length }, (_, at) => (numbers[0] ?? 0) + at),
+    );
+  });
+});
+
+/** Sets of a terminal's orders: ESC, CSI and OSC in one byte, the start of a line anew, and text from right to left. */
+const obeyed = "\u001b[2J\u009b31m\u009d0;x\u0007\r\n\u202eDEWOLLA";
+
+test("nothing that a terminal would obey is shown, whoever sent it and wherever it stands", async () => {
+  await withAccessServer(async ({ server, celestite }) => {
+    const { endpoints, tenantId, subscriptionId, caFile, accounts } = await server.status();
+    const ca = await readFile(caFile);
+    const part = encodeURIComponent(obeyed);
+    const form = new URLSearchParams({ grant_type: obeyed, client_id: obeyed, scope: obeyed }).toString();
+    const header = { "content-type": "application/x-www-form-urlencoded", "user-agent": "a\u009b2J" };
+    for (const [url, body] of [
+      [`${endpoints.authority}/${tenantId}/oauth2/v2.0/token`, form],
+      [`${endpoints.authority}/${part}/oauth2/v2.0/token`, form],
+      [`${endpoints.authority}/${tenantId}/oauth2/v2.0/token`, `${form}&${part}=1&${part}=2`],
+      [`${accounts[0]?.endpoint}dbs/${part}/colls`, "{}"],
+    ] as const) {
+      const outgoing = request(url, { method: "POST", ca, agent: false, headers: header });
+      const [response] = (await once(outgoing.end(body), "response")) as [IncomingMessage];
+      await once(response.resume(), "end");
+    }
+    for (const path of [
+      `/subscriptions/${subscriptionId}/providers/Microsoft.${part}/${part}/x?api-version=2024-01-01`,
+      `/subscriptions/${subscriptionId}/resourceGroups/rg/providers/Microsoft.Foo/a/b/${part}?api-version=2024-01-01`,
+      `/subscriptions/${subscriptionId}/resourceGroups/${part}?api-version=2024-01-01`,
+    ]) {
+      await callArm(server, "POST", path, {});
+      await callArm(server, "GET", path);
+    }
+    const shown = [["logs"], ["logs", "--json"], ["explain"], ["explain", "--json"], ["explain", "--last"]];
+    const ids = [
+      ...(await celestite("logs", "--json")).out.matchAll(
+        /"(?:activityId|correlationId)":"([0-9a-f-]{36})"/g,
+      ),
+    ];
+    assert.ok(ids.length > 5);
+    for (const args of [...shown, ...ids.map(([, id = ""]) => ["explain", id])]) {
+      const { code, out, error } = await celestite(...args);
+      assert.equal(code, 0, error);
+      assert.doesNotMatch(out, /[^\P{Cc}\n]|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/u, args.join(" "));
+    }
+    const lines = (await celestite("logs", "--json")).out.trim().split("\n");
+    const values = lines.map((line) => JSON.parse(line) as { properties: { appId?: string } });
+    assert.ok(
+      values.some(({ properties }) => properties.appId === obeyed),
+      "the value itself is kept",
     );
   });
 });

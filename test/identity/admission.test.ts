@@ -191,6 +191,32 @@ describe("left alone or refused", () => {
     });
   }
 
+  for (const strange of [
+    "a text",
+    [],
+    { metadata: 1 },
+    { metadata: { labels: use, name: 1 } },
+    { metadata: { labels: { ...use, more: {} } } },
+    { metadata: { labels: use, annotations: { "azure.workload.identity/skip-containers": 7 } } },
+    { metadata: { labels: use }, spec: [] },
+    { metadata: { labels: use }, spec: { volumes: 7 } },
+    { metadata: { labels: use }, spec: { containers: {} } },
+    { metadata: { labels: use }, spec: { initContainers: [null] } },
+    { metadata: { labels: use }, spec: { containers: [{ env: 3 }] } },
+    { metadata: { labels: use }, spec: { containers: [{ volumeMounts: ["x"] }] } },
+  ]) {
+    test(`no pod: ${JSON.stringify(strange)}`, async () => {
+      const response = await review(strange);
+      assert.deepEqual([response["allowed"], response["patch"]], [false, undefined]);
+    });
+  }
+
+  for (const empty of [{ containers: null }, { containers: [{ env: null }] }, {}]) {
+    test(`a pod with nothing in its place: ${JSON.stringify(empty)}`, async () => {
+      assert.equal((await review({ metadata: { labels: use }, spec: empty }))["allowed"], true);
+    });
+  }
+
   test("a GET", async () => {
     assert.equal((await send(room.identity.authority, "GET", "/mutate-v1-pod")).status, 400);
   });

@@ -118,6 +118,29 @@ describe("$orderby", () => {
   });
 });
 
+describe("the link to the next page", () => {
+  for (const target of [
+    "/v1.0/users?$top=1",
+    "//v1.0/users?$top=1&$select=id",
+    "//beta//users?$top=1&a=b?c",
+  ]) {
+    test(`of ${target} is on the host that was asked, and has the rest`, async () => {
+      const headers = { authorization: `Bearer ${userToken}` };
+      const seen: unknown[] = [];
+      let next: string | undefined = target;
+      while (next !== undefined) {
+        const body = bodyOf(await send(room.identity.authority, "GET", next, headers));
+        seen.push(...(body["value"] as Json[]).map(({ id }) => id));
+        const link = body["@odata.nextLink"];
+        const url = typeof link === "string" ? new URL(link) : undefined;
+        if (url !== undefined) assert.equal(url.host, "login.microsoftonline.com");
+        next = url === undefined ? undefined : `${url.pathname}${url.search}`;
+      }
+      assert.deepEqual([seen.length, new Set(seen).size], [4, 4]);
+    });
+  }
+});
+
 describe("counts", () => {
   test("beside a page, of all that the filter leaves", async () => {
     const filter = encodeURIComponent("startswith(displayName,'a')");
@@ -243,6 +266,7 @@ describe("$batch", () => {
     ["no url", [{ id: "1", method: "GET" }]],
     ["an id twice", [get("a", "/me"), get("A", "/me")]],
     ["an absolute url", [get("1", "https://graph.microsoft.com/v1.0/me")]],
+    ["a url longer than any request's", [get("1", `/users?$orderby=${"x,".repeat(20_000)}x`)]],
     ["headers that are none", [get("1", "/me", { headers: [] })]],
     ["a dependency that is no list", [get("1", "/me", { dependsOn: "0" })]],
     ["a dependency on nothing", [get("1", "/me", { dependsOn: ["0"] })]],

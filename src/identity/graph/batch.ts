@@ -8,6 +8,9 @@ import { badRequest } from "./shapes.ts";
 
 const partsMax = 20;
 
+/** Longest url of a part: alone, it would have to fit into the head of a request, with a token beside it. */
+const urlLengthMax = 32_768;
+
 interface Part {
   readonly id: string;
   readonly method: string;
@@ -72,6 +75,9 @@ function readPart(given: unknown): Part {
   }
   if (/^[a-z][a-z0-9+.-]*:/i.test(url)) {
     throw badRequest(`Invalid batch payload format: '${url.slice(0, 100)}' is not relative to the version.`);
+  }
+  if (url.length > urlLengthMax) {
+    throw badRequest(`Invalid batch payload format: a url is longer than ${urlLengthMax} characters.`);
   }
   const headers = Object.entries(membersOf(part["headers"])).flatMap(([name, value]) =>
     typeof value === "string" ? [[name.toLowerCase(), value]] : [],

@@ -297,8 +297,10 @@ function renderCount(request: Request, result: GraphResult, query: URLSearchPara
   return { status: 200, headers, body: String(countOf(result.values, query)) };
 }
 
+/** On the host that was asked, whatever the path: one that begins with two slashes would name another. */
 function nextLink(request: Request, start: number): Readonly<Record<string, string>> {
-  const url = new URL(request.target, request.origin);
-  url.searchParams.set("$skiptoken", String(start));
-  return { "@odata.nextLink": url.href };
+  const [path = "", ...query] = request.target.split("?");
+  const options = new URLSearchParams(query.join("?"));
+  options.set("$skiptoken", String(start));
+  return { "@odata.nextLink": `${request.origin}${path.replace(/^\/+/, "/")}?${options.toString()}` };
 }
