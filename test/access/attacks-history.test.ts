@@ -113,11 +113,20 @@ async function fill({ fixture, container, definition, keys }: Room): Promise<voi
   }
 }
 
+/** All items, page by page. */
 async function stored({ fixture, container }: Room): Promise<readonly Item[]> {
-  const headers = { "x-ms-max-item-count": "1000" };
-  const reply = await fixture.sendSigned("GET", `${container}/docs`, { headers });
-  assert.equal(reply.headers["x-ms-continuation"], undefined);
-  return itemsIn(reply);
+  const items: Item[] = [];
+  let token: string | undefined;
+  do {
+    const headers = {
+      "x-ms-max-item-count": "1000",
+      ...(token === undefined ? {} : { "x-ms-continuation": token }),
+    };
+    const reply = await fixture.sendSigned("GET", `${container}/docs`, { headers });
+    items.push(...itemsIn(reply));
+    token = reply.headers["x-ms-continuation"];
+  } while (token !== undefined);
+  return items;
 }
 
 /** Items in a reply of any operation. */

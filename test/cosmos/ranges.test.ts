@@ -72,6 +72,20 @@ describe("queries over several ranges are merged by the SDK to what one range gi
   }
 });
 
+test("pages of a feed that names no range end with their ranges, and give each item once", async () => {
+  await withItems(4, async (container) => {
+    for (const maxItemCount of [-1, 7, 30]) {
+      const seen: string[][] = [];
+      const iterator = container.items.readAll({ maxItemCount });
+      while (iterator.hasMoreResults()) {
+        seen.push(((await iterator.fetchNext()).resources ?? []).map(({ id }) => String(id)));
+      }
+      assert.equal(new Set(seen.flat()).size, items);
+      assert.ok(seen.length >= 4, `${seen.length} pages`);
+    }
+  });
+});
+
 test("a paged query loses and repeats nothing when the range splits between two pages", async () => {
   await withItems(1, async (container, fixture) => {
     const iterator = container.items.query("SELECT VALUE c.n FROM c", { maxItemCount: 25 });

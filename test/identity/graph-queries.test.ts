@@ -6,6 +6,8 @@ import { bodyOf, domain, openTestIdentity, putUserAssigned, send } from "./fixtu
 
 type Json = Record<string, unknown>;
 
+const nobody = "99999999-9999-4999-8999-999999999999";
+
 let room: TestIdentity;
 let adminToken: string;
 let userToken: string;
@@ -166,7 +168,8 @@ describe("counts", () => {
     ["without the header", "users/$count", false, () => userToken, 400],
     ["of one object", "me/$count", true, () => userToken, 400],
     ["of nothing", "$count", true, () => userToken, 501],
-    ["of what is not there", "groups/none/members/$count", true, () => userToken, 404],
+    ["of what has no id", "groups/none/members/$count", true, () => userToken, 400],
+    ["of what is not there", `groups/${nobody}/members/$count`, true, () => userToken, 404],
     ["by an application", "users/$count", true, () => appToken, 403],
   ];
   for (const [what, path, eventual, as, status] of refused) {

@@ -38,6 +38,8 @@ export interface FedItem {
 export interface ItemFeed {
   /** In the order of ORDER BY, not of the items' numbers. */
   readonly sorted: boolean;
+  /** It goes through one physical range after another, by number, and a page has items of one of them only. */
+  readonly byRange?: boolean;
   /** The next items; none is the end. */
   next(): Promise<readonly FedItem[]>;
   /** What it has cost so far: items loaded from the store, lookups, and index entries looked at. */
@@ -79,6 +81,12 @@ export function positionAfter(position: Position): Position {
   if (typeof position === "number") return position + 1;
   const { rank, place } = position;
   return place === undefined ? { rank: rank + 1 } : { rank, place: { ...place, inclusive: false } };
+}
+
+/** True when an item at `next` was not created in the range of the one at `position`. */
+export function crossesRange(position: Position, next: Position): boolean {
+  if (typeof position !== "number" || typeof next !== "number") return false;
+  return Math.floor(position / numbersPerRange) !== Math.floor(next / numbersPerRange);
 }
 
 /** A document that the plan found. */

@@ -27,13 +27,28 @@ export interface FeedOptions {
   readonly note?: (access: Access) => void;
 }
 
-/** Opens the feed of a page; see `OpenFeed`. */
+/**
+ * Opens the feed of a page; see `OpenFeed`. A query that names no range is fanned out by the gateway, which asks one range
+ * after the other.
+ */
 export function feedOpener(
   context: OperationContext,
   container: ContainerRecord,
   query: QueryShape,
   scope: ItemScope,
   options: FeedOptions = {},
+): OpenFeed {
+  const open = scopeOpener(context, container, query, scope, options);
+  if (scope.kind !== "container" || container.ranges.length === 1) return open;
+  return async (start, lastTry) => ({ ...(await open(start, lastTry)), byRange: true });
+}
+
+function scopeOpener(
+  context: OperationContext,
+  container: ContainerRecord,
+  query: QueryShape,
+  scope: ItemScope,
+  options: FeedOptions,
 ): OpenFeed {
   const { test, note = () => {} } = options;
   const { engine } = context;

@@ -2,10 +2,17 @@
  * One page of a query's results: feeds items to the run until the page is full, and writes down in a continuation token
  * where to go on. Where the items come from is the opener's business.
  */
-import { badRequest } from "../errors.ts";
-import { type FedItem, type ItemFeed, OrderChanged, positionAfter } from "../index/item-feed.ts";
+import { badRequest, CosmosError } from "../errors.ts";
+import {
+  crossesRange,
+  type FedItem,
+  type ItemFeed,
+  OrderChanged,
+  positionAfter,
+} from "../index/item-feed.ts";
 import { type Position, positionFromJson, positionToJson } from "../index/position.ts";
 import { type RunState, stateFromJson, stateToJson } from "../query/continuation.ts";
+import { QueryOverrun } from "../query/error.ts";
 import type { PreparedQuery } from "../query/prepare.ts";
 import type { QueryRun } from "../query/run.ts";
 import { asError, scriptTimedOut } from "../scripts/failures.ts";
@@ -16,6 +23,8 @@ import { rejectingQuery } from "./operation.ts";
 /** Largest page, in characters of JSON (service limit, 4 MB). */
 const pageLengthMax = 4 * 1024 * 1024;
 const tokenVersion = 1;
+/** Items that a full page looks at, for whether anything follows it. */
+const itemsAheadMax = 256;
 /** Tries to read a page in an order that writes keep changing; the last one does not use the order. */
 const attemptsMax = 4;
 
@@ -77,6 +86,8 @@ export async function readPage(
 interface Growing {
   readonly rows: Row[];
   readonly size: number;
+  /** Ends with the range that its first rows came from. */
+  readonly byRange: boolean;
   length: number;
   last: Position;
 }
@@ -93,13 +104,15 @@ async function tryPage(
   const first = await feed.next();
   const state = resumedState(start, first[0]?.position);
   const run = rejectingQuery("", () => query.start(state, { pageRows: size, sorted }));
-  const page: Growing = { rows: [], size, length: 0, last: start.position };
+  const byRange = feed.byRange === true && query.resumesBy === "position";
+  const page: Growing = { rows: [], size, byRange, length: 0, last: start.position };
   const canStop = (): boolean => {
     if (query.resumesBy === "position") return time.isLate();
     if (time.isOver()) throw asError(scriptTimedOut(), "");
     return false;
   };
-  if ((await fill(feed, first, run, page, canStop)) && !isFull(page)) {
+  const filled = await fill(feed, first, run, page, canStop);
+  if (filled === "ended" && !isFull(page)) {
     rejectingQuery("", () => run.finish());
     takeRows(run, page);
   }
@@ -107,7 +120,54 @@ async function tryPage(
   const left = run.state();
   if (left === undefined) return { rows, length, cost };
   const position = left.kind === "replay" ? 0 : run.itemPending ? page.last : positionAfter(page.last);
-  return { rows, length, cost, continuation: makeToken(query, position, left) };
+  const continuation = makeToken(query, position, left);
+  if (typeof filled === "string" || (isFull(page) && enumerates(query)))
+    return { rows, length, cost, continuation };
+  // What is looked at ahead is no part of the page, so its cost is not either.
+  const own = { rows, length, cost: { ...cost } };
+  return (await nothingFollows(feed, filled.rest, run, time)) ? own : { ...own, continuation };
+}
+
+/**
+ * True for queries that go through all items as they lie. The service ends a full page of them with a continuation even
+ * where nothing follows, and only the next page, an empty one, ends the query; where it looks something up, in a filter
+ * or an order, it knows better.
+ */
+function enumerates({ syntax, resumesBy }: IdentifiedQuery): boolean {
+  return resumesBy === "position" && syntax.where === undefined;
+}
+
+/**
+ * Looks for another row after a full page. False as well when that takes long or fails: then the next page finds out,
+ * and what was read stays good.
+ */
+async function nothingFollows(
+  feed: ItemFeed,
+  rest: readonly FedItem[],
+  run: QueryRun,
+  time: PageTime,
+): Promise<boolean> {
+  const pace = createPace();
+  let ahead = 0;
+  try {
+    let batch = rest;
+    do {
+      for (const fed of batch) {
+        if (++ahead > itemsAheadMax) return false;
+        pushItem(run, fed);
+        if (run.pending > 0) return false;
+        const looked = pace.step();
+        if (looked !== false && (await looked) && time.isLate()) return false;
+      }
+      batch = await feed.next();
+    } while (batch.length > 0);
+    rejectingQuery("", () => run.finish());
+    return run.state() === undefined;
+  } catch (error) {
+    if (error instanceof CosmosError || error instanceof QueryOverrun || error instanceof OrderChanged)
+      return false;
+    throw error;
+  }
 }
 
 /**
@@ -174,25 +234,35 @@ function createPace(): Pace {
   };
 }
 
-/** Feeds items until the page is full or the run needs no more; true when the feed came to its end or was not needed. */
+/**
+ * How far the items were fed: to their end, or as far as they are needed; not so far, with rows waiting or the time over;
+ * or until the page was full or its range at an end, with what is left of the last batch.
+ */
+type Filled = "ended" | "stopped" | { readonly rest: readonly FedItem[] };
+
+/** Feeds items until the page is full or the run needs no more. */
 async function fill(
   feed: ItemFeed,
   first: readonly FedItem[],
   run: QueryRun,
   page: Growing,
   canStop: () => boolean,
-): Promise<boolean> {
+): Promise<Filled> {
   const pace = createPace();
   for (let batch = first; ; batch = await feed.next()) {
-    if (batch.length === 0) return true;
-    for (const fed of batch) {
+    if (batch.length === 0) return "ended";
+    for (const [at, fed] of batch.entries()) {
+      if (page.byRange && page.rows.length > 0 && crossesRange(page.last, fed.position)) {
+        return { rest: batch.slice(at) };
+      }
       pushItem(run, fed);
       page.last = fed.position;
       if (run.pending > 0) takeRows(run, page, fed);
-      if (run.done) return true;
-      if (run.pending > 0 || isFull(page)) return false;
+      if (run.done) return "ended";
+      if (run.pending > 0) return "stopped";
+      if (isFull(page)) return { rest: batch.slice(at + 1) };
       const looked = pace.step();
-      if (looked !== false && (await looked) && canStop()) return false;
+      if (looked !== false && (await looked) && canStop()) return "stopped";
     }
     await new Promise((resume) => setImmediate(resume));
   }

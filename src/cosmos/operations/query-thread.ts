@@ -127,7 +127,7 @@ function feedServer(openShape: OpenShape): Serve {
       if (call.operation === "open") {
         open ??= openShape(call.shape);
         feed = await (await open)(call.start, call.lastTry);
-        return { kind: "opened", sorted: feed.sorted, cost: feed.cost };
+        return { kind: "opened", sorted: feed.sorted, byRange: feed.byRange === true, cost: feed.cost };
       }
       if (call.operation !== "next" || feed === undefined) throw new Error(`no ${call.operation} in a query`);
       const items = (await feed.next()).map(ownBytes);

@@ -1,6 +1,10 @@
-/** `GET docs`: the items of the container, or of the part that the headers name, in the order of their creation. */
+/**
+ * `GET docs`: the items of the container, or of the part that the headers name, in the order of their creation. Of several
+ * ranges the gateway reads one after the other, and a page ends where one of them does.
+ */
 import { readCharge } from "../engine/request-charge.ts";
 import { badRequest } from "../errors.ts";
+import { crossesRange } from "../index/item-feed.ts";
 import { pageSize } from "../wire/headers.ts";
 import { itemScope, itemSource, sessionOf } from "./item-scope.ts";
 import { type Operation, requireContainer } from "./operation.ts";
@@ -13,6 +17,7 @@ export const readFeed: Operation = async (context) => {
   const size = pageSize(context.headers);
   let position = startPosition(context.headers["x-ms-continuation"]);
   const scope = await itemScope(context, container);
+  const byRange = scope.kind === "container";
   const source = itemSource(context, container, scope);
   const rows: string[] = [];
   let bytes = 0;
@@ -22,6 +27,7 @@ export const readFeed: Operation = async (context) => {
     more = page.length > 0;
     for (const item of page) {
       if (rows.length === size || (bytes > 0 && bytes + item.json.length > pageBytesMax)) break;
+      if (byRange && bytes > 0 && crossesRange(position - 1, item.number)) break;
       rows.push(item.json.toString("utf8"));
       bytes += item.json.length;
       position = item.number + 1;

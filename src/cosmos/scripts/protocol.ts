@@ -124,7 +124,7 @@ export type HostCall =
 
 export type HostReply =
   | { readonly kind: "document"; readonly statusCode: number; readonly body?: string }
-  | { readonly kind: "opened"; readonly sorted: boolean; readonly cost: ItemFeed["cost"] }
+  | ({ readonly kind: "opened" } & Pick<ItemFeed, "sorted" | "byRange" | "cost">)
   | { readonly kind: "items"; readonly items: readonly FedItem[]; readonly cost: ItemFeed["cost"] }
   /** The order in which the feed was to give items is no more. */
   | { readonly kind: "orderChanged" }

@@ -42,7 +42,7 @@ export async function runThreadQuery(
   const shape = shapeOf(prepared);
   const open: OpenFeed = async (start, lastTry) => {
     const opened = expected(await ask({ operation: "open", start, lastTry, shape }), "opened");
-    return feedFrom(opened.sorted, { ...opened.cost }, ask);
+    return feedFrom(opened, ask);
   };
   // What cannot be resumed ends with the time of the thread.
   return readPage(headers, prepared, open, { isLate, isOver: () => false });
@@ -64,9 +64,12 @@ export function planInThread(
   );
 }
 
-function feedFrom(sorted: boolean, cost: ItemFeed["cost"], ask: Ask): ItemFeed {
+function feedFrom(opened: Pick<ItemFeed, "sorted" | "byRange" | "cost">, ask: Ask): ItemFeed {
+  const { sorted, byRange = false } = opened;
+  const cost = { ...opened.cost };
   return {
     sorted,
+    byRange,
     cost,
     async next() {
       const reply = expected(await ask({ operation: "next" }), "items");

@@ -9,14 +9,17 @@ import { empty, json } from "../../http/reply.ts";
 import type { Reply, Request, Service } from "../../http/service.ts";
 import { DirectoryError, isGuid } from "../directory.ts";
 import { splitTarget } from "../parameters.ts";
+import type { DirectoryObject } from "../records.ts";
 import { readIndexed, recordKey } from "../records.ts";
 import { canonicalAudience } from "../resources.ts";
 import { runBatch } from "./batch.ts";
-import { type GraphContext, type GraphOperation, type GraphResult, graphOperations } from "./operations.ts";
+import type { GraphContext, GraphResult } from "./call.ts";
+import { type Expansion, expanded, expansionsOf } from "./expand.ts";
+import { type GraphOperation, graphOperations } from "./operations.ts";
 import { countOf, pageOf, selected } from "./query-options.ts";
 import { badRequest, GraphError, notFound } from "./shapes.ts";
 
-export interface GraphOptions extends GraphContext {
+export interface GraphOptions extends Omit<GraphContext, "reads"> {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly verifier: TokenVerifier;
@@ -79,17 +82,65 @@ async function answer(options: GraphOptions, request: Request, parts?: Service):
     return json(200, await runBatch(parts, request, version, readBody(request)));
   }
   const isCount = rest.length > 1 && rest.at(-1) === "$count" && request.method === "GET";
-  const segments = (isCount ? rest.slice(0, -1) : rest).flatMap(splitKey);
+  const { segments, cast } = withoutNamespace(request.method, isCount ? rest.slice(0, -1) : rest);
   const { operation, parameters } = findOperation(request.method, segments);
   authorize(options, operation, claims);
   const query = new URLSearchParams(target.query);
+  const expansions = request.method === "GET" ? expansionsOf(operation.path, query) : [];
+  for (const { relation } of expansions) {
+    // What is put into an object takes the right to read it where it is.
+    const path = `${operation.path.replace(/^(applications|groups|servicePrincipals|users)$/, "$1/{id}")}/${relation}`;
+    authorize(options, { ...operation, path }, claims);
+  }
+  const context = { ...options, reads: (kind: DirectoryObject["kind"]) => readsKind(claims.scp, kind) };
   const result = await operation.handler({
-    context: options,
+    context,
     callerId: claims.oid,
     body: readBody(request),
     parameters: await resolveKeys(options, segments[0] ?? "", parameters),
   });
-  return isCount ? renderCount(request, result, query) : render(request, result, query);
+  const own = cast === undefined ? result : ofType(result, cast);
+  return isCount
+    ? renderCount(request, own, query)
+    : render(request, own, query, (value) => shown(context, value, query, expansions));
+}
+
+/**
+ * The segments of the path without the namespace: an action may stand with it (`microsoft.graph.getMemberGroups`), and a
+ * list may end with a type, of which alone it then is (`transitiveMemberOf/microsoft.graph.group`).
+ */
+function withoutNamespace(
+  method: string,
+  path: readonly string[],
+): { readonly segments: readonly string[]; readonly cast?: string } {
+  const segments = path.flatMap(splitKey);
+  const [, name] = /^(?:microsoft\.)?graph\.([A-Za-z]+)$/.exec(segments.at(-1) ?? "") ?? [];
+  if (name === undefined || segments.length < 2) return { segments };
+  const before = segments.slice(0, -1);
+  return method === "GET" ? { segments: before, cast: name } : { segments: [...before, name] };
+}
+
+/** Those of a list that are of the type, when its objects say of which type they are. */
+function ofType(result: GraphResult, type: string): GraphResult {
+  const wanted = `#microsoft.graph.${type}`.toLowerCase();
+  const values = result.kind === "list" ? result.values : undefined;
+  if (values === undefined || values.some((value) => value["@odata.type"] === undefined)) {
+    throw badRequest(`'microsoft.graph.${type.slice(0, 100)}' is not a type of this resource.`);
+  }
+  return {
+    kind: "list",
+    values: values.filter((value) => String(value["@odata.type"]).toLowerCase() === wanted),
+  };
+}
+
+/** An object as the query wants it. */
+async function shown(
+  context: GraphContext,
+  value: Readonly<Record<string, unknown>>,
+  query: URLSearchParams,
+  expansions: readonly Expansion[],
+): Promise<Readonly<Record<string, unknown>>> {
+  return { ...selected(value, query), ...(await expanded(context, value["id"], expansions)) };
 }
 
 async function authenticate(options: GraphOptions, request: Request): Promise<AccessTokenClaims> {
@@ -154,8 +205,19 @@ const readsGroups = [
   "group.readwrite.all",
   "groupmember.readwrite.all",
 ];
+const readsMemberships = ["user.read.all", "group.read.all", "groupmember.read.all"];
 const readsApplications = ["application.read.all", "application.readwrite.all"];
 const writesApplications = ["application.readwrite.all"];
+
+type Permission = readonly [method: GraphOperation["method"], start: string, names: readonly string[]];
+
+/** The actions that ask for groups take what reading the memberships takes. */
+const membershipActions = (start: string, names: readonly string[]): readonly Permission[] =>
+  ["checkMemberGroups", "checkMemberObjects", "getMemberGroups", "getMemberObjects"].map((action) => [
+    "POST",
+    `${start}/${action}`,
+    names,
+  ]);
 
 /**
  * Permissions that let a client do something for its user, by the method and the beginning of the path (Microsoft Graph,
@@ -163,26 +225,27 @@ const writesApplications = ["application.readwrite.all"];
  * to write that deletes neither users nor groups and touches no application. What signs a user in (`openid` and its
  * like) reads nothing.
  */
-const permissions: readonly (readonly [
-  method: GraphOperation["method"],
-  start: string,
-  names: readonly string[],
-])[] = [
+const permissions: readonly Permission[] = [
   ["GET", "applications", readsApplications],
   ["POST", "applications/{id}", writesApplications],
   ["POST", "applications", [...writesApplications, "appregistration.create"]],
   ["DELETE", "applications", writesApplications],
   ["GET", "groups", readsGroups],
+  ...membershipActions("groups/{id}", readsGroups),
   ["POST", "groups/{id}/members", ["groupmember.readwrite.all", "group.readwrite.all", wholeDirectory]],
   ["DELETE", "groups/{id}/members", ["groupmember.readwrite.all", "group.readwrite.all", wholeDirectory]],
   ["POST", "groups", ["group.readwrite.all", wholeDirectory]],
   ["DELETE", "groups", ["group.readwrite.all"]],
   ["GET", "me", ["user.read", "user.readwrite", ...readsUsers]],
+  ["POST", "me", ["user.read", "user.readwrite", ...readsUsers]],
   ["GET", "organization", ["organization.read.all", "user.read"]],
   ["GET", "servicePrincipals", readsApplications],
+  ...membershipActions("servicePrincipals/{id}", readsApplications),
   ["POST", "servicePrincipals", [...writesApplications, wholeDirectory]],
-  ["GET", "users/{id}/memberOf", ["user.read.all", "group.read.all", "groupmember.read.all"]],
-  ["GET", "users/{id}/transitiveMemberOf", ["user.read.all", "group.read.all", "groupmember.read.all"]],
+  ["GET", "users/{id}/appRoleAssignments", []],
+  ["GET", "users/{id}/memberOf", readsMemberships],
+  ["GET", "users/{id}/transitiveMemberOf", readsMemberships],
+  ...membershipActions("users/{id}", readsMemberships),
   ["GET", "users", readsUsers],
   ["POST", "users", ["user.readwrite.all", wholeDirectory]],
   ["DELETE", "users", ["user.readwrite.all", "user.deleterestore.all"]],
@@ -193,11 +256,28 @@ const permissions: readonly (readonly [
  * for by `.default` names `user_impersonation` and stands for all.
  */
 function scopesAllow(scopes: string | undefined, { access, method, path }: GraphOperation): boolean {
-  const given = (scopes ?? "").toLowerCase().split(" ");
   const about = permissions.find(([verb, start]) => verb === method && `${path}/`.startsWith(`${start}/`));
   const reads = access === "write" ? [] : ["directory.read.all", wholeDirectory];
-  const enough = ["user_impersonation", "directory.accessasuser.all", ...reads, ...(about?.[2] ?? [])];
-  return given.some((name) => enough.includes(name));
+  return namesOne(scopes, [...reads, ...(about?.[2] ?? [])]);
+}
+
+const readsOf: Readonly<Record<DirectoryObject["kind"], readonly string[]>> = {
+  application: readsApplications,
+  group: readsGroups,
+  servicePrincipal: readsApplications,
+  user: readsUsers,
+};
+
+/** Whether a client may read objects of a kind, wherever they are. */
+function readsKind(scopes: string | undefined, kind: DirectoryObject["kind"]): boolean {
+  return namesOne(scopes, ["directory.read.all", wholeDirectory, ...readsOf[kind]]);
+}
+
+/** Whether the permissions of a token are among `enough`, or stand for all. */
+function namesOne(scopes: string | undefined, enough: readonly string[]): boolean {
+  const given = (scopes ?? "").toLowerCase().split(" ");
+  const all = ["user_impersonation", "directory.accessasuser.all", ...enough];
+  return given.some((name) => all.includes(name));
 }
 
 /** `users('x')` is `users/x`; `applications(appId='x')` is `applications/appId='x'`. */
@@ -275,19 +355,29 @@ function isEventual(request: Request): boolean {
   return request.headers["consistencylevel"]?.toLowerCase() === "eventual";
 }
 
-function render(request: Request, result: GraphResult, query: URLSearchParams): Reply {
+async function render(
+  request: Request,
+  result: GraphResult,
+  query: URLSearchParams,
+  show: (value: Readonly<Record<string, unknown>>) => Promise<Readonly<Record<string, unknown>>>,
+): Promise<Reply> {
   if (result.kind === "nothing") return empty(204);
   const base = `${request.origin}/v1.0/$metadata`;
+  if (result.kind === "texts") {
+    return json(200, { "@odata.context": `${base}#Collection(Edm.String)`, value: result.values });
+  }
   if (result.kind === "one") {
-    const value = request.method === "GET" ? selected(result.value, query) : result.value;
+    const value = request.method === "GET" ? await show(result.value) : result.value;
     return json(result.status ?? 200, { "@odata.context": `${base}#entity`, ...value });
   }
   const { values, next, count } = pageOf(result.values, query, isEventual(request));
+  const rows: Readonly<Record<string, unknown>>[] = [];
+  for (const value of values) rows.push(await show(value));
   return json(200, {
     "@odata.context": `${base}#collection`,
     ...(count === undefined ? {} : { "@odata.count": count }),
     ...(next === undefined ? {} : nextLink(request, next)),
-    value: values,
+    value: rows,
   });
 }
 

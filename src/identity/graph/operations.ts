@@ -4,35 +4,12 @@
  * object id, or where Graph has it the alternate key in parentheses, which the gateway turns into the same.
  */
 
-import type { Reader } from "../../storage/port.ts";
-import type { Applications } from "../applications.ts";
-import type { Directory } from "../directory.ts";
-import type { Passwords } from "../passwords.ts";
 import type { ApplicationObject, DirectoryObject } from "../records.ts";
-import { collection, readIndexed, readObject, recordKey, scanRecords } from "../records.ts";
+import { collection, readObject, scanRecords } from "../records.ts";
+import { find, type GraphCall, type GraphContext, type GraphResult, self } from "./call.ts";
+import { checkMembership, memberGroups, objectsByIds } from "./memberships.ts";
+import { relatedTo } from "./relations.ts";
 import { badRequest, GraphError, notFound, type Shape, shapeOf } from "./shapes.ts";
-
-export interface GraphContext {
-  readonly store: Reader;
-  readonly tenantId: string;
-  readonly directory: Directory;
-  readonly applications: Applications;
-  readonly passwords: Passwords;
-}
-
-export interface GraphCall {
-  readonly context: GraphContext;
-  readonly callerId: string;
-  readonly body: Readonly<Record<string, unknown>>;
-  /** Values of the row's placeholders. */
-  readonly parameters: Readonly<Record<string, string>>;
-}
-
-/** One object, a list (filtered and paged by the gateway), or nothing. */
-export type GraphResult =
-  | { readonly kind: "one"; readonly value: Readonly<Record<string, unknown>>; readonly status?: 201 }
-  | { readonly kind: "list"; readonly values: readonly Shape[] }
-  | { readonly kind: "nothing" };
 
 export interface GraphOperation {
   readonly method: "GET" | "POST" | "DELETE";
@@ -53,6 +30,38 @@ const row = (
   handler: GraphOperation["handler"],
 ): GraphOperation => ({ method, path, access, handler });
 
+/** Lists of what the object at `path` is related to. */
+const lists = (
+  path: string,
+  access: GraphOperation["access"],
+  object: (call: GraphCall) => Promise<DirectoryObject>,
+  names: readonly string[],
+): readonly GraphOperation[] =>
+  names.map((name) => row("GET", `${path}/${name}`, access, (call) => related(call, name, object(call))));
+
+/** The actions that ask in which groups the object at `path` is. */
+const membershipActions = (
+  path: string,
+  access: GraphOperation["access"],
+  object: (call: GraphCall) => Promise<DirectoryObject>,
+): readonly GraphOperation[] => {
+  const action = (name: string, run: (call: GraphCall, found: DirectoryObject) => Promise<GraphResult>) =>
+    row("POST", `${path}/${name}`, access, async (call) => run(call, await object(call)));
+  return [
+    action("checkMemberGroups", (call, found) => checkMembership(call, found, "groupIds")),
+    action("checkMemberObjects", (call, found) => checkMembership(call, found, "ids")),
+    action("getMemberGroups", memberGroups),
+    action("getMemberObjects", memberGroups),
+  ];
+};
+
+const application = (call: GraphCall): Promise<DirectoryObject> => find(call, "application");
+const group = (call: GraphCall): Promise<DirectoryObject> => find(call, "group");
+const servicePrincipal = (call: GraphCall): Promise<DirectoryObject> => find(call, "servicePrincipal");
+const user = (call: GraphCall): Promise<DirectoryObject> => find(call, "user");
+
+const memberOf = ["memberOf", "transitiveMemberOf"];
+
 /** Sorted by path. */
 export const graphOperations: readonly GraphOperation[] = [
   row("GET", "applications", "read", (call) => list(call, "application")),
@@ -61,33 +70,36 @@ export const graphOperations: readonly GraphOperation[] = [
   row("DELETE", "applications/{id}", "write", deleteApplication),
   row("POST", "applications/{id}/addPassword", "write", addPassword),
   row("POST", "applications/{id}/removePassword", "write", removePassword),
-  row("GET", "applications/{id}/federatedIdentityCredentials", "read", listFederated),
+  ...lists("applications/{id}", "read", application, ["federatedIdentityCredentials", "owners"]),
   row("POST", "applications/{id}/federatedIdentityCredentials", "write", addFederated),
   row("DELETE", "applications/{id}/federatedIdentityCredentials/{credential}", "write", deleteFederated),
   row("POST", "directoryObjects/getByIds", "read", getByIds),
   row("GET", "directoryObjects/{id}", "read", (call) => read(call)),
+  ...membershipActions("directoryObjects/{id}", "read", (call) => find(call)),
   row("GET", "groups", "read", (call) => list(call, "group")),
   row("POST", "groups", "write", addGroup),
   row("GET", "groups/{id}", "read", (call) => read(call, "group")),
   row("DELETE", "groups/{id}", "write", (call) => deletePrincipal(call, "group")),
-  row("GET", "groups/{id}/members", "read", listMembers),
+  ...lists("groups/{id}", "read", group, ["appRoleAssignments", ...memberOf]),
+  ...lists("groups/{id}", "read", group, ["members", "owners", "transitiveMembers"]),
+  ...membershipActions("groups/{id}", "read", group),
   row("POST", "groups/{id}/members/$ref", "write", addMember),
   row("DELETE", "groups/{id}/members/{member}/$ref", "write", removeMember),
   row("GET", "me", "self", readMe),
-  row("GET", "me/memberOf", "self", async (call) => direct(call, (await self(call)).id)),
-  row("GET", "me/transitiveMemberOf", "self", async (call) => transitive(call, (await self(call)).id)),
+  ...lists("me", "self", self, memberOf),
+  ...membershipActions("me", "self", self),
   row("GET", "organization", "read", readOrganization),
   row("GET", "servicePrincipals", "read", (call) => list(call, "servicePrincipal")),
   row("POST", "servicePrincipals", "write", addServicePrincipal),
   row("GET", "servicePrincipals/{id}", "read", (call) => read(call, "servicePrincipal")),
+  ...lists("servicePrincipals/{id}", "read", servicePrincipal, ["appRoleAssignments", ...memberOf, "owners"]),
+  ...membershipActions("servicePrincipals/{id}", "read", servicePrincipal),
   row("GET", "users", "read", (call) => list(call, "user")),
   row("POST", "users", "write", addUser),
   row("GET", "users/{id}", "read", (call) => read(call, "user")),
   row("DELETE", "users/{id}", "write", (call) => deletePrincipal(call, "user")),
-  row("GET", "users/{id}/memberOf", "read", async (call) => direct(call, (await find(call, "user")).id)),
-  row("GET", "users/{id}/transitiveMemberOf", "read", async (call) =>
-    transitive(call, (await find(call, "user")).id),
-  ),
+  ...lists("users/{id}", "read", user, ["appRoleAssignments", ...memberOf]),
+  ...membershipActions("users/{id}", "read", user),
 ];
 
 async function list({ context }: GraphCall, kind: DirectoryObject["kind"]): Promise<GraphResult> {
@@ -98,28 +110,8 @@ async function list({ context }: GraphCall, kind: DirectoryObject["kind"]): Prom
   return { kind: "list", values };
 }
 
-/** The object of the path; throws GraphError 404 when there is none of this kind. */
-async function find<Kind extends DirectoryObject["kind"]>(
-  { context: { store }, parameters }: GraphCall,
-  kind?: Kind,
-): Promise<Extract<DirectoryObject, { kind: Kind }>> {
-  const id = parameters["id"] ?? "";
-  const byName =
-    kind === "user" && id.includes("@") ? await readIndexed(store, recordKey.upn(id)) : undefined;
-  const object = byName ?? (await readObject(store, id));
-  if (object === undefined || (kind !== undefined && object.kind !== kind)) throw notFound(id);
-  return object as Extract<DirectoryObject, { kind: Kind }>;
-}
-
 async function read(call: GraphCall, kind?: DirectoryObject["kind"]): Promise<GraphResult> {
   return one(shapeOf(await find(call, kind), call.context.tenantId, kind === undefined));
-}
-
-/** The user who calls; an application is nobody's self. */
-async function self({ context, callerId }: GraphCall): Promise<Extract<DirectoryObject, { kind: "user" }>> {
-  const object = await readObject(context.store, callerId);
-  if (object?.kind === "user") return object;
-  throw badRequest("/me request is only valid with delegated authentication flow.");
 }
 
 async function readMe(call: GraphCall): Promise<GraphResult> {
@@ -131,18 +123,21 @@ async function readOrganization({ context: { tenantId, directory } }: GraphCall)
   return { kind: "list", values: [{ id: tenantId, displayName: "Celestite", verifiedDomains: [domain] }] };
 }
 
-async function getByIds({ context, body }: GraphCall): Promise<GraphResult> {
-  const ids = body["ids"];
-  if (!Array.isArray(ids) || ids.length > 1000) throw badRequest("'ids' is a list of at most 1000 ids.");
-  const wanted = Array.isArray(body["types"]) ? body["types"].map((type) => String(type).toLowerCase()) : [];
-  const values: Shape[] = [];
-  for (const id of ids) {
-    const object = await readObject(context.store, String(id));
-    if (object === undefined) continue;
-    if (wanted.length > 0 && !wanted.includes(object.kind.toLowerCase())) continue;
-    values.push(shapeOf(object, context.tenantId, true));
-  }
-  return { kind: "list", values };
+async function getByIds(call: GraphCall): Promise<GraphResult> {
+  const { tenantId } = call.context;
+  return {
+    kind: "list",
+    values: (await objectsByIds(call)).map((object) => shapeOf(object, tenantId, true)),
+  };
+}
+
+/** A list of what the object of the path is related to. */
+async function related(
+  call: GraphCall,
+  relation: string,
+  object: Promise<DirectoryObject>,
+): Promise<GraphResult> {
+  return { kind: "list", values: await relatedTo(call.context, await object, relation) };
 }
 
 async function addUser({ context, body }: GraphCall): Promise<GraphResult> {
@@ -182,17 +177,6 @@ async function deletePrincipal(call: GraphCall, kind: "user" | "group"): Promise
   return none;
 }
 
-async function listMembers(call: GraphCall): Promise<GraphResult> {
-  const { context } = call;
-  const { id } = await find(call, "group");
-  const values: Shape[] = [];
-  for (const member of await context.directory.membersOf(id)) {
-    const object = await readObject(context.store, member.objectId);
-    if (object !== undefined) values.push(shapeOf(object, context.tenantId, true));
-  }
-  return { kind: "list", values };
-}
-
 async function addMember(call: GraphCall): Promise<GraphResult> {
   const { id } = await find(call, "group");
   await call.context.directory.addMember(id, lastSegment(text(call.body, "@odata.id")));
@@ -204,25 +188,6 @@ async function removeMember(call: GraphCall): Promise<GraphResult> {
   const member = call.parameters["member"] ?? "";
   if (!(await call.context.directory.removeMember(id, member))) throw notFound(member);
   return none;
-}
-
-/** The groups that name the principal among their members. */
-async function direct(call: GraphCall, id: string): Promise<GraphResult> {
-  return groupsAs(call, await scanRecords<string>(call.context.store, collection.memberships(id)));
-}
-
-/** Those, and the groups that these are in. */
-async function transitive(call: GraphCall, id: string): Promise<GraphResult> {
-  return groupsAs(call, await call.context.directory.groupsOf(id));
-}
-
-async function groupsAs({ context }: GraphCall, ids: readonly string[]): Promise<GraphResult> {
-  const values: Shape[] = [];
-  for (const id of ids) {
-    const object = await readObject(context.store, id);
-    if (object !== undefined) values.push(shapeOf(object, context.tenantId, true));
-  }
-  return { kind: "list", values };
 }
 
 async function addApplication({ context, body }: GraphCall): Promise<GraphResult> {
@@ -289,12 +254,6 @@ async function removePassword(call: GraphCall): Promise<GraphResult> {
     throw badRequest(`No password credential found with keyId '${keyId}'.`);
   }
   return none;
-}
-
-async function listFederated(call: GraphCall): Promise<GraphResult> {
-  const { appId } = await find(call, "application");
-  const credentials = await call.context.applications.federatedCredentials(appId);
-  return { kind: "list", values: credentials.map((credential) => ({ id: credential.name, ...credential })) };
 }
 
 async function addFederated(call: GraphCall): Promise<GraphResult> {

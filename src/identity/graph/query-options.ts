@@ -10,7 +10,8 @@ const pageSizeDefault = 100;
 
 /** A page of a list: its values, where the next one starts, and how many there are in all when that was asked for. */
 export interface Page {
-  readonly values: readonly Readonly<Record<string, unknown>>[];
+  /** Whole, as `$select` and `$expand` are put to each. */
+  readonly values: readonly Shape[];
   readonly next?: number;
   readonly count?: number;
 }
@@ -27,7 +28,7 @@ export function pageOf(found: readonly Shape[], query: URLSearchParams, eventual
   const size = readNumber(query, "$top", pageSizeDefault, pageSizeMax);
   const start = readNumber(query, "$skiptoken", 0, Number.MAX_SAFE_INTEGER);
   return {
-    values: rows.slice(start, start + size).map((row) => selected(row, query)),
+    values: rows.slice(start, start + size),
     ...(start + size < rows.length ? { next: start + size } : {}),
     ...(eventual && query.get("$count")?.toLowerCase() === "true" ? { count: rows.length } : {}),
   };

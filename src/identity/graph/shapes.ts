@@ -42,6 +42,13 @@ export function shapeOf(object: DirectoryObject, tenantId: string, withType = fa
   };
 }
 
+/** What is shown of an object to those who may not read it: its type and id, and nothing else but names of members. */
+export function limited(shape: Shape): Shape {
+  const { "@odata.type": type, id, ...others } = shape;
+  const hidden = Object.fromEntries(Object.keys(others).map((name) => [name, null]));
+  return { "@odata.type": type, id, ...hidden };
+}
+
 function ownMembers(object: DirectoryObject, tenantId: string): Readonly<Record<string, unknown>> {
   switch (object.kind) {
     case "user":

@@ -151,6 +151,129 @@ describe("somebody else's groups are read with a right to groups or to whole use
   }
 });
 
+describe("groups that are asked for take the right to read them", () => {
+  type Statuses = readonly [user: number, group: number, principal: number, any: number, me: number];
+  const cases: readonly (readonly [scope: string, ...Statuses])[] = [
+    [`${graph}/.default`, 200, 200, 200, 200, 200],
+    [`${graph}/Directory.Read.All`, 200, 200, 200, 200, 200],
+    [`${graph}/GroupMember.Read.All`, 200, 200, 403, 403, 403],
+    [`${graph}/User.Read.All`, 200, 403, 403, 403, 200],
+    [`${graph}/User.ReadBasic.All`, 403, 403, 403, 403, 200],
+    [`${graph}/Application.Read.All`, 403, 403, 200, 403, 403],
+    ["User.Read", 403, 403, 403, 403, 200],
+    ["openid profile", 403, 403, 403, 403, 403],
+  ];
+  for (const [scope, ...expected] of cases) {
+    test(`${scope}: ${expected.join(" ")}`, async () => {
+      const { directory, authority } = room.identity;
+      const { body } = await signedIn(room.native, scope);
+      const headers = {
+        authorization: `Bearer ${String(body["access_token"])}`,
+        "content-type": "application/json",
+      };
+      const { objectId } = await directory.addGroup({ displayName: "asked for" });
+      const principal = await directory.findByAppId(mixed);
+      const paths = [
+        `users/${room.userId}`,
+        `groups/${objectId}`,
+        `servicePrincipals/${principal?.objectId}`,
+      ];
+      for (const action of ["getMemberGroups", "checkMemberObjects"]) {
+        const found: number[] = [];
+        for (const path of [...paths, `directoryObjects/${room.userId}`, "me"]) {
+          const target = `/v1.0/${path}/${action}`;
+          found.push((await send(authority, "POST", target, headers, JSON.stringify({ ids: [] }))).status);
+        }
+        assert.deepEqual(found, expected);
+      }
+      await directory.deletePrincipal(objectId);
+    });
+  }
+
+  for (const [scope, plain, members] of [
+    [`${graph}/User.ReadBasic.All`, 200, 403],
+    [`${graph}/User.Read.All`, 200, 200],
+    [`${graph}/User.ReadBasic.All ${graph}/GroupMember.Read.All`, 200, 200],
+  ] as const) {
+    test(`and so do groups that are put into users, ${scope}: ${members}`, async () => {
+      const { body } = await signedIn(room.native, scope);
+      const headers = { authorization: `Bearer ${String(body["access_token"])}` };
+      for (const path of ["users", `users/${room.userId}`]) {
+        const read = async (target: string): Promise<number> =>
+          (await send(room.identity.authority, "GET", `/v1.0/${target}`, headers)).status;
+        assert.equal(await read(path), plain);
+        assert.equal(await read(`${path}?$expand=memberOf`), members);
+      }
+    });
+  }
+});
+
+type Members = Readonly<Record<string, unknown>>;
+
+describe("of objects in a list only what may be read is shown", () => {
+  const name = (value: Members): unknown => value["displayName"];
+  const listed = async (scope: string, target: string): Promise<readonly Members[]> => {
+    const { body: granted } = await signedIn(room.native, scope);
+    const headers = { authorization: `Bearer ${String(granted["access_token"])}` };
+    const answer = await send(room.identity.authority, "GET", encodeURI(`/v1.0/${target}`), headers);
+    const body = JSON.parse(String(answer.body)) as Members;
+    return (body["members"] ?? body["value"]) as readonly Members[];
+  };
+  // In Graph a list of members has all of them, and no more than type and id of those that the client may not read.
+  const cases: readonly (readonly [scope: string, user: boolean, group: boolean, principal: boolean])[] = [
+    [`${graph}/.default`, true, true, true],
+    [`${graph}/Directory.Read.All`, true, true, true],
+    [`${graph}/GroupMember.Read.All`, false, true, false],
+    [`${graph}/GroupMember.Read.All ${graph}/User.ReadBasic.All`, true, true, false],
+    [`${graph}/Group.Read.All ${graph}/Application.Read.All`, false, true, true],
+  ];
+  for (const [scope, ...expected] of cases) {
+    test(`${scope}: ${expected.join(" ")}`, async () => {
+      const { directory } = room.identity;
+      const inner = await directory.addGroup({ displayName: "inner" });
+      const principal = await directory.findByAppId(mixed);
+      const members = [room.userId, inner.objectId, principal?.objectId ?? ""];
+      const { objectId } = await directory.addGroup({ displayName: "outer", members });
+      for (const path of ["members", "transitiveMembers", "?$expand=members"]) {
+        const list = await listed(scope, `groups/${objectId}${path.startsWith("?") ? "" : "/"}${path}`);
+        const found = members.map((id) => list.find((value) => value["id"] === id) ?? {});
+        assert.deepEqual(
+          found.map((value) => typeof name(value) === "string"),
+          expected,
+          path,
+        );
+        for (const [at, value] of found.entries()) {
+          assert.match(String(value["@odata.type"]), /^#microsoft.graph/);
+          const told = Object.values(value).filter((member) => member !== null).length;
+          assert.equal(told > 2, expected[at], JSON.stringify(value));
+        }
+      }
+      const byName = await listed(scope, `groups/${objectId}/members?$filter=displayName eq 'inner'`);
+      assert.equal(byName.length, expected[1] ? 1 : 0);
+      await directory.deletePrincipal(objectId);
+      await directory.deletePrincipal(inner.objectId);
+    });
+  }
+
+  for (const [scope, shown] of [
+    ["User.Read", false],
+    [`${graph}/User.Read.All`, false],
+    [`User.Read ${graph}/GroupMember.Read.All`, true],
+  ] as const) {
+    test(`groups of the caller, ${scope}: ${shown}`, async () => {
+      const { directory } = room.identity;
+      const { objectId } = await directory.addGroup({
+        displayName: "mine",
+        members: [directory.bootstrapUserId],
+      });
+      const list = await listed(scope, "me/memberOf");
+      const found = list.find((value) => value["id"] === objectId) ?? {};
+      assert.equal(name(found), shown ? "mine" : null);
+      await directory.deletePrincipal(objectId);
+    });
+  }
+});
+
 describe("what an administrator may do, through a client with fewer rights", () => {
   const cases: readonly (readonly [scope: string, group: number, user: number, application: number])[] = [
     [`${graph}/.default`, 201, 201, 201],
