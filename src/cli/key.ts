@@ -25,7 +25,7 @@ export const keyCommand: Command = {
   help,
   async run(args, terminal) {
     const { values, positionals } = parseArgs({
-      args: [...args],
+      args: withKidLast(args),
       allowPositionals: true,
       options: { data: { type: "string" }, json: { type: "boolean" } },
     });
@@ -53,6 +53,12 @@ export const keyCommand: Command = {
     return 0;
   },
 };
+
+/** A key's id may begin with a hyphen; behind `--` it is taken for no option. */
+function withKidLast(args: readonly string[]): string[] {
+  const at = args.findIndex((text, before) => args[before - 1] === "revoke" && /^-[\w-]{26}$/.test(text));
+  return at < 0 ? [...args] : [...args.slice(0, at), ...args.slice(at + 1), "--", args[at] ?? ""];
+}
 
 function line({ kid, state, createdAt, acceptedUntil }: KeyView): string {
   const until =

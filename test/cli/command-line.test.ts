@@ -100,6 +100,8 @@ const mistakes: readonly (readonly [readonly string[], number, RegExp])[] = [
   [["role", "remove"], 2, /--principal is needed/],
   [["fault", "add"], 2, /Say 'add TARGET'/],
   [["key", "turn"], 2, /Say 'list', 'publish'/],
+  [["key", "revoke", "-kYEF9vmCUSHdHy1qw-zQv3tJ00"], 1, /No server is running/],
+  [["key", "revoke", "-k"], 2, /Unknown option '-k'/],
   [["audit", "mode"], 2, /'enforce' or 'audit'/],
   [["run", "-g", "x", "--", "true"], 2, /-g, -m, -p and --parameters go with --deploy/],
   [["run", "--deploy", "no-such-folder", "--", "true"], 1, /There is no file or folder no-such-folder/],
